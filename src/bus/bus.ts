@@ -1,0 +1,115 @@
+import type { LiveBarInterval, LoggedBar } from '../market/bar.ts';
+import type { MarketStatus } from '../market/market-status.ts';
+import type { Quote } from '../market/quote.ts';
+import type { FeedStatus } from '../market/service-status.ts';
+import type { LoggedTrade } from '../market/trade.ts';
+
+/** What travels on the bus, by kind. Each kind has its own strict codec; a message that does not fit is dropped and counted. */
+export type Messages = {
+  quote: Quote;
+  trade: LoggedTrade;
+  bar: LoggedBar;
+  status: IngestStatus;
+  demand: DemandChange;
+  control: ControlMessage;
+};
+
+/** A channel's name together with the kind of message it carries. */
+export type Channel<K extends keyof Messages = keyof Messages> = { readonly kind: K; readonly name: string };
+
+// The braces are Redis Cluster hash tags: a symbol's channel, history and cache share a slot.
+export const quoteChannel = (symbol: string): Channel<'quote'> => ({ kind: 'quote', name: `market-data:quotes:{${symbol}}` });
+export const tradeChannel = (symbol: string): Channel<'trade'> => ({ kind: 'trade', name: `market-data:trades:{${symbol}}` });
+/** Second and minute bars of a symbol share one channel; a reader picks by `interval`. */
+export const barChannel = (symbol: string): Channel<'bar'> => ({ kind: 'bar', name: `market-data:bars:{${symbol}}` });
+export const statusChannel: Channel<'status'> = { kind: 'status', name: 'market-data:status' };
+export const demandChannel: Channel<'demand'> = { kind: 'demand', name: 'market-data:subscriptions' };
+export const controlChannel: Channel<'control'> = { kind: 'control', name: 'market-data:control' };
+
+/** The state of the ingest side, whole in itself; published on change and every few seconds as a sign of life. */
+export type IngestStatus = {
+  readonly market: MarketStatus;
+  readonly feed: FeedStatus;
+  /** Unix ms. */
+  readonly timestamp: number;
+};
+
+/** One process's changed interest: the new count of subscriptions per symbol, 0 where it wants it no more. */
+export type DemandChange = { readonly process: string; readonly counts: Readonly<Record<string, number>> };
+
+/** What any process may publish to pause and resume all replicas. */
+export type ControlMessage = { readonly action: 'pause' | 'resume'; readonly data: { readonly reason: string | null } };
+
+/** A log of one symbol. */
+export type LogKey =
+  | { readonly kind: 'trade'; readonly symbol: string }
+  | { readonly kind: 'bar'; readonly symbol: string; readonly interval: LiveBarInterval };
+
+export type LogEntry = LoggedTrade | LoggedBar;
+
+/** Connection state of the bus: always connected for the in-process one. */
+export type BusState = { readonly connected: boolean; readonly reason: string | null };
+
+/**
+ * The bus between ingest and api, with the recent log beside it. Two implementations: redis.ts and memory.ts.
+ * Publishing never blocks the caller; delivery is at most once and in order per channel.
+ */
+export interface Bus {
+  /** `false`: messages do not leave this process. */
+  readonly shared: boolean;
+
+  /** Publishes each symbol's quote on its channel and keeps it as the latest (`cache:quote:{SYMBOL}`). */
+  publishQuotes(quotes: readonly Quote[]): Promise<void>;
+
+  /** Appends to the history of each entry's symbol and publishes on its channel, in the order given. */
+  append(entries: readonly LogEntry[]): Promise<void>;
+
+  /** Publishes and keeps the state of ingest. */
+  publishStatus(status: IngestStatus): Promise<void>;
+  /** The last published one, or `null` where none was within a minute. */
+  readStatus(): Promise<IngestStatus | null>;
+
+  publishControl(message: ControlMessage): Promise<void>;
+
+  /**
+   * Calls `listener` with each message from the moment the promise resolves. One underlying subscription serves all
+   * listeners of a channel. A listener that throws is logged and does not disturb the others. The returned function
+   * unsubscribes; calling it twice is harmless.
+   */
+  subscribe<K extends keyof Messages>(channel: Channel<K>, listener: (message: Messages[K]) => void): Promise<() => Promise<void>>;
+
+  /** Entries of one log in order, oldest first: those after `after` (an offset of the current epoch), or the `last` n. */
+  readHistory(key: LogKey & { readonly kind: 'trade' }, range: HistoryRange): Promise<LoggedTrade[]>;
+  readHistory(key: LogKey & { readonly kind: 'bar' }, range: HistoryRange): Promise<LoggedBar[]>;
+  readHistory(key: LogKey, range: HistoryRange): Promise<LogEntry[]>;
+
+  /**
+   * The newest entry of each log, `null` where there is none. The numbering of a log is continued from it:
+   * it outlives the history's time limit.
+   */
+  readLastEntries(keys: readonly LogKey[]): Promise<(LogEntry | null)[]>;
+
+  /** Names the incarnation of the log: made once, lost with the log's data. */
+  readEpoch(): Promise<string>;
+
+  /** States what this process wants: the count of subscriptions per changed symbol. Announced on the demand channel. */
+  setDemand(process: string, counts: ReadonlyMap<string, number>): Promise<void>;
+  /** Renews the deadline of all that a process wants, states it anew where it was lost. To be called every 10 s. */
+  renewDemand(process: string, counts: ReadonlyMap<string, number>): Promise<void>;
+  /** What all living processes want together, symbol to count; a dead process's part ends within 30 s. */
+  readDemand(): Promise<Map<string, number>>;
+  /** Writes the totals where outside programs read them: `subscriptions:active` and `subscriptions:count:{SYMBOL}`. 0 removes. */
+  publishDemandTotals(changed: ReadonlyMap<string, number>): Promise<void>;
+
+  readState(): BusState;
+  /** Calls `listener` at each change of state; returns the function that stops it. */
+  onState(listener: (state: BusState) => void): () => void;
+
+  /** Figures for /stats and /metrics: messages in and out, undecodable messages, listener failures, reconnects. */
+  readStats(): Readonly<Record<string, number>>;
+
+  close(): Promise<void>;
+}
+
+/** `after` is exclusive; `limit` keeps the first ones after it, `last` the newest ones of all. */
+export type HistoryRange = { readonly after: number; readonly limit?: number } | { readonly last: number };
