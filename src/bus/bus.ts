@@ -18,8 +18,14 @@ export type Messages = {
 export type Channel<K extends keyof Messages = keyof Messages> = { readonly kind: K; readonly name: string };
 
 // The braces are Redis Cluster hash tags: a symbol's channel, history and cache share a slot.
-export const quoteChannel = (symbol: string): Channel<'quote'> => ({ kind: 'quote', name: `market-data:quotes:{${symbol}}` });
-export const tradeChannel = (symbol: string): Channel<'trade'> => ({ kind: 'trade', name: `market-data:trades:{${symbol}}` });
+export const quoteChannel = (symbol: string): Channel<'quote'> => ({
+  kind: 'quote',
+  name: `market-data:quotes:{${symbol}}`,
+});
+export const tradeChannel = (symbol: string): Channel<'trade'> => ({
+  kind: 'trade',
+  name: `market-data:trades:{${symbol}}`,
+});
 /** Second and minute bars of a symbol share one channel; a reader picks by `interval`. */
 export const barChannel = (symbol: string): Channel<'bar'> => ({ kind: 'bar', name: `market-data:bars:{${symbol}}` });
 export const statusChannel: Channel<'status'> = { kind: 'status', name: 'market-data:status' };
@@ -76,12 +82,24 @@ export interface Bus {
    * listeners of a channel. A listener that throws is logged and does not disturb the others. The returned function
    * unsubscribes; calling it twice is harmless.
    */
-  subscribe<K extends keyof Messages>(channel: Channel<K>, listener: (message: Messages[K]) => void): Promise<() => Promise<void>>;
+  subscribe<K extends keyof Messages>(
+    channel: Channel<K>,
+    listener: (message: Messages[K]) => void,
+  ): Promise<() => Promise<void>>;
 
-  /** Entries of one log in order, oldest first: those after `after` (an offset of the current epoch), or the `last` n. */
+  /**
+   * Entries of one log in order, oldest first: those after `after` (an offset of the current epoch), or the `last` n.
+   * None is older than the history's time limit.
+   */
   readHistory(key: LogKey & { readonly kind: 'trade' }, range: HistoryRange): Promise<LoggedTrade[]>;
   readHistory(key: LogKey & { readonly kind: 'bar' }, range: HistoryRange): Promise<LoggedBar[]>;
   readHistory(key: LogKey, range: HistoryRange): Promise<LogEntry[]>;
+
+  /**
+   * The lowest offset of each log after which it is complete: who was at or above it can be brought up to date by
+   * {@link readHistory}, who was below it has lost entries to the limits of age and size. To be asked after reading.
+   */
+  readHistoryFloors(keys: readonly LogKey[]): Promise<number[]>;
 
   /**
    * The newest entry of each log, `null` where there is none. The numbering of a log is continued from it:

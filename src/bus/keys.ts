@@ -1,0 +1,31 @@
+import type { LogEntry, LogKey } from './bus.ts';
+
+/*
+ * The names under which things are kept. Outside programs read those of the contract: `cache:*`, `subscriptions:*` and
+ * `history:{SYMBOL}:trades`. The braces are literal: hash tags, which keep all of one symbol in one slot of a Cluster.
+ */
+
+export const quoteKey = (symbol: string): string => `cache:quote:{${symbol}}`;
+
+export const demandTotalKey = (symbol: string): string => `subscriptions:count:{${symbol}}`;
+export const activeSymbolsKey = 'subscriptions:active';
+
+export const processDemandKey = (process: string): string => `demand:process:{${process}}`;
+/** A sorted set: the processes that have stated demand, by the time (Unix ms) at which their lease ends. */
+export const demandRegistryKey = 'demand:processes';
+
+export const epochKey = 'history:epoch';
+export const statusKey = 'market-data:status:last';
+
+export function historyKey(log: LogKey): string {
+  return log.kind === 'trade'
+    ? `history:{${log.symbol}}:trades`
+    : `history:{${log.symbol}}:bars:${log.interval === 'SECOND' ? 'second' : 'minute'}`;
+}
+
+/** The log that an entry belongs to. */
+export function logOf(entry: LogEntry): LogKey {
+  return entry.kind === 'trade'
+    ? { kind: 'trade', symbol: entry.symbol }
+    : { kind: 'bar', symbol: entry.symbol, interval: entry.interval };
+}
