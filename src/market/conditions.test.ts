@@ -171,7 +171,10 @@ describe('a merged table', () => {
   };
 
   it('replaces and adds, and leaves the one it came from as it was', () => {
-    const priorReference = { ...TRADE_CONDITIONS.find(22)!, consolidated: { last: false, highLow: true, volume: false } };
+    const priorReference = {
+      ...TRADE_CONDITIONS.find(22)!,
+      consolidated: { last: false, highLow: true, volume: false },
+    };
     const merged = TRADE_CONDITIONS.merge([fresh, priorReference]);
     expect(merged.judge([90])).toEqual(fresh.consolidated);
     expect(merged.judge([22]).volume).toBe(false);
