@@ -1,0 +1,257 @@
+import { execFile } from 'node:child_process';
+import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+const PROJECT = path.resolve(import.meta.dirname, '..');
+const OXLINT = path.join(PROJECT, 'node_modules', '.bin', 'oxlint');
+
+const RESTRICTED_IMPORT = 'eslint(no-restricted-imports)';
+
+/** What stands for each part of the house: the module that others would import from it. */
+const MODULES = {
+  market: 'src/market/stub.ts',
+  'market/logger': 'src/market/logger.ts',
+  errors: 'src/errors.ts',
+  config: 'src/config.ts',
+  'feeds/feed': 'src/feeds/feed.ts',
+  'feeds/polygon': 'src/feeds/polygon/stub.ts',
+  'feeds/simulator': 'src/feeds/simulator/stub.ts',
+  'bus/bus': 'src/bus/bus.ts',
+  'bus/redis': 'src/bus/redis.ts',
+  'bus/memory': 'src/bus/memory.ts',
+  ingest: 'src/ingest/stub.ts',
+  delivery: 'src/delivery/stub.ts',
+  'delivery/websocket': 'src/delivery/websocket.ts',
+  access: 'src/access/stub.ts',
+  ledger: 'src/ledger/stub.ts',
+  'ledger/database': 'src/ledger/database.ts',
+  schema: 'src/schema/stub.ts',
+  server: 'src/server/stub.ts',
+  main: 'src/main.ts',
+  client: 'client/stub.ts',
+  'client/src': 'client/src/stub.ts',
+  bench: 'bench/stub.ts',
+  test: 'test/stub.ts',
+} as const;
+
+type Module = keyof typeof MODULES;
+
+const MARKET = ['market', 'market/logger'] as const;
+const FEEDS = ['feeds/feed', 'feeds/polygon', 'feeds/simulator'] as const;
+const BUS = ['bus/bus', 'bus/redis', 'bus/memory'] as const;
+const DELIVERY = ['delivery', 'delivery/websocket'] as const;
+const EVERYTHING_BUT_MAIN = (Object.keys(MODULES) as Module[]).filter((name) => name !== 'main');
+const OF_SRC_OR_TEST = EVERYTHING_BUT_MAIN.filter((name) => !/^(client|bench)/.test(name));
+
+/** Who may import whom. A file of the key's folder may import the modules named; every other import must be reported. */
+const MAY_IMPORT: Record<string, readonly Module[]> = {
+  'src/importing.ts': [],
+  'src/market/importing.ts': MARKET,
+  'src/feeds/importing.ts': [...MARKET, ...FEEDS],
+  'src/feeds/polygon/importing.ts': [...MARKET, ...FEEDS],
+  'src/feeds/simulator/importing.ts': [...MARKET, ...FEEDS],
+  'src/bus/importing.ts': [...MARKET, ...BUS],
+  'src/ingest/importing.ts': [...MARKET, ...BUS, 'feeds/feed', 'ingest'],
+  'src/delivery/importing.ts': [...MARKET, ...BUS, ...DELIVERY, 'errors'],
+  'src/access/importing.ts': ['errors', 'access', 'market/logger'],
+  'src/ledger/importing.ts': [...MARKET, 'errors', 'bus/bus', 'ledger', 'ledger/database'],
+  'src/schema/importing.ts': [
+    ...MARKET,
+    'errors',
+    'config',
+    'feeds/feed',
+    'bus/bus',
+    'ingest',
+    'delivery',
+    'access',
+    'ledger',
+    'schema',
+  ],
+  'src/server/importing.ts': [...DELIVERY, 'market/logger', 'errors', 'access', 'schema', 'server'],
+  'src/main.ts': EVERYTHING_BUT_MAIN,
+  'src/importing.test.ts': OF_SRC_OR_TEST,
+  'src/bus/importing.test.ts': OF_SRC_OR_TEST,
+  'src/feeds/polygon/importing.test.ts': OF_SRC_OR_TEST,
+  'test/importing.test.ts': EVERYTHING_BUT_MAIN,
+  'bench/importing.ts': EVERYTHING_BUT_MAIN,
+  'client/importing.ts': ['client', 'client/src'],
+  'client/src/importing.ts': ['client', 'client/src'],
+  'client/src/dashboard/importing.tsx': ['client', 'client/src'],
+  'client/src/dashboard/table/importing.tsx': ['client', 'client/src'],
+};
+
+/** Other planted violations: the rule that must report exactly this file, whose every other line is clean. */
+const PLANTED: { rule: string; file: string; text: string }[] = [
+  {
+    rule: 'typescript(no-floating-promises)',
+    file: 'src/bus/floating.ts',
+    text: 'async function flush(): Promise<void> {}\nexport function close(): void {\n  flush();\n}\n',
+  },
+  {
+    rule: 'typescript(no-misused-promises)',
+    file: 'src/bus/misused.ts',
+    text: 'declare function later(run: () => void): void;\nexport function start(): void {\n  later(async () => {});\n}\n',
+  },
+  {
+    rule: 'typescript(await-thenable)',
+    file: 'src/bus/awaited.ts',
+    text: 'export async function read(value: number): Promise<number> {\n  return await value;\n}\n',
+  },
+  {
+    rule: 'typescript(switch-exhaustiveness-check)',
+    file: 'src/market/inexhaustive.ts',
+    text: "export function name(side: 'buy' | 'sell'): string {\n  switch (side) {\n    case 'buy':\n      return 'Buy';\n  }\n  return '';\n}\n",
+  },
+  {
+    rule: 'typescript(no-explicit-any)',
+    file: 'src/market/any.ts',
+    text: 'export type Anything = any;\n',
+  },
+  {
+    rule: 'typescript(consistent-type-imports)',
+    file: 'src/market/type-import.ts',
+    text: "import { stub } from './stub.ts';\nexport type Stub = typeof stub;\n",
+  },
+  {
+    rule: 'node(no-process-env)',
+    file: 'src/bus/environment.ts',
+    text: 'export const url = process.env.REDIS_URL;\n',
+  },
+  {
+    rule: 'eslint(no-console)',
+    file: 'src/bus/printing.ts',
+    text: "export function report(): void {\n  console.log('connected');\n}\n",
+  },
+  {
+    rule: 'import(no-default-export)',
+    file: 'src/market/default.ts',
+    text: 'export default 1;\n',
+  },
+  {
+    rule: 'import(no-named-export)',
+    file: 'src/market/index.ts',
+    text: 'export const anything = 1;\n',
+  },
+  {
+    rule: 'oxc(no-barrel-file)',
+    file: 'src/market/barrel.ts',
+    text: "export * from './stub.ts';\n",
+  },
+  {
+    rule: 'import(no-cycle)',
+    file: 'src/bus/cycle.ts',
+    text: "import { back } from './cycle-back.ts';\nexport const forth = (): number => back();\n",
+  },
+  {
+    rule: 'import(no-cycle)',
+    file: 'src/bus/cycle-back.ts',
+    text: "import { forth } from './cycle.ts';\nexport const back = (): number => forth();\n",
+  },
+  {
+    rule: 'vitest(no-disabled-tests)',
+    file: 'src/bus/skipped.test.ts',
+    text: "import { expect, it } from 'vitest';\nit.skip('sleeps', () => {\n  expect(1).toBe(1);\n});\n",
+  },
+  ...['ioredis', 'ws', 'pg', 'drizzle-orm/node-postgres', 'node:net'].map((name) => ({
+    rule: RESTRICTED_IMPORT,
+    file: `src/schema/opens-${name.replace(/\W/g, '-')}.ts`,
+    text: `import * as opened from '${name}';\nexport const value = opened;\n`,
+  })),
+  ...[
+    "import type { stub } from '../ingest/stub.ts';\nexport type Stub = typeof stub;\n",
+    "export { stub } from '../ingest/stub.ts';\n",
+    "export const load = (): Promise<unknown> => import('../ingest/stub.ts');\n",
+    "import '../market/../ingest/stub.ts';\n",
+    "import './../ingest/stub.ts';\n",
+  ].map((text, index) => ({ rule: RESTRICTED_IMPORT, file: `src/bus/disguised-${index}.ts`, text })),
+];
+
+type Edge = { file: string; from: string; to: Module; allowed: boolean };
+
+const EDGES: Edge[] = Object.entries(MAY_IMPORT).flatMap(([from, allowed]) =>
+  (Object.keys(MODULES) as Module[])
+    .filter((to) => MODULES[to] !== from)
+    .map((to) => ({
+      file: from === 'src/main.ts' ? from : from.replace('importing', `importing-${to.replace('/', '-')}`),
+      from,
+      to,
+      allowed: allowed.includes(to),
+    })),
+);
+
+function writeImport(file: string, target: string): string {
+  const specifier = path.posix.relative(path.posix.dirname(file), target);
+  return specifier.startsWith('.') ? specifier : `./${specifier}`;
+}
+
+describe('lint', () => {
+  let tree: string;
+  let reported: Map<string, string[]>;
+
+  beforeAll(async () => {
+    tree = await mkdtemp(path.join(tmpdir(), 'tapeql-lint-'));
+    const files = new Map<string, string>();
+    for (const module of Object.values(MODULES)) files.set(module, 'export const stub = 1;\n');
+    for (const { file, to } of EDGES) {
+      const name = to.replace(/\W/g, '_');
+      const text = `import { stub as ${name} } from '${writeImport(file, MODULES[to])}';\nconsume(${name});\n`;
+      files.set(
+        file,
+        file === 'src/main.ts'
+          ? (files.get(file) ?? '') + text
+          : `declare function consume(value: number): void;\n${text}`,
+      );
+    }
+    files.set('src/main.ts', `declare function consume(value: number): void;\n${files.get('src/main.ts')}`);
+    for (const { file, text } of PLANTED) files.set(file, text);
+    for (const [file, text] of files) {
+      await mkdir(path.join(tree, path.dirname(file)), { recursive: true });
+      await writeFile(path.join(tree, file), text);
+    }
+    const tsconfig = {
+      extends: path.join(PROJECT, 'tsconfig.json'),
+      compilerOptions: { typeRoots: [path.join(PROJECT, 'node_modules', '@types')] },
+      include: ['.'],
+    };
+    await writeFile(path.join(tree, 'tsconfig.json'), JSON.stringify(tsconfig));
+    await cp(path.join(PROJECT, '.oxlintrc.json'), path.join(tree, '.oxlintrc.json'));
+    reported = await lint(tree);
+  });
+
+  afterAll(() => rm(tree, { recursive: true, force: true }));
+
+  it.each(Object.keys(MAY_IMPORT))('lets %s import what the table names, and reports every other import', (from) => {
+    const edges = EDGES.filter((edge) => edge.from === from);
+    const found = edges.map(({ file, to }) => `${to}: ${(reported.get(file) ?? []).join() || 'allowed'}`);
+    expect(found).toEqual(edges.map(({ to, allowed }) => `${to}: ${allowed ? 'allowed' : RESTRICTED_IMPORT}`));
+  });
+
+  it.each(PLANTED)('$rule reports $file', ({ file, rule }) => {
+    expect(reported.get(file)).toEqual([rule]);
+  });
+
+  it('reports nothing that was not planted', () => {
+    const planted = new Set([
+      ...PLANTED.map(({ file }) => file),
+      ...EDGES.filter(({ allowed }) => !allowed).map(({ file }) => file),
+    ]);
+    expect([...reported.keys()].filter((file) => !planted.has(file))).toEqual([]);
+  });
+});
+
+/** Runs the project's linter with the project's configuration in `tree`: the rules reported for each file. */
+async function lint(tree: string): Promise<Map<string, string[]>> {
+  const output = await new Promise<string>((resolve, reject) => {
+    execFile(OXLINT, ['--format', 'json'], { cwd: tree, maxBuffer: 64 * 1024 * 1024 }, (error, stdout) => {
+      // Status 1 is what violations give: the report is read all the same.
+      if (error !== null && stdout === '') reject(new Error('the linter reported nothing', { cause: error }));
+      else resolve(stdout);
+    });
+  });
+  const { diagnostics } = JSON.parse(output) as { diagnostics: { code: string; filename: string }[] };
+  const byFile = new Map<string, string[]>();
+  for (const { code, filename } of diagnostics) byFile.set(filename, [...(byFile.get(filename) ?? []), code]);
+  return byFile;
+}
