@@ -63,6 +63,8 @@ export type BusState = { readonly connected: boolean; readonly reason: string | 
 export interface Bus {
   /** `false`: messages do not leave this process. */
   readonly shared: boolean;
+  /** How many entries of one log are kept before it is cut by size. What was cut, `readHistoryFloors` tells exactly. */
+  readonly maxHistoryEntries: number;
 
   /** Publishes each symbol's quote on its channel and keeps it as the latest (`cache:quote:{SYMBOL}`). */
   publishQuotes(quotes: readonly Quote[]): Promise<void>;
@@ -78,7 +80,9 @@ export interface Bus {
   publishControl(message: ControlMessage): Promise<void>;
 
   /**
-   * Calls `listener` with each message from the moment the promise resolves. One underlying subscription serves all
+   * Calls `listener` with each message from the moment the promise resolves; while the bus is not connected it resolves at
+   * once, and the subscription takes effect on return, before `onState` tells of it. A message is shared by all its
+   * listeners: it must be treated as immutable. One underlying subscription serves all
    * listeners of a channel. A listener that throws is logged and does not disturb the others. The returned function
    * unsubscribes; calling it twice is harmless.
    */
@@ -116,7 +120,10 @@ export interface Bus {
   renewDemand(process: string, counts: ReadonlyMap<string, number>): Promise<void>;
   /** What all living processes want together, symbol to count; a dead process's part ends within 30 s. */
   readDemand(): Promise<Map<string, number>>;
-  /** Writes the totals where outside programs read them: `subscriptions:active` and `subscriptions:count:{SYMBOL}`. 0 removes. */
+  /**
+   * Writes the totals where outside programs read them: `subscriptions:active` and `subscriptions:count:{SYMBOL}`. 0 removes.
+   * They expire within 3 minutes; until it is closed, this bus renews what it was given.
+   */
   publishDemandTotals(changed: ReadonlyMap<string, number>): Promise<void>;
 
   readState(): BusState;

@@ -1,6 +1,3 @@
-/** How long a process's wants are believed without renewal. Renewed every 10 s, it survives one lost renewal. */
-export const DEMAND_LEASE_MS = 25_000;
-
 /** Who wants what in one process's memory: the part of the in-process bus that Redis keeps in leased keys. */
 export class DemandBook {
   readonly #clock: () => number;

@@ -1,9 +1,7 @@
 import { OFFSETS_PER_MS } from '../market/log.ts';
 import type { HistoryRange, LogEntry, LogKey } from './bus.ts';
 import { historyKey, logOf } from './keys.ts';
-
-/** How long the newest entry of a log is kept for its numbering after the last append. */
-export const LAST_ENTRY_MS = 7 * 24 * 60 * 60 * 1000;
+import { LAST_ENTRY_MS } from './lifetimes.ts';
 
 type Log = {
   entries: LogEntry[];

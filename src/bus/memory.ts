@@ -2,11 +2,11 @@ import { randomUUID } from 'node:crypto';
 import type { Logger } from '../market/logger.ts';
 import { barChannel, controlChannel, demandChannel, quoteChannel, statusChannel, tradeChannel } from './bus.ts';
 import type { Bus, Channel, HistoryRange, IngestStatus, LogEntry, LogKey, Messages } from './bus.ts';
-import { DEMAND_LEASE_MS, DemandBook } from './demand-book.ts';
+import { DemandBook } from './demand-book.ts';
 import { FanOut } from './fan-out.ts';
 import { HistoryRing } from './history-ring.ts';
 import { demandTotalKey, quoteKey } from './keys.ts';
-import { QUOTE_KEEP_MS, STATUS_KEEP_MS } from './lifetimes.ts';
+import { DEMAND_LEASE_MS, QUOTE_KEEP_MS, STATUS_KEEP_MS } from './lifetimes.ts';
 import type { Store } from './store.ts';
 
 export type MemoryBusOptions = {
@@ -39,6 +39,7 @@ type Delivery = { readonly channel: string; readonly message: unknown; readonly 
 
 class MemoryBus implements Bus {
   readonly shared = false;
+  readonly maxHistoryEntries: number;
   readonly #clock: () => number;
   readonly #maxQueuedMessages: number;
   readonly #store: Store | null;
@@ -59,10 +60,11 @@ class MemoryBus implements Bus {
     this.#maxQueuedMessages = options.maxQueuedMessages ?? 200_000;
     this.#store = options.store ?? null;
     this.#fanOut = new FanOut(options.logger);
+    this.maxHistoryEntries = options.maxHistoryEntriesPerLog ?? 20_000;
     this.#demand = new DemandBook(this.#clock, options.demandLeaseMs ?? DEMAND_LEASE_MS);
     this.#history = new HistoryRing({
       historyMs: options.historyMs,
-      maxEntriesPerLog: options.maxHistoryEntriesPerLog ?? 20_000,
+      maxEntriesPerLog: this.maxHistoryEntries,
       maxEntries: options.maxHistoryEntries ?? 1_000_000,
       clock: this.#clock,
     });

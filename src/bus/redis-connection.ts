@@ -1,0 +1,175 @@
+import { Redis } from 'ioredis';
+import type { Logger } from '../market/logger.ts';
+import type { BusState } from './bus.ts';
+
+export type RedisConnectionOptions = {
+  /** `redis://` or `rediss://`, with credentials and database where needed. Never logged. */
+  readonly url: string;
+  /** What the connection is for: its name in CLIENT LIST and in the log. */
+  readonly name: string;
+  /** Runs at each connect before the connection counts as connected; where it rejects, the connection is made anew. */
+  readonly prepare?: (redis: Redis) => Promise<unknown>;
+  /** Default 2 s. */
+  readonly pingIntervalMs?: number;
+  /** How long a ping or a handshake may take before the peer counts as dead. Default 3 s. */
+  readonly pingDeadlineMs?: number;
+  /** 0 to 1, for the jitter of reconnects. Default `Math.random`. */
+  readonly random?: () => number;
+  readonly logger: Logger;
+};
+
+const MAX_RECONNECT_DELAY_MS = 2_000;
+
+/**
+ * One connection that comes back for ever, with backoff and jitter, and knows when it is away. Nothing waits in an
+ * offline queue: a command while away rejects at once, and one in flight rejects when the connection is lost, unsent again
+ * (what it did at the server is unknown). A peer that accepts but does not answer is found by pings (a dead peer would
+ * else be noticed after minutes, a subscriber's never) and cut off.
+ */
+export class RedisConnection {
+  readonly redis: Redis;
+  readonly #options: Required<Omit<RedisConnectionOptions, 'url' | 'prepare'>>;
+  readonly #prepare: (redis: Redis) => Promise<unknown>;
+  readonly #listeners = new Set<(state: BusState) => void>();
+  #state: BusState = { connected: false, reason: 'connecting to Redis' };
+  #lastError: string | null = null;
+  #watch: NodeJS.Timeout | null = null;
+  #connects = 0;
+  #closed = false;
+
+  /** Returns at once and connects in the background. Throws where the URL is none of Redis. */
+  constructor(options: RedisConnectionOptions) {
+    assertRedisUrl(options.url);
+    this.#options = { pingIntervalMs: 2_000, pingDeadlineMs: 3_000, random: Math.random, ...options };
+    this.#prepare = options.prepare ?? (async () => {});
+    this.redis = new Redis(options.url, {
+      connectionName: `tapeql-${options.name}`,
+      connectTimeout: this.#options.pingDeadlineMs,
+      enableOfflineQueue: false,
+      autoResendUnfulfilledCommands: false,
+      // ioredis resubscribes without awaiting, and a loss meanwhile is an unhandled rejection: see redis-subscriber.ts.
+      autoResubscribe: false,
+      // With 0, what is in flight is rejected at each loss; with more it would hang until that many reconnects failed.
+      maxRetriesPerRequest: 0,
+      retryStrategy: (attempt) => {
+        const ceiling = Math.min(MAX_RECONNECT_DELAY_MS, 50 * 2 ** Math.min(attempt, 10));
+        return Math.round(ceiling * (0.5 + this.#options.random() / 2));
+      },
+    });
+    this.redis.on('connect', () => this.#expectAnswer());
+    this.redis.on('ready', () => void this.#onReady());
+    this.redis.on('close', () => this.#onClose());
+    // Only the message: the error of a refused AUTH carries the password among its command's arguments.
+    this.redis.on('error', (error: Error) => (this.#lastError = error.message || error.name));
+  }
+
+  get state(): BusState {
+    return this.#state;
+  }
+
+  /** How often the connection was made again after the first time. */
+  get reconnects(): number {
+    return Math.max(0, this.#connects - 1);
+  }
+
+  onState(listener: (state: BusState) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /** Sends what is queued, within 500 ms, and disconnects. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#stopWatch();
+    this.#listeners.clear();
+    if (this.redis.status === 'ready') {
+      const deadline = Promise.withResolvers<void>();
+      const timer = setTimeout(deadline.resolve, 500);
+      await Promise.race([this.redis.quit().catch(() => {}), deadline.promise]);
+      clearTimeout(timer);
+    }
+    this.redis.disconnect();
+    if (this.redis.status !== 'end') this.#cutOff();
+  }
+
+  async #onReady(): Promise<void> {
+    const { stream } = this.redis;
+    try {
+      await this.#prepare(this.redis);
+    } catch (error) {
+      this.#lastError = error instanceof Error ? error.message : String(error);
+      if (this.redis.stream === stream) this.#cutOff();
+      return;
+    }
+    if (this.#closed || this.redis.stream !== stream || this.redis.status !== 'ready') return;
+    this.#stopWatch();
+    this.#connects++;
+    this.#lastError = null;
+    this.#setState({ connected: true, reason: null });
+    this.#schedulePing();
+  }
+
+  #onClose(): void {
+    this.#stopWatch();
+    if (this.#closed) return;
+    this.#setState({ connected: false, reason: this.#lastError ?? 'the connection to Redis was lost' });
+  }
+
+  #setState(state: BusState): void {
+    const changed = state.connected !== this.#state.connected;
+    const first = this.#connects === 0 && this.#state.reason === 'connecting to Redis';
+    this.#state = state;
+    if (!changed && !first) return;
+    const fields = { connection: this.#options.name, ...(state.reason === null ? {} : { reason: state.reason }) };
+    if (state.connected) this.#options.logger.info(fields, 'connected to Redis');
+    else this.#options.logger.warn(fields, 'Redis is away: reconnecting until it is back');
+    for (const listener of this.#listeners) listener(state);
+  }
+
+  #schedulePing(): void {
+    this.#watch = setTimeout(() => {
+      this.#expectAnswer();
+      this.redis.ping().then(
+        () => {
+          this.#stopWatch();
+          if (this.#state.connected) this.#schedulePing();
+        },
+        () => {}, // A lost connection: its close event tells the rest.
+      );
+    }, this.#options.pingIntervalMs);
+  }
+
+  #expectAnswer(): void {
+    this.#stopWatch();
+    const watch = setTimeout(() => {
+      // Where this very process was busy, the answer may lie in the socket unread: one turn of the loop to read it.
+      setImmediate(() => {
+        if (this.#watch !== watch) return;
+        this.#lastError = `Redis did not answer within ${this.#options.pingDeadlineMs} ms`;
+        this.#cutOff();
+      });
+    }, this.#options.pingDeadlineMs);
+    this.#watch = watch;
+  }
+
+  #stopWatch(): void {
+    if (this.#watch !== null) clearTimeout(this.#watch);
+    this.#watch = null;
+  }
+
+  /** Without a farewell: a dead peer would never answer it, and the socket would stay half open. */
+  #cutOff(): void {
+    (this.redis.stream as Redis['stream'] | undefined)?.destroy();
+  }
+}
+
+function assertRedisUrl(url: string): void {
+  if (url.includes(',')) {
+    throw new Error('REDIS_URL names several nodes: a Redis Cluster is not supported yet');
+  }
+  const parsed = URL.parse(url);
+  if (parsed === null || (parsed.protocol !== 'redis:' && parsed.protocol !== 'rediss:')) {
+    throw new Error('REDIS_URL is not a redis:// or rediss:// URL');
+  }
+}

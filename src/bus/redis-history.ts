@@ -1,0 +1,127 @@
+import { randomUUID } from 'node:crypto';
+import type { ChainableCommander, Redis } from 'ioredis';
+import { OFFSETS_PER_MS } from '../market/log.ts';
+import { barChannel, tradeChannel } from './bus.ts';
+import type { HistoryRange, LogEntry, LogKey } from './bus.ts';
+import { codecs } from './codec.ts';
+import { epochKey, historyKey, logOf } from './keys.ts';
+import { LAST_ENTRY_MS } from './lifetimes.ts';
+import { appendAndPublish, runScript } from './redis-scripts.ts';
+
+/** One script call carries at most so many entries, so that none holds the server up for more than a few milliseconds. */
+const ENTRIES_PER_CALL = 500;
+
+export type RedisHistoryOptions = {
+  readonly redis: Redis;
+  readonly historyMs: number;
+  readonly maxEntriesPerLog: number;
+  readonly clock: () => number;
+  /** Called for each kept entry that cannot be read. */
+  readonly onUndecodable: (key: string) => void;
+};
+
+/** The recent log of every symbol: one Redis Stream per log, entry ids `<offset>-0`, so that an age is a lowest id. */
+export class RedisHistory {
+  readonly #options: RedisHistoryOptions;
+
+  constructor(options: RedisHistoryOptions) {
+    this.#options = options;
+  }
+
+  /** Appends and publishes in order. Rejects where an offset is not above its log's newest: that one and the rest are lost. */
+  async append(entries: readonly LogEntry[]): Promise<void> {
+    const calls: Promise<void>[] = [];
+    for (let start = 0; start < entries.length; start += ENTRIES_PER_CALL) {
+      calls.push(this.#appendOnce(entries.slice(start, start + ENTRIES_PER_CALL)));
+    }
+    await Promise.all(calls);
+  }
+
+  async read(log: LogKey, range: HistoryRange): Promise<LogEntry[]> {
+    const key = historyKey(log);
+    const floor = this.#ageFloor();
+    if ('last' in range) {
+      if (range.last <= 0) return [];
+      const newestFirst = await this.#options.redis.xrevrange(key, '+', `${floor}-0`, 'COUNT', range.last);
+      return this.#decode(key, log.kind, newestFirst.reverse());
+    }
+    const from = range.after >= floor ? `(${range.after}-0` : `${floor}-0`;
+    if (range.limit === undefined) return this.#decode(key, log.kind, await this.#options.redis.xrange(key, from, '+'));
+    if (range.limit <= 0) return [];
+    return this.#decode(key, log.kind, await this.#options.redis.xrange(key, from, '+', 'COUNT', range.limit));
+  }
+
+  async readLast(logs: readonly LogKey[]): Promise<(LogEntry | null)[]> {
+    const pipeline = this.#options.redis.pipeline();
+    for (const log of logs) pipeline.xrevrange(historyKey(log), '+', '-', 'COUNT', 1);
+    const replies = await execute<[string, string[]][]>(pipeline);
+    return logs.map((log, index) => this.#decode(historyKey(log), log.kind, replies[index]!)[0] ?? null);
+  }
+
+  /**
+   * A log holds all that is young enough, unless it was trimmed by size. Then it is at least that long; and where it is
+   * shorter again, age has since trimmed beyond what size did.
+   */
+  async readFloors(logs: readonly LogKey[]): Promise<number[]> {
+    const pipeline = this.#options.redis.pipeline();
+    for (const log of logs) pipeline.xlen(historyKey(log)).xrange(historyKey(log), '-', '+', 'COUNT', 1);
+    const replies = await execute<unknown>(pipeline);
+    const floor = Math.max(0, this.#ageFloor() - 1);
+    return logs.map((_, index) => {
+      const length = replies[index * 2] as number;
+      const oldest = (replies[index * 2 + 1] as [string, string[]][])[0];
+      if (length < this.#options.maxEntriesPerLog || oldest === undefined) return floor;
+      return Math.max(floor, Number.parseInt(oldest[0], 10) - 1);
+    });
+  }
+
+  /** The first to ask names it, for as long as the server keeps its data. */
+  async readEpoch(): Promise<string> {
+    const pipeline = this.#options.redis.pipeline().set(epochKey, randomUUID(), 'NX').get(epochKey);
+    const [, epoch] = await execute<string | null>(pipeline);
+    if (typeof epoch !== 'string') throw new Error('Redis did not keep the epoch of the history');
+    return epoch;
+  }
+
+  async #appendOnce(entries: readonly LogEntry[]): Promise<void> {
+    const logs = new Map<string, number>();
+    // An entry may be older than the time limit (a print fetched late): trimming by age never reaches what is appended.
+    let lowest = this.#ageFloor();
+    const args: (string | number)[] = [];
+    for (const entry of entries) {
+      const key = historyKey(logOf(entry));
+      let index = logs.get(key);
+      if (index === undefined) logs.set(key, (index = logs.size + 1));
+      const { name } = entry.kind === 'trade' ? tradeChannel(entry.symbol) : barChannel(entry.symbol);
+      const text = entry.kind === 'trade' ? codecs.trade.encode(entry) : codecs.bar.encode(entry);
+      args.push(index, `${entry.offset}-0`, name, text);
+      lowest = Math.min(lowest, entry.offset);
+    }
+    const limits = [`${lowest}-0`, this.#options.maxEntriesPerLog, LAST_ENTRY_MS];
+    await runScript(this.#options.redis, appendAndPublish, [...logs.keys()], [...limits, ...args]);
+  }
+
+  #ageFloor(): number {
+    return Math.max(0, (this.#options.clock() - this.#options.historyMs) * OFFSETS_PER_MS);
+  }
+
+  #decode(key: string, kind: LogKey['kind'], rows: readonly [string, string[]][]): LogEntry[] {
+    const entries: LogEntry[] = [];
+    for (const [, fields] of rows) {
+      const text = fields[1] ?? '';
+      const entry = kind === 'trade' ? codecs.trade.decode(text) : codecs.bar.decode(text);
+      if (entry === null) this.#options.onUndecodable(key);
+      else entries.push(entry);
+    }
+    return entries;
+  }
+}
+
+/** The replies of a pipeline in order; rejects with the first error among them. */
+export async function execute<T>(pipeline: ChainableCommander): Promise<T[]> {
+  const replies = (await pipeline.exec()) ?? [];
+  return replies.map(([error, reply]) => {
+    if (error !== null) throw error;
+    return reply as T;
+  });
+}

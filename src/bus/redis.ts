@@ -1,0 +1,321 @@
+import { RedisPubSub } from 'graphql-redis-subscriptions';
+import type { Redis } from 'ioredis';
+import type { Logger } from '../market/logger.ts';
+import { controlChannel, quoteChannel, statusChannel } from './bus.ts';
+import type { Bus, BusState, Channel, HistoryRange, IngestStatus, LogEntry, LogKey, Messages } from './bus.ts';
+import { codecs } from './codec.ts';
+import { FanOut } from './fan-out.ts';
+import { quoteKey, statusKey } from './keys.ts';
+import { DEMAND_LEASE_MS, DEMAND_TOTAL_RENEWAL_MS, QUOTE_KEEP_MS, STATUS_KEEP_MS } from './lifetimes.ts';
+import { RedisConnection } from './redis-connection.ts';
+import { RedisDemand } from './redis-demand.ts';
+import { RedisHistory } from './redis-history.ts';
+import { keepAndPublish, loadScripts, runScript } from './redis-scripts.ts';
+import { RedisSubscriber } from './redis-subscriber.ts';
+
+export type RedisBusOptions = {
+  /** `redis://` or `rediss://`. Throws at creation where it names several nodes. */
+  readonly url: string;
+  /** How far back a log can be read. */
+  readonly historyMs: number;
+  /** Bound per log (a symbol's trades, its second bars, its minute bars), approximate. Default 20,000. */
+  readonly maxHistoryEntriesPerLog?: number;
+  /**
+   * Messages sent to Redis and not yet acknowledged. Beyond it, as while Redis is away, publishing rejects at once and
+   * the messages are counted as dropped. Default 100,000.
+   */
+  readonly maxPendingMessages?: number;
+  /** Default 25 s. */
+  readonly demandLeaseMs?: number;
+  /** How often the published totals of demand are written again before they expire. Default 60 s. */
+  readonly demandTotalRenewalMs?: number;
+  /** See {@link RedisConnection}. */
+  readonly pingIntervalMs?: number;
+  readonly pingDeadlineMs?: number;
+  /** Unix ms. Default `Date.now`. */
+  readonly clock?: () => number;
+  readonly random?: () => number;
+  readonly logger: Logger;
+};
+
+/** How many quotes one script call carries: see ENTRIES_PER_CALL of the history. */
+const QUOTES_PER_CALL = 500;
+
+/**
+ * The bus over Redis. Returns at once and connects in the background; `readState` tells. While Redis is away every method
+ * that needs it rejects at once, except `subscribe`, which is remembered and takes effect on return: who needs
+ * what was missed meanwhile reads the history when `onState` tells that Redis is back.
+ */
+export function createRedisBus(options: RedisBusOptions): Bus {
+  return new RedisBus(options);
+}
+
+/** One channel's subscription in this process: `RedisPubSub`'s number of it, once it is acknowledged. */
+type Topic = { readonly id: Promise<number> };
+
+class RedisBus implements Bus {
+  readonly shared = true;
+  readonly maxHistoryEntries: number;
+  readonly #logger: Logger;
+  readonly #clock: () => number;
+  readonly #maxPendingMessages: number;
+  readonly #publisher: RedisConnection;
+  readonly #subscriber: RedisSubscriber;
+  readonly #pubsub: RedisPubSub;
+  readonly #history: RedisHistory;
+  readonly #demand: RedisDemand;
+  readonly #fanOut: FanOut;
+  readonly #topics = new Map<string, Topic>();
+  readonly #stateListeners = new Set<(state: BusState) => void>();
+  readonly #totalsTimer: NodeJS.Timeout;
+  #state: BusState;
+  #pending = 0;
+  #published = 0;
+  #dropped = 0;
+  #undecodable = 0;
+  #closed = false;
+
+  constructor(options: RedisBusOptions) {
+    const { url, pingIntervalMs, pingDeadlineMs, random } = options;
+    this.#logger = options.logger.child({ part: 'bus' });
+    this.#clock = options.clock ?? Date.now;
+    this.#maxPendingMessages = options.maxPendingMessages ?? 100_000;
+    this.#fanOut = new FanOut(this.#logger);
+    this.maxHistoryEntries = options.maxHistoryEntriesPerLog ?? 20_000;
+
+    const connection = {
+      url,
+      logger: this.#logger,
+      ...(pingIntervalMs === undefined ? {} : { pingIntervalMs }),
+      ...(pingDeadlineMs === undefined ? {} : { pingDeadlineMs }),
+      ...(random === undefined ? {} : { random }),
+    };
+    this.#publisher = new RedisConnection({ ...connection, name: 'publisher', prepare: loadScripts });
+    this.#subscriber = new RedisSubscriber({ ...connection, name: 'subscriber' });
+    this.#pubsub = new RedisPubSub({
+      publisher: this.#redis,
+      subscriber: this.#subscriber.asClient(),
+      messageEventName: 'messageBuffer',
+      // RedisPubSub swallows what a deserializer throws and hands on the raw text: the codec stands behind it instead.
+      deserializer: (message) => message,
+    });
+    this.#history = new RedisHistory({
+      redis: this.#redis,
+      historyMs: options.historyMs,
+      maxEntriesPerLog: this.maxHistoryEntries,
+      clock: this.#clock,
+      onUndecodable: (key) => this.#dropUndecodable(key),
+    });
+    this.#demand = new RedisDemand({
+      redis: this.#redis,
+      leaseMs: options.demandLeaseMs ?? DEMAND_LEASE_MS,
+      clock: this.#clock,
+    });
+    this.#state = this.#readConnections();
+    this.#publisher.onState((state) => {
+      if (!state.connected) this.#demand.distrust();
+      this.#updateState();
+    });
+    this.#subscriber.connection.onState(() => this.#updateState());
+    this.#totalsTimer = setInterval(() => {
+      this.#demand.renewTotals().catch((error: unknown) => {
+        this.#logger.debug({ reason: messageOf(error) }, 'could not renew the totals of demand');
+      });
+    }, options.demandTotalRenewalMs ?? DEMAND_TOTAL_RENEWAL_MS);
+    this.#totalsTimer.unref();
+  }
+
+  async publishQuotes(quotes: readonly Messages['quote'][]): Promise<void> {
+    await this.#publish(quotes.length, async () => {
+      const calls: Promise<void>[] = [];
+      for (let start = 0; start < quotes.length; start += QUOTES_PER_CALL) {
+        const part = quotes.slice(start, start + QUOTES_PER_CALL);
+        const keys = part.map((quote) => quoteKey(quote.symbol));
+        const args = part.flatMap((quote) => [quoteChannel(quote.symbol).name, codecs.quote.encode(quote)]);
+        calls.push(runScript(this.#redis, keepAndPublish, keys, [QUOTE_KEEP_MS, ...args]));
+      }
+      await Promise.all(calls);
+    });
+  }
+
+  async append(entries: readonly LogEntry[]): Promise<void> {
+    await this.#publish(entries.length, () => this.#history.append(entries));
+  }
+
+  async publishStatus(status: IngestStatus): Promise<void> {
+    const args = [STATUS_KEEP_MS, statusChannel.name, codecs.status.encode(status)];
+    await this.#publish(1, () => runScript(this.#redis, keepAndPublish, [statusKey], args));
+  }
+
+  async readStatus(): Promise<IngestStatus | null> {
+    const text = await this.#redis.get(statusKey);
+    if (text === null) return null;
+    const status = codecs.status.decode(text);
+    if (status === null) this.#dropUndecodable(statusKey);
+    return status;
+  }
+
+  async publishControl(message: Messages['control']): Promise<void> {
+    await this.#publish(1, () => this.#redis.publish(controlChannel.name, codecs.control.encode(message)));
+  }
+
+  async subscribe<K extends keyof Messages>(
+    channel: Channel<K>,
+    listener: (message: Messages[K]) => void,
+  ): Promise<() => Promise<void>> {
+    this.#assertOpen();
+    const remove = this.#fanOut.add(channel.name, listener);
+    let topic = this.#topics.get(channel.name);
+    if (topic === undefined) {
+      topic = { id: this.#pubsub.subscribe<Buffer>(channel.name, (message) => this.#receive(channel, message)) };
+      this.#topics.set(channel.name, topic);
+    }
+    await topic.id;
+    return async () => {
+      remove();
+      await this.#release(channel.name);
+    };
+  }
+
+  readHistory(key: LogKey & { readonly kind: 'trade' }, range: HistoryRange): Promise<Messages['trade'][]>;
+  readHistory(key: LogKey & { readonly kind: 'bar' }, range: HistoryRange): Promise<Messages['bar'][]>;
+  readHistory(key: LogKey, range: HistoryRange): Promise<LogEntry[]> {
+    return this.#history.read(key, range);
+  }
+
+  readHistoryFloors(keys: readonly LogKey[]): Promise<number[]> {
+    return this.#history.readFloors(keys);
+  }
+
+  readLastEntries(keys: readonly LogKey[]): Promise<(LogEntry | null)[]> {
+    return this.#history.readLast(keys);
+  }
+
+  readEpoch(): Promise<string> {
+    return this.#history.readEpoch();
+  }
+
+  setDemand(process: string, counts: ReadonlyMap<string, number>): Promise<void> {
+    return this.#demand.set(process, counts);
+  }
+
+  renewDemand(process: string, counts: ReadonlyMap<string, number>): Promise<void> {
+    return this.#demand.renew(process, counts);
+  }
+
+  readDemand(): Promise<Map<string, number>> {
+    return this.#demand.read();
+  }
+
+  publishDemandTotals(changed: ReadonlyMap<string, number>): Promise<void> {
+    return this.#demand.publishTotals(changed);
+  }
+
+  readState(): BusState {
+    return this.#state;
+  }
+
+  onState(listener: (state: BusState) => void): () => void {
+    this.#stateListeners.add(listener);
+    return () => void this.#stateListeners.delete(listener);
+  }
+
+  readStats(): Readonly<Record<string, number>> {
+    return {
+      messagesPublished: this.#published,
+      messagesReceived: this.#fanOut.received,
+      messagesUndecodable: this.#undecodable,
+      messagesDropped: this.#dropped,
+      messagesPending: this.#pending,
+      listenerFailures: this.#fanOut.listenerFailures,
+      reconnects: this.#publisher.reconnects + this.#subscriber.connection.reconnects,
+      channels: this.#topics.size,
+    };
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearInterval(this.#totalsTimer);
+    this.#stateListeners.clear();
+    this.#fanOut.clear();
+    this.#topics.clear();
+    await Promise.all([this.#publisher.close(), this.#subscriber.connection.close()]);
+  }
+
+  get #redis(): Redis {
+    return this.#publisher.redis;
+  }
+
+  async #publish(count: number, send: () => Promise<unknown>): Promise<void> {
+    if (count === 0) return;
+    this.#assertOpen();
+    if (!this.#publisher.state.connected || this.#pending + count > this.#maxPendingMessages) {
+      this.#dropped += count;
+      throw new Error(
+        this.#publisher.state.connected
+          ? `Redis is behind by ${this.#pending} messages: ${count} more were dropped`
+          : `Redis is away: ${count} messages were dropped`,
+      );
+    }
+    this.#pending += count;
+    try {
+      await send();
+      this.#published += count;
+    } catch (error) {
+      this.#dropped += count;
+      throw error;
+    } finally {
+      this.#pending -= count;
+    }
+  }
+
+  #receive<K extends keyof Messages>(channel: Channel<K>, data: Buffer): void {
+    const message = codecs[channel.kind].decode(data.toString());
+    if (message === null) this.#dropUndecodable(channel.name);
+    else this.#fanOut.deliver(channel.name, message);
+  }
+
+  #dropUndecodable(name: string): void {
+    this.#undecodable++;
+    this.#logger.debug({ name }, 'dropped a message that is none of its kind');
+  }
+
+  /** Ends the subscription of a channel that has no listener left by the time it is acknowledged. */
+  async #release(name: string): Promise<void> {
+    const topic = this.#topics.get(name);
+    if (topic === undefined || this.#fanOut.has(name)) return;
+    const id = await topic.id;
+    // Someone may have joined, or another call have ended it, meanwhile.
+    if (this.#topics.get(name) !== topic || this.#fanOut.has(name)) return;
+    this.#topics.delete(name);
+    this.#pubsub.unsubscribe(id);
+  }
+
+  #readConnections(): BusState {
+    const states = [this.#publisher.state, this.#subscriber.connection.state];
+    return states.find((state) => !state.connected) ?? { connected: true, reason: null };
+  }
+
+  #updateState(): void {
+    const state = this.#readConnections();
+    const changed = state.connected !== this.#state.connected;
+    this.#state = state;
+    if (!changed) return;
+    for (const listener of this.#stateListeners) {
+      try {
+        listener(state);
+      } catch (error) {
+        this.#logger.error({ err: error }, 'a listener to the state of the bus failed');
+      }
+    }
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new Error('The bus is closed.');
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
