@@ -35,7 +35,6 @@ type Row = readonly [
 ];
 
 // The vendor's own dump of 2026-08-10 (stocks, trades). 0 is how some older sources spell "no condition".
-// oxfmt-ignore
 const ROWS: readonly Row[] = [
   [0, 'Regular Sale', null, null, 'YYY', 'YYY'],
   [1, 'Acquisition', null, 'A', 'YYY', 'YYY'],

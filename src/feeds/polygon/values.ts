@@ -69,8 +69,7 @@ const LONGEST_ID = 64;
  * `null` where there is no usable id.
  */
 export function readTradeId(exchange: number, facility: unknown, id: unknown): string | null {
-  if (typeof id === 'number' ? !Number.isFinite(id) : typeof id !== 'string' || id === '' || id.length > LONGEST_ID) {
-    return null;
-  }
-  return typeof facility === 'number' ? `${exchange}-${facility}-${id}` : `${exchange}-${id}`;
+  const text = typeof id === 'number' ? String(id) : id;
+  if (typeof text !== 'string' || text === '' || text.length > LONGEST_ID) return null;
+  return typeof facility === 'number' ? `${exchange}-${facility}-${text}` : `${exchange}-${text}`;
 }
