@@ -1,0 +1,116 @@
+import { spawnSync } from 'node:child_process';
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+
+/** A program that tests need and that npm does not bring. */
+export type Program = {
+  /** The names under which it may be on the PATH, best first. */
+  readonly names: readonly string[];
+  /** Names an executable by its path, before all others. */
+  readonly pathVariable?: string;
+  /** What Debian and Ubuntu call it. */
+  readonly aptPackage: string;
+};
+
+export const REDIS_SERVER: Program = { names: ['redis-server'], aptPackage: 'redis-server' };
+export const CHROMIUM: Program = {
+  names: ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'],
+  pathVariable: 'CHROMIUM_PATH',
+  aptPackage: 'chromium',
+};
+
+/** The path of an executable, or `null` where this machine has none. */
+export function findProgram(program: Program): string | null {
+  const named = program.pathVariable === undefined ? undefined : process.env[program.pathVariable];
+  if (named !== undefined && named !== '') return isExecutable(named) ? named : null;
+  for (const name of program.names) {
+    // /usr/bin also where the PATH lacks it: that is where apt puts things.
+    for (const folder of [...(process.env['PATH'] ?? '').split(delimiter), '/usr/bin']) {
+      const path = join(folder, name);
+      if (folder !== '' && isExecutable(path)) return path;
+    }
+  }
+  return null;
+}
+
+/** Throws one line that says what to install. */
+export function demandProgram(program: Program): string {
+  const path = findProgram(program);
+  if (path === null) throw new Error(missingMessage(program));
+  return path;
+}
+
+/**
+ * Installs what is missing, by apt, where this is Debian or Ubuntu and we are root; else throws one line that says what to
+ * install. Several test runs at once wait for each other.
+ */
+export async function installPrograms(programs: readonly Program[]): Promise<void> {
+  if (programs.every((program) => findProgram(program) !== null)) return;
+  const release = await lockInstallation();
+  try {
+    const missing = programs.filter((program) => findProgram(program) === null);
+    if (missing.length === 0) return;
+    const packages = missing.map((program) => program.aptPackage);
+    if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get'))
+      throw new Error(missing.map(missingMessage).join('\n'));
+    console.log(`tests: installing ${packages.join(' and ')} (once; it may take some minutes)`);
+    runApt(['update', '-qq']);
+    runApt(['install', '-y', '-qq', '--no-install-recommends', ...packages]);
+    for (const program of missing) demandProgram(program);
+  } finally {
+    release();
+  }
+}
+
+function runApt(args: readonly string[]): void {
+  const result = spawnSync('apt-get', ['-o', 'DPkg::Lock::Timeout=600', ...args], {
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+    encoding: 'utf8',
+    timeout: 900_000,
+  });
+  if (result.status === 0) return;
+  const cause = result.error?.message ?? result.stderr.trim().split('\n').at(-1);
+  throw new Error(`apt-get ${args.join(' ')} failed: ${cause}`);
+}
+
+/** A folder is made by one process only. One whose owner is dead is taken over. */
+async function lockInstallation(): Promise<() => void> {
+  const lock = join(tmpdir(), 'tapeql-test-installation.lock');
+  const owner = join(lock, 'pid');
+  for (;;) {
+    try {
+      mkdirSync(lock);
+      writeFileSync(owner, String(process.pid));
+      return () => rmSync(lock, { recursive: true, force: true });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+    await delay(500);
+    if (!isOwnerAlive(owner)) rmSync(lock, { recursive: true, force: true });
+  }
+}
+
+function isOwnerAlive(owner: string): boolean {
+  try {
+    process.kill(Number(readFileSync(owner, 'utf8')), 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function missingMessage(program: Program): string {
+  const variable = program.pathVariable === undefined ? '' : ` or name one in ${program.pathVariable}`;
+  return `The tests need ${program.names[0]}: install it (Debian, Ubuntu: apt-get install ${program.aptPackage})${variable}.`;
+}

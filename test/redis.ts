@@ -1,0 +1,116 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { demandProgram, REDIS_SERVER } from './programs.ts';
+
+/**
+ * A private Redis for one test file, on loopback, that writes nothing to disk unless told to. Private even where a server is
+ * at hand: channels are common to all databases of a server, and parallel test files would hear each other.
+ */
+export interface TestRedis extends AsyncDisposable {
+  readonly url: string;
+  readonly port: number;
+  /** Of the server that runs now. */
+  readonly pid: number;
+  /** Ends it and removes its folder. */
+  stop(): Promise<void>;
+  /** As kill -9. {@link restart} brings it back on the same port. */
+  kill(): Promise<void>;
+  /** On the same port; with `keepData` what it held is saved before and loaded again, else it comes back empty. */
+  restart(options?: { keepData?: boolean }): Promise<void>;
+  /** Stops answering, without closing a connection. */
+  pause(): void;
+  resume(): void;
+}
+
+export async function startRedis(): Promise<TestRedis> {
+  const binary = demandProgram(REDIS_SERVER);
+  const folder = await mkdtemp(join(tmpdir(), 'tapeql-redis-'));
+  let { port, server } = await startOnFreePort(binary, folder);
+
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    if (server.exitCode !== null || server.signalCode !== null) return;
+    const ended = once(server, 'exit');
+    server.kill('SIGCONT');
+    server.kill(signal);
+    await ended;
+  };
+  const stop = async (): Promise<void> => {
+    await end('SIGKILL');
+    await rm(folder, { recursive: true, force: true });
+  };
+
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    port,
+    get pid() {
+      return server.pid!;
+    },
+    stop,
+    kill: () => end('SIGKILL'),
+    async restart({ keepData = false } = {}) {
+      if (keepData) await shutDownSaved(port, server);
+      else await end('SIGKILL');
+      if (!keepData) await rm(join(folder, 'dump.rdb'), { force: true });
+      server = await startServer(binary, folder, port);
+    },
+    pause: () => void server.kill('SIGSTOP'),
+    resume: () => void server.kill('SIGCONT'),
+    [Symbol.asyncDispose]: stop,
+  };
+}
+
+/** Between finding a free port and taking it, another may take it: then the next one is tried. */
+async function startOnFreePort(binary: string, folder: string): Promise<{ port: number; server: ChildProcess }> {
+  for (let attempt = 1; ; attempt++) {
+    const port = await findFreePort();
+    try {
+      return { port, server: await startServer(binary, folder, port) };
+    } catch (error) {
+      if (attempt === 5) throw error;
+    }
+  }
+}
+
+async function startServer(binary: string, folder: string, port: number): Promise<ChildProcess> {
+  const args = ['--port', port, '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'no'];
+  const server = spawn(binary, args.map(String), { stdio: ['ignore', 'pipe', 'ignore'] });
+  // No test run that dies leaves a server behind.
+  const kill = (): void => void server.kill('SIGKILL');
+  process.once('exit', kill);
+  server.once('exit', () => process.removeListener('exit', kill));
+
+  const { promise, resolve, reject } = Promise.withResolvers<ChildProcess>();
+  let lastLine = '';
+  server.once('error', reject);
+  server.once('exit', () => reject(new Error(`redis-server ended at once: ${lastLine}`)));
+  createInterface({ input: server.stdout! }).on('line', (line) => {
+    lastLine = line;
+    if (line.includes('Ready to accept connections')) resolve(server);
+  });
+  return promise;
+}
+
+async function shutDownSaved(port: number, server: ChildProcess): Promise<void> {
+  const ended = once(server, 'exit');
+  const socket = connect(port, '127.0.0.1');
+  socket.on('error', () => {}); // It ends by being cut off.
+  socket.write('SHUTDOWN SAVE\r\n');
+  await ended;
+  socket.destroy();
+}
+
+async function findFreePort(): Promise<number> {
+  const probe = createServer();
+  probe.listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const address = probe.address();
+  probe.close();
+  await once(probe, 'close');
+  if (address === null || typeof address === 'string') throw new Error('no port was given');
+  return address.port;
+}

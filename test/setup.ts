@@ -1,0 +1,20 @@
+import { readFile } from 'node:fs/promises';
+import type { TestProject } from 'vitest/node';
+import { CHROMIUM, installPrograms, REDIS_SERVER } from './programs.ts';
+import type { Program } from './programs.ts';
+
+/**
+ * Before all tests: the programs that they need and npm does not bring. A whole run needs them all; a run of single files
+ * only those that the files ask for, so that a unit test runs anywhere.
+ */
+export async function setup(project: TestProject): Promise<void> {
+  // Internal to vitest: should it go, every run counts as a whole one.
+  const { filenamePattern } = project.vitest as unknown as { filenamePattern?: string[] };
+  if (filenamePattern === undefined) return installPrograms([REDIS_SERVER, CHROMIUM]);
+  const { testFiles } = await project.globTestFiles(filenamePattern);
+  const sources = (await Promise.all(testFiles.map((file) => readFile(file, 'utf8')))).join('\n');
+  const wanted: Program[] = [];
+  if (/\/redis\.ts'/.test(sources)) wanted.push(REDIS_SERVER);
+  if (/\/chromium\.ts'/.test(sources)) wanted.push(CHROMIUM);
+  await installPrograms(wanted);
+}
