@@ -1,0 +1,55 @@
+/**
+ * One timer for any number of wake-ups: they are kept in slots of `resolutionMs`, and a single timeout runs to the
+ * next slot that holds any. A wake-up comes at its time or up to one resolution later, never earlier.
+ */
+export class TimerWheel {
+  readonly #resolutionMs: number;
+  readonly #now: () => number;
+  readonly #slots = new Map<number, Set<() => void>>();
+  #timer: NodeJS.Timeout | null = null;
+  #nextSlot = Number.POSITIVE_INFINITY;
+
+  constructor(options: { resolutionMs?: number; now?: () => number } = {}) {
+    this.#resolutionMs = options.resolutionMs ?? 5;
+    this.#now = options.now ?? (() => performance.now());
+  }
+
+  /** Calls `wake` once after `delayMs`; the returned function prevents it. */
+  schedule(delayMs: number, wake: () => void): () => void {
+    const number = Math.ceil((this.#now() + delayMs) / this.#resolutionMs);
+    let slot = this.#slots.get(number);
+    if (slot === undefined) this.#slots.set(number, (slot = new Set()));
+    slot.add(wake);
+    if (number < this.#nextSlot) this.#runAt(number);
+    return () => {
+      // An emptied slot stays until its time: a cancelled wake-up costs no search.
+      slot.delete(wake);
+    };
+  }
+
+  #runAt(number: number): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#nextSlot = number;
+    const delayMs = Math.max(0, number * this.#resolutionMs - this.#now());
+    this.#timer = setTimeout(() => this.#turn(), delayMs);
+    this.#timer.unref();
+  }
+
+  #turn(): void {
+    this.#timer = null;
+    this.#nextSlot = Number.POSITIVE_INFINITY;
+    const current = Math.floor(this.#now() / this.#resolutionMs);
+    let next = Number.POSITIVE_INFINITY;
+    const due: Set<() => void>[] = [];
+    for (const [number, slot] of this.#slots) {
+      if (number <= current) {
+        due.push(slot);
+        this.#slots.delete(number);
+      } else if (number < next) {
+        next = number;
+      }
+    }
+    if (next !== Number.POSITIVE_INFINITY) this.#runAt(next);
+    for (const slot of due) for (const wake of slot) wake();
+  }
+}

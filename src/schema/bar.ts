@@ -1,0 +1,82 @@
+import { ClientError } from '../errors.ts';
+import type { Bar as BarRow } from '../market/bar.ts';
+import type { LogPosition } from '../market/log.ts';
+import { builder, checkCount, checkSymbols } from './builder.ts';
+
+export const BarInterval = builder.enumType('BarInterval', {
+  description: 'How long a bar is.',
+  values: {
+    SECOND: { description: 'One second.' },
+    MINUTE: { description: 'One minute.' },
+    HOUR: { description: 'One hour; queries only.' },
+    DAY: { description: 'One trading day; queries only.' },
+  } as const,
+});
+
+export const Bar = builder.objectRef<BarRow & Partial<LogPosition>>('Bar').implement({
+  description:
+    'Open, high, low, close and volume of one window of time. A window without a trade that may set a price has no bar.',
+  fields: (t) => ({
+    symbol: t.field({ type: 'Symbol', description: 'Whose bar.', resolve: (bar) => bar.symbol }),
+    interval: t.field({ type: BarInterval, description: 'How long it is.', resolve: (bar) => bar.interval }),
+    open: t.exposeFloat('open', { description: 'First price.' }),
+    high: t.exposeFloat('high', { description: 'Highest price.' }),
+    low: t.exposeFloat('low', { description: 'Lowest price.' }),
+    close: t.exposeFloat('close', { description: 'Last price.' }),
+    volume: t.exposeFloat('volume', { description: 'Shares traded, fractions included; 0 for an index.' }),
+    vwap: t.exposeFloat('vwap', { nullable: true, description: 'Volume-weighted average price.' }),
+    start: t.field({ type: 'DateTime', description: 'Begin of the window, inclusive.', resolve: (bar) => bar.start }),
+    end: t.field({ type: 'DateTime', description: 'End of the window, exclusive.', resolve: (bar) => bar.end }),
+    cursor: t.field({
+      type: 'Cursor',
+      nullable: true,
+      description: 'Its place in the event log; null for a bar that was queried.',
+      resolve: ({ epoch, offset }) => (epoch === undefined || offset === undefined ? null : { epoch, offset }),
+    }),
+  }),
+});
+
+builder.queryFields((t) => ({
+  bars: t.field({
+    type: [Bar],
+    description: 'Historical bars, oldest first.',
+    args: {
+      symbol: t.arg({ type: 'Symbol', required: true, description: 'Whose bars.' }),
+      interval: t.arg({ type: BarInterval, required: true, description: 'How long a bar is.' }),
+      from: t.arg({ type: 'DateTime', required: true, description: 'Bars that start at or after this.' }),
+      to: t.arg({ type: 'DateTime', description: 'Bars that start before this. Default: now.' }),
+      first: t.arg.int({ defaultValue: 500, description: 'How many at the most, 1 to 5000.' }),
+    },
+    resolve: (_root, { symbol, interval, from, to, first }, { reads }) => {
+      if (to != null && to <= from)
+        throw new ClientError('BAD_USER_INPUT', 'Argument "to": must be after "from"', { argument: 'to' });
+      return reads.readBars({ symbol, interval, from, to: to ?? null, limit: checkCount('first', first ?? 500, 5000) });
+    },
+  }),
+}));
+
+builder.subscriptionFields((t) => ({
+  bars: t.field({
+    type: Bar,
+    description:
+      'Each bar when it ends, in order. The upstream may send a window again: the later bar of one `start` replaces the earlier.',
+    args: {
+      symbols: t.arg({ type: ['Symbol'], required: true, description: 'Whose bars; 1 to 500, else TOO_MANY_SYMBOLS.' }),
+      interval: t.arg({ type: BarInterval, required: true, defaultValue: 'SECOND', description: 'SECOND or MINUTE.' }),
+      after: t.arg({
+        type: 'Cursor',
+        description:
+          'Resume: first all bars after this cursor, then the live ones. HISTORY_EXPIRED where the log no longer reaches back to it.',
+      }),
+    },
+    subscribe: (_root, { symbols, interval, after }, context) => {
+      if (interval !== 'SECOND' && interval !== 'MINUTE') {
+        throw new ClientError('BAD_USER_INPUT', 'Argument "interval": live bars are of SECOND or MINUTE', {
+          argument: 'interval',
+        });
+      }
+      return context.hub.openBars(checkSymbols(symbols, context), interval, after ?? null);
+    },
+    resolve: (bar) => bar,
+  }),
+}));

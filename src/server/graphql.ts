@@ -1,0 +1,114 @@
+import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
+import { execute, type GraphQLSchema } from 'graphql';
+import { createYoga, type Plugin } from 'graphql-yoga';
+import { LRUCache } from 'lru-cache';
+import { isUnexpected, toGraphQLError } from '../delivery/format-error.ts';
+import { createSubscribe, type SubscriptionObserver } from '../delivery/subscribe.ts';
+import type { Logger } from '../market/logger.ts';
+import type { SchemaContext } from '../schema/context.ts';
+import { nameArgument } from './bad-input.ts';
+import { playground } from './playground.ts';
+
+/** The longest request or message, in bytes: the largest sensible operation, 500 symbols of 32 characters, is a tenth of it. */
+export const MAX_MESSAGE_BYTES = 256 * 1024;
+
+/** Parsed documents are kept up to this many characters of source in all. */
+const MAX_CACHED_SOURCE = 4 * 1024 * 1024;
+
+export type GraphQLServerOptions = {
+  readonly schema: GraphQLSchema;
+  readonly context: SchemaContext;
+  readonly observer: SubscriptionObserver;
+  /** Beside the same origin. */
+  readonly allowedOrigins: readonly string[];
+  readonly logger: Logger;
+};
+
+/** GraphQL over HTTP and SSE by Yoga, whose enveloped functions serve the WebSocket too. */
+export function createGraphQL(options: GraphQLServerOptions) {
+  const { schema, context, logger } = options;
+  return createYoga<object, SchemaContext>({
+    schema,
+    context: () => context,
+    graphqlEndpoint: '/graphql',
+    landingPage: false,
+    healthCheckEndpoint: '/graphql/health',
+    batching: false,
+    multipart: false,
+    maxRequestBodySize: MAX_MESSAGE_BYTES,
+    cors: options.allowedOrigins.length === 0 ? false : { origin: [...options.allowedOrigins], credentials: false },
+    graphiql: playground,
+    renderGraphiQL,
+    maskedErrors: { maskError: (error) => toGraphQLError(error) },
+    parserAndValidationCache: {
+      documentCache: createSourceCache(),
+      errorCache: createSourceCache(),
+      validationCache: true,
+    },
+    // Yoga reports what it masks at `error`; everything a client can bring about is told at `debug`.
+    logging: {
+      debug: () => undefined,
+      info: (...args) => logger.debug({ args }, 'yoga'),
+      warn: (...args) => logger.warn({ args }, 'yoga'),
+      error: (error: unknown) => {
+        if (isUnexpected(error)) logger.error({ err: error }, 'operation failed');
+        else logger.debug({ err: error }, 'operation refused');
+      },
+    },
+    plugins: [useExecution(options.observer), useBadInput()],
+  });
+}
+
+/** graphql-js executes; subscriptions run over our own bounded sources. */
+function useExecution(observer: SubscriptionObserver): Plugin {
+  const subscribe = createSubscribe(observer);
+  return {
+    onExecute({ setExecuteFn }) {
+      setExecuteFn(execute);
+    },
+    onSubscribe({ setSubscribeFn }) {
+      setSubscribeFn(subscribe);
+    },
+  };
+}
+
+/** Errors of a client's own making get their code, and the name of the argument, on every transport. */
+function useBadInput(): Plugin {
+  return {
+    onValidate({ params }) {
+      return ({ valid, result, setResult }) => {
+        if (!valid) setResult(result.map((error) => nameArgument(error, params.documentAST)));
+      };
+    },
+    onExecute({ args }) {
+      return {
+        onExecuteDone({ result, setResult }) {
+          if ('errors' in result && result.errors !== undefined) {
+            setResult({ ...result, errors: result.errors.map((error) => nameArgument(error, args.document)) });
+          }
+        },
+      };
+    },
+    onSubscribe({ args }) {
+      return {
+        onSubscribeResult({ result, setResult }) {
+          if ('errors' in result && result.errors !== undefined) {
+            setResult({ ...result, errors: result.errors.map((error) => nameArgument(error, args.document)) });
+          }
+        },
+      };
+    },
+  };
+}
+
+/** Bounded by the length of the sources, for a client decides how many different ones it sends. */
+function createSourceCache<T extends object>() {
+  const cache = new LRUCache<string, T>({
+    maxSize: MAX_CACHED_SOURCE,
+    sizeCalculation: (_value, source) => source.length + 1,
+  });
+  return {
+    get: (source: string) => cache.get(source),
+    set: (source: string, value: T) => void cache.set(source, value),
+  };
+}

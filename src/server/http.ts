@@ -1,0 +1,127 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { Logger } from '../market/logger.ts';
+import type { HealthAnswer } from './health.ts';
+
+export type HttpServerOptions = {
+  readonly host: string;
+  readonly port: number;
+  readonly health: Readonly<Record<string, () => HealthAnswer>>;
+  readonly readStats: () => object;
+  readonly metrics: { readonly contentType: string; read(): Promise<string> };
+  /** What serves clients; `null` for a process that only ingests. */
+  readonly api: {
+    readonly sdl: string;
+    readonly handle: (request: IncomingMessage, response: ServerResponse) => unknown;
+    readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+  } | null;
+  readonly logger: Logger;
+};
+
+export type HttpServer = {
+  /** Where it listens, such as `http://127.0.0.1:4000`. */
+  readonly url: string;
+  /** Stops to accept, ends what runs, and resolves when the port is free. */
+  close(): Promise<void>;
+};
+
+/** Listens, and routes: the operator's pages here, everything below /graphql to Yoga. */
+export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
+  const { health, api, logger } = options;
+
+  async function route(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const path = request.url?.split('?', 1)[0] ?? '/';
+    if (api !== null && path === '/graphql') {
+      await api.handle(request, response);
+      return;
+    }
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      send(response, 405, 'text/plain; charset=utf-8', 'Method not allowed\n', { allow: 'GET, HEAD' });
+      return;
+    }
+    const check = Object.hasOwn(health, path) ? health[path] : undefined;
+    if (check !== undefined) {
+      const { status, body } = check();
+      send(response, status, JSON_TYPE, JSON.stringify(body));
+    } else if (path === '/stats') {
+      send(response, 200, JSON_TYPE, JSON.stringify(options.readStats(), null, 2));
+    } else if (path === '/metrics') {
+      send(response, 200, options.metrics.contentType, await options.metrics.read());
+    } else if (api !== null && path === '/schema.graphql') {
+      send(response, 200, 'text/plain; charset=utf-8', api.sdl);
+    } else if (api !== null && path === '/') {
+      send(response, 302, 'text/plain; charset=utf-8', 'The playground is at /graphql\n', { location: '/graphql' });
+    } else {
+      send(response, 404, 'text/plain; charset=utf-8', 'Not found\n');
+    }
+  }
+
+  const server = createServer((request, response) => {
+    route(request, response).catch((error: unknown) => {
+      logger.error({ err: error, path: request.url?.split('?', 1)[0] }, 'request failed');
+      if (response.headersSent) response.destroy();
+      else
+        send(
+          response,
+          500,
+          JSON_TYPE,
+          JSON.stringify({
+            errors: [{ message: 'Internal server error', extensions: { code: 'INTERNAL_SERVER_ERROR' } }],
+          }),
+        );
+    });
+  });
+  if (api === null) server.on('upgrade', (_request, socket) => socket.destroy());
+  else server.on('upgrade', api.upgrade);
+  // A request that is no HTTP is answered and forgotten.
+  server.on('clientError', (_error, socket) => {
+    if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+    else socket.destroy();
+  });
+
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options.port, options.host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  server.on('error', (error) => logger.error({ err: error }, 'http server'));
+  return { url: urlOf(server, options.host), close: () => closeServer(server) };
+}
+
+const JSON_TYPE = 'application/json; charset=utf-8';
+
+function send(
+  response: ServerResponse,
+  status: number,
+  type: string,
+  body: string,
+  headers: Record<string, string> = {},
+): void {
+  response.writeHead(status, {
+    'content-type': type,
+    'content-length': Buffer.byteLength(body),
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    ...headers,
+  });
+  response.end(response.req.method === 'HEAD' ? undefined : body);
+}
+
+function urlOf(server: Server, host: string): string {
+  const { port } = server.address() as AddressInfo;
+  const shown = host === '0.0.0.0' || host === '::' ? 'localhost' : host.includes(':') ? `[${host}]` : host;
+  return `http://${shown}:${port}`;
+}
+
+/** Requests that run are ended: what streams has no end of its own, and the rest takes milliseconds. */
+function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeIdleConnections();
+    const patience = setTimeout(() => server.closeAllConnections(), 1000);
+    server.once('close', () => clearTimeout(patience));
+  });
+}

@@ -1,0 +1,20 @@
+import { type DestinationStream, pino } from 'pino';
+import type { LogLevel } from '../config.ts';
+import type { Logger } from '../market/logger.ts';
+
+/** Structured logs, one JSON object a line; to stdout unless told otherwise. What may hold a secret is never printed. */
+export function createLogger(level: LogLevel, destination?: DestinationStream): Logger {
+  return pino(
+    {
+      level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      redact: {
+        paths: ['authorization', '*.authorization', '["x-api-key"]', '*["x-api-key"]', 'apiKey', '*.apiKey'],
+        censor: '[redacted]',
+      },
+    },
+    destination ?? pino.destination({ fd: 1, sync: false }),
+  );
+}
