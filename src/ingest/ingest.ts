@@ -1,0 +1,418 @@
+import type { Bus, BusState, LogKey } from '../bus/bus.ts';
+import type { Feed, FeedEvent } from '../feeds/feed.ts';
+import type { Logger } from '../market/logger.ts';
+import type { Quote } from '../market/quote.ts';
+import type { FeedStatus } from '../market/service-status.ts';
+import type { MarketDataSource } from '../market/source.ts';
+import { Demand } from './demand.ts';
+import { LogWriter } from './log-writer.ts';
+import { MarketHours } from './market-hours.ts';
+import { QuoteFold } from './quote-book.ts';
+import { createPublication, QuotePublisher, type Publication } from './quote-publisher.ts';
+import { Seeder } from './seeder.ts';
+import { Sequencer, type LogCounter } from './sequencer.ts';
+import { StatusPublisher } from './status-publisher.ts';
+import type { Timers } from './timers.ts';
+
+/** Symbols that become wanted within it share the look-ups on the bus and upstream. */
+const ADMISSION_DELAY_MS = 2;
+const MAX_ADMISSION = 1_000;
+const LOGS_PER_SYMBOL = 3;
+const ADMISSION_RETRY_MS = 500;
+/** A first quote waits so long at most for the snapshot that makes it whole. */
+const SEED_WAIT_MS = 1_000;
+/** How often it is looked whether the log on the bus is still the same. */
+const EPOCH_CHECK_MS = 5_000;
+/** What is still to be written when ingest closes has this long. */
+const DRAIN_MS = 1_000;
+
+export type IngestOptions = {
+  /** Owned: started and closed by ingest. */
+  readonly feed: Feed;
+  /** Not owned: it is left open. */
+  readonly bus: Bus;
+  /** For snapshots, the market's status and its holidays. */
+  readonly source: MarketDataSource;
+  /** Unix ms. */
+  readonly clock: () => number;
+  readonly timers: Timers;
+  readonly logger: Logger;
+  /** A symbol's quote is published at most this often, in ms. Default 100; 0: at the end of every frame that changed it. */
+  readonly quoteIntervalMs?: number;
+  /** How long a symbol stays subscribed upstream after its last subscriber left, in ms. Default 10,000. */
+  readonly demandLingerMs?: number;
+  /** Symbols beyond it are not served; logged and counted. Default 15,000. */
+  readonly maxSymbols?: number;
+  /** Log entries that may wait while the bus is away. Default 200,000, about 64 MiB. */
+  readonly maxWaitingEntries?: number;
+  /** Kept subscribed whatever is wanted, so that their latest values are always at hand. */
+  readonly indices: readonly string[];
+};
+
+/** The single writer: it owns the feed, folds its events into quotes, numbers the log, publishes both on the bus. */
+export interface Ingest {
+  /**
+   * Starts the feed and follows the demand. Resolves after the first look at the bus; where that is away, ingest goes on
+   * trying in the background. Never rejects.
+   */
+  start(): Promise<void>;
+  /** Figures for /stats and /metrics: events by kind, what was published, appended, conflated, dropped by cause, what waits. */
+  readStats(): Readonly<Record<string, number>>;
+  /** Closes the feed, writes what is left (within 1 s), and stops. Calling it twice is harmless. */
+  close(): Promise<void>;
+}
+
+export function createIngest(options: IngestOptions): Ingest {
+  return new SingleWriter(options);
+}
+
+/** All that is kept of one symbol, so that an event costs one look-up. */
+type Slot = { readonly publication: Publication; readonly fold: QuoteFold; readonly counter: LogCounter };
+
+class SingleWriter implements Ingest {
+  readonly #options: IngestOptions;
+  readonly #hours: MarketHours;
+  readonly #status: StatusPublisher;
+  readonly #sequencer: Sequencer;
+  readonly #log: LogWriter;
+  readonly #quotes: QuotePublisher;
+  readonly #seeder: Seeder;
+  readonly #demand: Demand;
+  /** Bounded by `maxSymbols`, as is `#entering`. */
+  readonly #slots = new Map<string, Slot>();
+  /** Wanted, but their place in the log is not known yet. */
+  readonly #entering = new Set<string>();
+  #isAdmitting = false;
+  readonly #timers = new Set<() => void>();
+  #stopBusState: (() => void) | null = null;
+  #feedWasConnected = false;
+  #isConnected = false;
+  #closing: Promise<void> | null = null;
+  #trades = 0;
+  #bbos = 0;
+  #bars = 0;
+  #indexValues = 0;
+  #unknown = 0;
+  #duplicates = 0;
+  #faulty = 0;
+  #feedGaps = 0;
+  #lagMs = 0;
+
+  constructor(options: IngestOptions) {
+    const { bus, clock, timers, logger, source } = options;
+    this.#options = options;
+    this.#hours = new MarketHours();
+    this.#status = new StatusPublisher({
+      bus,
+      source,
+      hours: this.#hours,
+      feed: options.feed.name,
+      clock,
+      timers,
+      logger,
+      onTick: () => this.#rollDay(),
+    });
+    this.#sequencer = new Sequencer(clock);
+    this.#log = new LogWriter({
+      bus,
+      sequencer: this.#sequencer,
+      timers,
+      logger,
+      ...(options.maxWaitingEntries !== undefined && { maxWaiting: options.maxWaitingEntries }),
+    });
+    this.#quotes = new QuotePublisher({ bus, clock, timers, logger, intervalMs: options.quoteIntervalMs ?? 100 });
+    this.#seeder = new Seeder({
+      source,
+      timers,
+      logger,
+      isWanted: (symbol) => this.#slots.has(symbol),
+      onSeed: (symbol, seed) => this.#seed(symbol, seed),
+      onSettled: (symbols) => this.#release(symbols),
+    });
+    this.#demand = new Demand({
+      bus,
+      clock,
+      timers,
+      logger,
+      lingerMs: options.demandLingerMs ?? 10_000,
+      pinned: options.indices,
+      ...(options.maxSymbols !== undefined && { maxSymbols: options.maxSymbols }),
+      onWanted: (symbols) => this.#enter(symbols),
+      onUnwanted: (symbols) => this.#leave(symbols),
+    });
+  }
+
+  async start(): Promise<void> {
+    const { bus, feed } = this.#options;
+    this.#stopBusState = bus.onState((state) => this.#followBus(state));
+    if (!bus.readState().connected) this.#log.hold();
+    this.#status.start();
+    feed.start({ onEvents: (events) => this.#take(events), onStatus: (status) => this.#followFeed(status) });
+    await this.#checkEpoch();
+    await this.#demand.start();
+  }
+
+  readStats(): Readonly<Record<string, number>> {
+    return {
+      eventsTrade: this.#trades,
+      eventsBbo: this.#bbos,
+      eventsBar: this.#bars,
+      eventsIndexValue: this.#indexValues,
+      eventsUnknownSymbol: this.#unknown,
+      eventsDuplicate: this.#duplicates,
+      eventsFaulty: this.#faulty,
+      feedGaps: this.#feedGaps,
+      lagMs: this.#lagMs,
+      symbols: this.#slots.size,
+      symbolsEntering: this.#entering.size,
+      ...this.#demand.readStats(),
+      ...this.#quotes.readStats(),
+      ...this.#log.readStats(),
+      ...this.#seeder.readStats(),
+      ...this.#status.readStats(),
+    };
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#stopBusState?.();
+    this.#seeder.close();
+    for (const cancel of this.#timers) cancel();
+    const closings = await Promise.allSettled([this.#demand.close(), this.#options.feed.close()]);
+    await this.#drain();
+    this.#log.close();
+    this.#quotes.close();
+    await this.#status.close();
+    for (const closing of closings) {
+      if (closing.status === 'rejected')
+        this.#options.logger.warn({ error: String(closing.reason) }, 'Ingest closed with an error.');
+    }
+  }
+
+  /** The hot path: one look-up and some writes for an event; nothing is made but what is published. */
+  #take(events: readonly FeedEvent[]): void {
+    for (let index = 0; index < events.length; index += 1) {
+      const event = events[index]!;
+      const slot = this.#slots.get(event.symbol);
+      if (slot === undefined) {
+        this.#unknown += 1;
+        continue;
+      }
+      try {
+        if (this.#apply(event, slot)) this.#quotes.mark(slot.publication);
+      } catch (error) {
+        this.#fault(event, error);
+      }
+    }
+    const last = events.at(-1);
+    if (last !== undefined) this.#lagMs = this.#options.clock() - (last.kind === 'bar' ? last.end : last.timestamp);
+    this.#log.flush();
+    this.#quotes.flush();
+  }
+
+  /** Returns whether the quote has changed. */
+  #apply(event: FeedEvent, { fold, counter }: Slot): boolean {
+    switch (event.kind) {
+      case 'trade':
+        this.#trades += 1;
+        if (this.#sequencer.isDuplicate(counter, event.id)) {
+          this.#duplicates += 1;
+          return false;
+        }
+        this.#log.add(event, counter);
+        return fold.foldTrade(event);
+      case 'bbo':
+        this.#bbos += 1;
+        return fold.foldBestBidOffer(event);
+      case 'bar':
+        this.#bars += 1;
+        this.#log.add(event, counter);
+        return fold.foldBar(event);
+      case 'index-value':
+        this.#indexValues += 1;
+        return fold.foldIndexValue(event);
+    }
+  }
+
+  #fault(event: FeedEvent, error: unknown): void {
+    this.#faulty += 1;
+    if (this.#faulty > 1) return;
+    const fields = { kind: event.kind, symbol: event.symbol, error: String(error) };
+    this.#options.logger.error(fields, 'An event could not be taken; further ones are counted only.');
+  }
+
+  #enter(symbols: readonly string[]): void {
+    for (const symbol of symbols) this.#entering.add(symbol);
+    this.#admitLater(ADMISSION_DELAY_MS);
+  }
+
+  #admitLater(delayMs: number): void {
+    if (this.#isAdmitting || this.#closing !== null) return;
+    this.#isAdmitting = true;
+    this.#after(delayMs, () => void this.#admit());
+  }
+
+  /** Places symbols in the log, then subscribes them upstream: when their first event comes, its number is known. */
+  async #admit(): Promise<void> {
+    let retryMs = 0;
+    const batch = [...this.#entering].slice(0, MAX_ADMISSION);
+    const keys = batch.flatMap((symbol) => listLogs(symbol));
+    try {
+      // A symbol that left and returns may have entries that still wait: its numbers go on from those.
+      await this.#log.settle();
+      if (this.#sequencer.epoch === '') await this.#readEpoch();
+      const lastEntries = await this.#options.bus.readLastEntries(keys);
+      this.#open(batch, lastEntries);
+    } catch (error) {
+      this.#options.logger.warn(
+        { error: String(error), symbols: batch.length },
+        'Symbols wait for their place in the log.',
+      );
+      retryMs = ADMISSION_RETRY_MS;
+    }
+    this.#isAdmitting = false;
+    if (this.#entering.size > 0) this.#admitLater(retryMs);
+  }
+
+  #open(batch: readonly string[], lastEntries: Awaited<ReturnType<Bus['readLastEntries']>>): void {
+    if (this.#closing !== null) return;
+    const opened: string[] = [];
+    for (const [index, symbol] of batch.entries()) {
+      const counter = this.#sequencer.openLog(
+        lastEntries.slice(index * LOGS_PER_SYMBOL, (index + 1) * LOGS_PER_SYMBOL),
+      );
+      if (!this.#entering.delete(symbol)) continue;
+      const fold = new QuoteFold(symbol, this.#hours);
+      const publication = createPublication(fold);
+      publication.isHeld = true;
+      this.#slots.set(symbol, { publication, fold, counter });
+      opened.push(symbol);
+    }
+    if (opened.length === 0) return;
+    this.#options.feed.subscribe(opened);
+    this.#seeder.request(opened);
+    this.#after(SEED_WAIT_MS, () => this.#release(opened));
+  }
+
+  #leave(symbols: readonly string[]): void {
+    const left: string[] = [];
+    for (const symbol of symbols) {
+      this.#entering.delete(symbol);
+      const slot = this.#slots.get(symbol);
+      if (slot === undefined) continue;
+      slot.publication.isRemoved = true;
+      this.#slots.delete(symbol);
+      left.push(symbol);
+    }
+    if (left.length > 0) this.#options.feed.unsubscribe(left);
+  }
+
+  #seed(symbol: string, seed: Quote | null): void {
+    const slot = this.#slots.get(symbol);
+    if (slot !== undefined && slot.fold.applySeed(seed)) this.#quotes.mark(slot.publication);
+  }
+
+  #release(symbols: readonly string[]): void {
+    for (const symbol of symbols) {
+      const slot = this.#slots.get(symbol);
+      if (slot !== undefined) this.#quotes.release(slot.publication);
+    }
+    this.#quotes.flush();
+  }
+
+  /** What passed while the feed was away is told with the next print; the state is read anew. */
+  #followFeed(status: FeedStatus): void {
+    if (this.#isConnected && !status.connected && this.#slots.size > 0) {
+      this.#feedGaps += 1;
+      for (const { counter, fold } of this.#slots.values()) {
+        counter.gapBefore = true;
+        fold.expectSeed();
+      }
+    }
+    if (status.connected && !this.#isConnected && this.#feedWasConnected) this.#seeder.request([...this.#slots.keys()]);
+    this.#isConnected = status.connected;
+    this.#feedWasConnected ||= status.connected;
+    this.#status.setFeed(status);
+  }
+
+  /** The day of the calendar begins for all symbols at once, also for those that are not traded in it yet. */
+  #rollDay(): void {
+    const day = this.#hours.dayOf(this.#options.clock());
+    const rolled: string[] = [];
+    for (const [symbol, { fold, publication }] of this.#slots) {
+      if (!fold.rollTo(day)) continue;
+      fold.expectSeed();
+      this.#quotes.mark(publication);
+      rolled.push(symbol);
+    }
+    if (rolled.length === 0) return;
+    this.#seeder.request(rolled);
+    this.#quotes.flush();
+  }
+
+  #followBus(state: BusState): void {
+    if (!state.connected) {
+      this.#log.hold();
+      return;
+    }
+    this.#quotes.resume();
+    this.#status.publish();
+    void this.#resumeLog();
+  }
+
+  /** The bus may have come back without its log: that is known before anything is written. */
+  async #resumeLog(): Promise<void> {
+    try {
+      await this.#readEpoch();
+      this.#log.resume();
+    } catch {
+      if (this.#options.bus.readState().connected) this.#after(ADMISSION_RETRY_MS, () => void this.#resumeLog());
+    }
+  }
+
+  async #readEpoch(): Promise<void> {
+    const epoch = await this.#options.bus.readEpoch();
+    if (epoch === this.#sequencer.epoch) return;
+    if (this.#sequencer.epoch !== '')
+      this.#options.logger.warn({ epoch }, 'The log on the bus was lost; a new one begins.');
+    this.#sequencer.setEpoch(epoch);
+  }
+
+  async #checkEpoch(): Promise<void> {
+    try {
+      await this.#readEpoch();
+    } catch {
+      // Without the bus there is nothing to number for; the next look is in five seconds, or when it is back.
+    }
+    this.#after(EPOCH_CHECK_MS, () => void this.#checkEpoch());
+  }
+
+  async #drain(): Promise<void> {
+    const { promise: deadline, resolve } = Promise.withResolvers<void>();
+    const cancel = this.#options.timers.after(DRAIN_MS, resolve);
+    this.#log.flush();
+    await Promise.race([Promise.all([this.#log.settle(), this.#quotes.drain()]), deadline]);
+    cancel();
+  }
+
+  #after(delayMs: number, callback: () => void): void {
+    if (this.#closing !== null) return;
+    const cancel = this.#options.timers.after(delayMs, () => {
+      this.#timers.delete(cancel);
+      callback();
+    });
+    this.#timers.add(cancel);
+  }
+}
+
+function listLogs(symbol: string): LogKey[] {
+  return [
+    { kind: 'trade', symbol },
+    { kind: 'bar', symbol, interval: 'SECOND' },
+    { kind: 'bar', symbol, interval: 'MINUTE' },
+  ];
+}

@@ -1,0 +1,235 @@
+import type { Bus, LogEntry } from '../bus/bus.ts';
+import type { LiveBar } from '../market/bar.ts';
+import type { Logger } from '../market/logger.ts';
+import type { Trade } from '../market/trade.ts';
+import type { LogCounter, Sequencer, UnnumberedEntry } from './sequencer.ts';
+import type { Timers } from './timers.ts';
+
+/** So many entries that wait take about 64 MiB. */
+const MAX_WAITING = 200_000;
+/** In one call of the bus. */
+const MAX_BATCH = 5_000;
+const FIRST_RETRY_MS = 100;
+const LAST_RETRY_MS = 2_000;
+/** A batch that a connected bus rejects so often is at fault itself: some 15 s of tries. */
+const MAX_REJECTIONS = 12;
+
+export type LogWriterOptions = {
+  readonly bus: Pick<Bus, 'append' | 'readState'>;
+  readonly sequencer: Sequencer;
+  readonly timers: Timers;
+  readonly logger: Logger;
+  /**
+   * Entries that may wait while the bus is away. Beyond it the oldest are given up, and the next print of each symbol that
+   * lost some has `gapBefore`. Default 200,000, about 64 MiB.
+   */
+  readonly maxWaiting?: number;
+};
+
+/**
+ * Writes prints and bars to the bus in the order in which they came: one call in flight, all that arrived meanwhile in the
+ * next. What the bus rejects is tried again, with the numbers that it was given, so that readers know it if it got through.
+ */
+export class LogWriter {
+  readonly #options: LogWriterOptions;
+  readonly #maxWaiting: number;
+  /** Bounded by `maxWaiting` together with the batch; from `#head` on. */
+  #waiting: UnnumberedEntry[] = [];
+  #head = 0;
+  /** What is on its way, or was rejected and is to be written first. */
+  #batch: LogEntry[] = [];
+  #batchCounters: LogCounter[] = [];
+  #rejections = 0;
+  #isWriting = false;
+  #cancelRetry: (() => void) | null = null;
+  #retryDelayMs = FIRST_RETRY_MS;
+  /** Logs of which entries were given up, until their next print tells it. */
+  readonly #cut = new Set<LogCounter>();
+  #isOverflowing = false;
+  #added = 0;
+  /** Written or given up. */
+  #settled = 0;
+  #barriers: { readonly target: number; readonly resolve: () => void }[] = [];
+  #isHeld = false;
+  #closed = false;
+  #tradesAppended = 0;
+  #barsAppended = 0;
+  #appendFailures = 0;
+  #givenUp = 0;
+  #gapsTold = 0;
+
+  constructor(options: LogWriterOptions) {
+    this.#options = options;
+    this.#maxWaiting = options.maxWaiting ?? MAX_WAITING;
+  }
+
+  /** Takes an entry; it is written at the next {@link LogWriter.flush}. */
+  add(event: Trade | LiveBar, counter: LogCounter): void {
+    let gapBefore = false;
+    if (event.kind === 'trade' && counter.gapBefore) {
+      gapBefore = true;
+      counter.gapBefore = false;
+    }
+    this.#waiting.push({ event, counter, gapBefore });
+    this.#added += 1;
+    if (this.#added - this.#settled > this.#maxWaiting) this.#giveUpOldest();
+  }
+
+  /** Writes what waits, unless a call is in flight: then that goes on with it. */
+  flush(): void {
+    if (this.#isWriting || this.#isHeld || this.#cancelRetry !== null || this.#closed) return;
+    if (this.#batch.length === 0) this.#fillBatch();
+    else this.#batch = this.#batch.map((entry) => this.#options.sequencer.restamp(entry));
+    if (this.#batch.length > 0) void this.#write();
+  }
+
+  /** Keeps everything back until {@link LogWriter.resume}: the bus is away, and it may come back with another log. */
+  hold(): void {
+    this.#isHeld = true;
+  }
+
+  /** Writes again, at once: the bus is back. */
+  resume(): void {
+    this.#isHeld = false;
+    this.#cancelRetry?.();
+    this.#cancelRetry = null;
+    this.flush();
+  }
+
+  /** Resolves when everything that was added before is written or given up. */
+  async settle(): Promise<void> {
+    if (this.#settled >= this.#added) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#barriers.push({ target: this.#added, resolve });
+    await promise;
+  }
+
+  readStats(): Readonly<Record<string, number>> {
+    return {
+      tradesAppended: this.#tradesAppended,
+      barsAppended: this.#barsAppended,
+      appendFailures: this.#appendFailures,
+      entriesGivenUp: this.#givenUp,
+      entriesWaiting: this.#added - this.#settled,
+      gapsTold: this.#gapsTold,
+    };
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#cancelRetry?.();
+    this.#cancelRetry = null;
+    for (const { resolve } of this.#barriers.splice(0)) resolve();
+  }
+
+  #fillBatch(): void {
+    const end = Math.min(this.#waiting.length, this.#head + MAX_BATCH);
+    for (let index = this.#head; index < end; index += 1) {
+      const entry = this.#waiting[index]!;
+      this.#batch.push(this.#number(entry));
+      this.#batchCounters.push(entry.counter);
+    }
+    if (end === this.#waiting.length) {
+      this.#waiting = [];
+      this.#head = 0;
+    } else {
+      this.#head = end;
+    }
+  }
+
+  #number(entry: UnnumberedEntry): LogEntry {
+    const { event, counter } = entry;
+    if (event.kind === 'bar') return this.#options.sequencer.number(entry);
+    const gapBefore = (this.#cut.size > 0 && this.#cut.delete(counter)) || entry.gapBefore;
+    if (gapBefore) this.#gapsTold += 1;
+    return this.#options.sequencer.number(gapBefore === entry.gapBefore ? entry : { event, counter, gapBefore });
+  }
+
+  async #write(): Promise<void> {
+    this.#isWriting = true;
+    while (this.#batch.length > 0) {
+      try {
+        await this.#options.bus.append(this.#batch);
+      } catch (error) {
+        this.#appendFailures += 1;
+        this.#retryLater(error);
+        break;
+      }
+      this.#confirm();
+      if (this.#closed || this.#isHeld) break;
+      this.#fillBatch();
+    }
+    this.#isWriting = false;
+  }
+
+  #confirm(): void {
+    for (const entry of this.#batch) {
+      if (entry.kind === 'trade') this.#tradesAppended += 1;
+      else this.#barsAppended += 1;
+    }
+    this.#isOverflowing = false;
+    this.#endBatch();
+  }
+
+  #endBatch(): void {
+    this.#settled += this.#batch.length;
+    this.#batch = [];
+    this.#batchCounters = [];
+    this.#rejections = 0;
+    this.#retryDelayMs = FIRST_RETRY_MS;
+    this.#releaseBarriers();
+  }
+
+  #retryLater(error: unknown): void {
+    if (this.#closed) return;
+    const { bus, logger } = this.#options;
+    if (this.#retryDelayMs === FIRST_RETRY_MS) {
+      logger.warn({ error: describe(error) }, 'The bus did not take the log; its entries wait.');
+    }
+    if (bus.readState().connected) this.#rejections += 1;
+    if (this.#rejections >= MAX_REJECTIONS) {
+      logger.error(
+        { entries: this.#batch.length, error: describe(error) },
+        'The bus takes these entries never: given up.',
+      );
+      for (const counter of this.#batchCounters) this.#cut.add(counter);
+      this.#givenUp += this.#batch.length;
+      this.#endBatch();
+    }
+    const delayMs = this.#retryDelayMs;
+    this.#retryDelayMs = Math.min(LAST_RETRY_MS, delayMs * 2);
+    this.#cancelRetry = this.#options.timers.after(delayMs, () => {
+      this.#cancelRetry = null;
+      this.flush();
+    });
+  }
+
+  /** A sixteenth at once, so that a long outage costs little per print. */
+  #giveUpOldest(): void {
+    if (!this.#isOverflowing) {
+      this.#isOverflowing = true;
+      this.#options.logger.error(
+        { waiting: this.#maxWaiting },
+        'The log waits for the bus too long: its oldest entries are given up.',
+      );
+    }
+    const end = Math.min(this.#waiting.length, this.#head + Math.max(1, this.#maxWaiting >> 4));
+    for (let index = this.#head; index < end; index += 1) {
+      const { event, counter } = this.#waiting[index]!;
+      if (event.kind === 'trade') this.#cut.add(counter);
+    }
+    this.#givenUp += end - this.#head;
+    this.#settled += end - this.#head;
+    this.#waiting = this.#waiting.slice(end);
+    this.#head = 0;
+    this.#releaseBarriers();
+  }
+
+  #releaseBarriers(): void {
+    while (this.#barriers.length > 0 && this.#barriers[0]!.target <= this.#settled) this.#barriers.shift()!.resolve();
+  }
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

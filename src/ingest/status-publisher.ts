@@ -1,0 +1,153 @@
+import type { Bus } from '../bus/bus.ts';
+import { resolveMarketStatus } from '../market/calendar.ts';
+import type { Logger } from '../market/logger.ts';
+import type { MarketStatus, UpstreamMarketStatus } from '../market/market-status.ts';
+import type { FeedName, FeedStatus } from '../market/service-status.ts';
+import type { MarketDataSource } from '../market/source.ts';
+import type { MarketHours } from './market-hours.ts';
+import type { Timers } from './timers.ts';
+
+/** Sessions begin and end on minutes: looking once a second, on the second, tells it at once. */
+const TICK_MS = 1_000;
+const SIGN_OF_LIFE_MS = 5_000;
+const STATUS_READ_MS = 60_000;
+const HOLIDAYS_READ_MS = 6 * 60 * 60 * 1_000;
+/** After a failure. */
+const RETRY_MS = 15_000;
+
+export type StatusPublisherOptions = {
+  readonly bus: Pick<Bus, 'publishStatus'>;
+  readonly source: Pick<MarketDataSource, 'readMarketStatus' | 'readHolidays'>;
+  /** Told what the source announces. */
+  readonly hours: MarketHours;
+  readonly feed: FeedName;
+  readonly clock: () => number;
+  readonly timers: Timers;
+  readonly logger: Logger;
+  /** Called every second. */
+  readonly onTick: () => void;
+};
+
+/** Publishes the state of market and feed: at every change, and every five seconds as a sign of life. */
+export class StatusPublisher {
+  readonly #options: StatusPublisherOptions;
+  readonly #abort = new AbortController();
+  readonly #timers = new Set<() => void>();
+  readonly #pending = new Set<Promise<void>>();
+  #feed: FeedStatus;
+  #upstream: UpstreamMarketStatus | null = null;
+  #market: MarketStatus | null = null;
+  #publishedAt = 0;
+  #published = 0;
+  #publishFailures = 0;
+  #readFailures = 0;
+
+  constructor(options: StatusPublisherOptions) {
+    this.#options = options;
+    this.#feed = { feed: options.feed, connected: false, reason: 'not connected yet' };
+  }
+
+  start(): void {
+    const { source, hours } = this.#options;
+    this.#follow('market status', STATUS_READ_MS, async (signal) => {
+      this.#upstream = await source.readMarketStatus(signal);
+      hours.setAlwaysOpen(this.#upstream.alwaysOpen);
+    });
+    this.#follow('holidays', HOLIDAYS_READ_MS, async (signal) => {
+      hours.setHolidays(await source.readHolidays(signal));
+    });
+    this.#tick();
+  }
+
+  setFeed(status: FeedStatus): void {
+    this.#feed = status;
+    this.publish();
+  }
+
+  /** Publishes the state as it is now. */
+  publish(): void {
+    if (this.#abort.signal.aborted) return;
+    const timestamp = this.#options.clock();
+    const market = resolveMarketStatus(this.#options.hours.calendar, this.#upstream, timestamp);
+    this.#market = market;
+    this.#publishedAt = timestamp;
+    const publication = this.#send({ market, feed: this.#feed, timestamp });
+    this.#pending.add(publication);
+    void publication.finally(() => this.#pending.delete(publication));
+  }
+
+  readStats(): Readonly<Record<string, number>> {
+    return {
+      statusPublished: this.#published,
+      statusFailures: this.#publishFailures,
+      statusReadFailures: this.#readFailures,
+    };
+  }
+
+  /** Stops; what is on its way is waited for, so that nothing is published after. */
+  async close(): Promise<void> {
+    this.#abort.abort();
+    for (const cancel of this.#timers) cancel();
+    await Promise.all(this.#pending);
+  }
+
+  async #send(status: Parameters<Bus['publishStatus']>[0]): Promise<void> {
+    try {
+      await this.#options.bus.publishStatus(status);
+      this.#published += 1;
+    } catch {
+      // The next one, in five seconds at the latest, is whole again: nothing is lost that a reader would miss.
+      this.#publishFailures += 1;
+    }
+  }
+
+  #tick(): void {
+    const { clock, hours, onTick } = this.#options;
+    onTick();
+    const now = clock();
+    const market = resolveMarketStatus(hours.calendar, this.#upstream, now);
+    if (now - this.#publishedAt >= SIGN_OF_LIFE_MS || this.#hasChanged(market)) this.publish();
+    this.#after(TICK_MS - (now % TICK_MS), () => this.#tick());
+  }
+
+  #hasChanged(market: MarketStatus): boolean {
+    const known = this.#market;
+    return (
+      known === null ||
+      market.session !== known.session ||
+      market.isOpen !== known.isOpen ||
+      market.holiday !== known.holiday
+    );
+  }
+
+  /** Reads again and again; a failure is survived, and logged once until the next success. */
+  #follow(what: string, intervalMs: number, read: (signal: AbortSignal) => Promise<void>): void {
+    let isFailing = false;
+    const run = async (): Promise<void> => {
+      let delayMs = intervalMs;
+      try {
+        await read(this.#abort.signal);
+        isFailing = false;
+      } catch (error) {
+        if (this.#abort.signal.aborted) return;
+        this.#readFailures += 1;
+        delayMs = Math.min(intervalMs, RETRY_MS);
+        const reason = error instanceof Error ? error.message : String(error);
+        if (!isFailing)
+          this.#options.logger.warn({ error: reason }, `The ${what} could not be read; the calendar stands alone.`);
+        isFailing = true;
+      }
+      this.#after(delayMs, () => void run());
+    };
+    void run();
+  }
+
+  #after(delayMs: number, callback: () => void): void {
+    if (this.#abort.signal.aborted) return;
+    const cancel = this.#options.timers.after(delayMs, () => {
+      this.#timers.delete(cancel);
+      callback();
+    });
+    this.#timers.add(cancel);
+  }
+}
