@@ -1,0 +1,300 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { startRedis } from '../../test/redis.ts';
+import { recordingLogger } from '../../test/recording-logger.ts';
+import type { TestRedis } from '../../test/redis.ts';
+import { OFFSETS_PER_MS } from '../market/log.ts';
+import { barChannel, controlChannel, demandChannel, quoteChannel, statusChannel, tradeChannel } from './bus.ts';
+import type { Bus, LogEntry } from './bus.ts';
+import { createMemoryBus } from './memory.ts';
+import { createRedisBus } from './redis.ts';
+import { makeBar, makeQuote, makeStatus, makeTrade } from '../../test/market-samples.ts';
+
+/** What every bus does, proven for both. `writer` and `reader` are the same bus in process, two processes' over Redis. */
+type Setting = { readonly writer: Bus; readonly reader: Bus };
+
+const HISTORY_MS = 60_000;
+const MAX_ENTRIES = 500;
+const START = 1_800_000_000_000;
+const offsetAt = (ms: number, counter = 0) => ms * OFFSETS_PER_MS + counter;
+
+let now = START;
+const clock = () => now;
+const { logger, records } = recordingLogger();
+let redis: TestRedis;
+
+beforeAll(async () => {
+  redis = await startRedis();
+});
+afterAll(() => redis.stop());
+beforeEach(async () => {
+  now = START;
+  records.length = 0;
+  await redis.restart();
+});
+
+const options = { historyMs: HISTORY_MS, maxHistoryEntriesPerLog: MAX_ENTRIES, clock, logger };
+
+async function connectRedisBus(): Promise<Bus> {
+  const bus = createRedisBus({ ...options, url: redis.url });
+  await vi.waitFor(() => expect(bus.readState().connected).toBe(true));
+  return bus;
+}
+
+const kinds: Record<string, () => Promise<Setting>> = {
+  'in process': async () => {
+    const bus = createMemoryBus(options);
+    return { writer: bus, reader: bus };
+  },
+  'over Redis': async () => ({ writer: await connectRedisBus(), reader: await connectRedisBus() }),
+};
+
+describe.each(Object.entries(kinds))('a bus %s', (_, open) => {
+  let writer: Bus;
+  let reader: Bus;
+  beforeEach(async () => {
+    ({ writer, reader } = await open());
+  });
+  afterEach(async () => {
+    await Promise.all([writer.close(), reader.close()]);
+  });
+
+  it('carries every kind of message as it was', async () => {
+    const heard: unknown[] = [];
+    const hear = (message: unknown) => void heard.push(message);
+    await Promise.all([
+      reader.subscribe(quoteChannel('BRK.B'), hear),
+      reader.subscribe(tradeChannel('BRK.B'), hear),
+      reader.subscribe(barChannel('BRK.B'), hear),
+      reader.subscribe(statusChannel, hear),
+      reader.subscribe(demandChannel, hear),
+      reader.subscribe(controlChannel, hear),
+    ]);
+    const quote = makeQuote('BRK.B', { bid: null, vwap: 0.1 + 0.2 });
+    const trade = makeTrade('BRK.B', offsetAt(START), { tape: null, conditions: [12, 37], gapBefore: true });
+    const bar = makeBar('BRK.B', offsetAt(START, 1));
+    const status = makeStatus({ timestamp: START });
+    const control = { action: 'pause', data: { reason: 'maintenance' } } as const;
+
+    await writer.publishQuotes([quote]);
+    await writer.append([trade, bar]);
+    await writer.publishStatus(status);
+    await writer.setDemand('api-1', new Map([['BRK.B', 2]]));
+    await writer.publishControl(control);
+
+    await expect.poll(() => heard).toHaveLength(6);
+    expect(heard).toEqual([quote, trade, bar, status, { process: 'api-1', counts: { 'BRK.B': 2 } }, control]);
+  });
+
+  it('delivers what one call published in order, also over many entries and symbols', async () => {
+    const heard: LogEntry[] = [];
+    for (const symbol of ['AAPL', 'MSFT'])
+      await reader.subscribe(tradeChannel(symbol), (trade) => void heard.push(trade));
+    const trades = Array.from({ length: 1_300 }, (_, index) =>
+      makeTrade(index % 3 === 0 ? 'AAPL' : 'MSFT', offsetAt(START + (index >> 10), index), { sequence: index }),
+    );
+    await writer.append(trades);
+    await expect.poll(() => heard.length).toBe(trades.length);
+    expect(heard).toEqual(trades);
+  });
+
+  it('delivers nothing of before the subscription and nothing after its end', async () => {
+    const heard: string[] = [];
+    void writer.publishQuotes([makeQuote('AAPL', { price: 1 })]);
+    await writer.publishQuotes([makeQuote('AAPL', { price: 2 })]);
+    const stop = await reader.subscribe(quoteChannel('AAPL'), (quote) => void heard.push(`first ${quote.price}`));
+    await reader.subscribe(quoteChannel('AAPL'), (quote) => void heard.push(`second ${quote.price}`));
+    await writer.publishQuotes([makeQuote('AAPL', { price: 3 })]);
+    await expect.poll(() => heard.length).toBe(2);
+    await stop();
+    await stop();
+    await writer.publishQuotes([makeQuote('AAPL', { price: 4 })]);
+    await expect.poll(() => heard.length).toBe(3);
+    expect(heard).toEqual(['first 3', 'second 3', 'second 4']);
+  });
+
+  it('keeps a channel alive through subscribing and unsubscribing in haste', async () => {
+    const heard: number[] = [];
+    const channel = quoteChannel('AAPL');
+    // Each leaves as soon as it has come, while the next is already on its way: the last one stays.
+    const stays = Array.from({ length: 20 }, async (_, index) => {
+      const stop = await reader.subscribe(channel, (quote) => void (index === 19 && heard.push(quote.price)));
+      if (index < 19) await stop();
+    });
+    await Promise.all(stays);
+    await writer.publishQuotes([makeQuote('AAPL', { price: 7 })]);
+    await expect.poll(() => heard).toEqual([7]);
+    expect(reader.readStats()['messagesReceived']).toBe(1);
+  });
+
+  it('runs no listener on the stack of the publisher, and keeps the others from one that throws', async () => {
+    const heard: number[] = [];
+    let publishing = false;
+    await writer.subscribe(quoteChannel('AAPL'), () => {
+      throw new Error('listener broke');
+    });
+    await writer.subscribe(quoteChannel('AAPL'), (quote) => {
+      expect(publishing).toBe(false);
+      heard.push(quote.price);
+    });
+    publishing = true;
+    const published = writer.publishQuotes([makeQuote('AAPL', { price: 1 }), makeQuote('AAPL', { price: 2 })]);
+    publishing = false;
+    await published;
+    await expect.poll(() => heard).toEqual([1, 2]);
+    expect(writer.readStats()['listenerFailures']).toBe(2);
+    expect(records.filter(({ message }) => message === 'a bus listener failed')).toHaveLength(2);
+  });
+
+  it('reads history after an offset, with a limit, or the last entries', async () => {
+    const log = { kind: 'trade', symbol: 'AAPL' } as const;
+    const trades = Array.from({ length: 10 }, (_, index) =>
+      makeTrade('AAPL', offsetAt(START, index), { sequence: index + 1 }),
+    );
+    await writer.append(trades);
+    await writer.append([makeTrade('MSFT', offsetAt(START, 50))]);
+
+    expect(await reader.readHistory(log, { after: -1 })).toEqual(trades);
+    expect(await reader.readHistory(log, { after: trades[6]!.offset })).toEqual(trades.slice(7));
+    expect(await reader.readHistory(log, { after: trades[1]!.offset, limit: 3 })).toEqual(trades.slice(2, 5));
+    expect(await reader.readHistory(log, { after: trades[9]!.offset })).toEqual([]);
+    expect(await reader.readHistory(log, { last: 2 })).toEqual(trades.slice(8));
+    expect(await reader.readHistory(log, { last: 99 })).toEqual(trades);
+    expect(await reader.readHistory(log, { last: 0 })).toEqual([]);
+    expect(await reader.readHistory({ kind: 'trade', symbol: 'NONE' }, { last: 5 })).toEqual([]);
+  });
+
+  it('keeps second and minute bars apart, though they share a channel', async () => {
+    const second = makeBar('AAPL', offsetAt(START, 0));
+    const minute = makeBar('AAPL', offsetAt(START, 1), { interval: 'MINUTE' });
+    const heard: string[] = [];
+    await reader.subscribe(barChannel('AAPL'), (bar) => void heard.push(bar.interval));
+    await writer.append([second, minute]);
+    await expect.poll(() => heard).toEqual(['SECOND', 'MINUTE']);
+    expect(await reader.readHistory({ kind: 'bar', symbol: 'AAPL', interval: 'SECOND' }, { last: 9 })).toEqual([
+      second,
+    ]);
+    expect(await reader.readHistory({ kind: 'bar', symbol: 'AAPL', interval: 'MINUTE' }, { last: 9 })).toEqual([
+      minute,
+    ]);
+  });
+
+  it('gives out nothing older than the time limit, but numbers go on from the last entry', async () => {
+    const log = { kind: 'trade', symbol: 'AAPL' } as const;
+    const old = makeTrade('AAPL', offsetAt(START), { sequence: 41 });
+    await writer.append([old]);
+    now += HISTORY_MS + 1;
+    expect(await reader.readHistory(log, { after: -1 })).toEqual([]);
+    expect(await reader.readHistory(log, { last: 5 })).toEqual([]);
+    expect(await reader.readLastEntries([log, { kind: 'trade', symbol: 'NONE' }])).toEqual([old, null]);
+
+    const next = makeTrade('AAPL', offsetAt(now), { sequence: 42 });
+    await writer.append([next]);
+    expect(await reader.readHistory(log, { after: -1 })).toEqual([next]);
+    expect(await reader.readLastEntries([log])).toEqual([next]);
+  });
+
+  it('refuses an entry that is not above the newest of its log, and publishes it no more than it keeps it', async () => {
+    const heard: number[] = [];
+    await reader.subscribe(tradeChannel('AAPL'), (trade) => void heard.push(trade.sequence));
+    await writer.append([makeTrade('AAPL', offsetAt(START, 5), { sequence: 1 })]);
+    await expect(writer.append([makeTrade('AAPL', offsetAt(START, 5), { sequence: 2 })])).rejects.toThrow();
+    await writer.append([makeTrade('AAPL', offsetAt(START, 6), { sequence: 3 })]);
+    await expect.poll(() => heard).toEqual([1, 3]);
+    const kept = await reader.readHistory({ kind: 'trade', symbol: 'AAPL' }, { last: 9 });
+    expect(kept.map((trade) => trade.sequence)).toEqual([1, 3]);
+  });
+
+  it('tells from where on a log is complete: an age while it is short, its oldest entry where it was cut by size', async () => {
+    const log = { kind: 'trade', symbol: 'AAPL' } as const;
+    const other = { kind: 'trade', symbol: 'NONE' } as const;
+    await writer.append([makeTrade('AAPL', offsetAt(START))]);
+    const byAge = offsetAt(START - HISTORY_MS) - 1;
+    expect(await reader.readHistoryFloors([log, other])).toEqual([byAge, byAge]);
+
+    for (let part = 0; part < 4; part++) {
+      await writer.append(
+        Array.from({ length: MAX_ENTRIES }, (_, index) => makeTrade('AAPL', offsetAt(START + 1 + part, index))),
+      );
+    }
+    const [floor] = await reader.readHistoryFloors([log]);
+    const kept = await reader.readHistory(log, { after: -1 });
+    expect(kept.length).toBeGreaterThanOrEqual(MAX_ENTRIES);
+    expect(kept.length).toBeLessThan(2 * MAX_ENTRIES);
+    expect(floor).toBeGreaterThan(byAge);
+    expect(kept[0]!.offset).toBeGreaterThan(floor!);
+    expect(await reader.readHistory(log, { after: floor! })).toEqual(kept);
+  });
+
+  it('names its log by one epoch', async () => {
+    const epoch = await reader.readEpoch();
+    expect(epoch).toMatch(/^[\w-]{1,64}$/);
+    expect(await writer.readEpoch()).toBe(epoch);
+  });
+
+  it('keeps the last status', async () => {
+    expect(await reader.readStatus()).toBeNull();
+    const status = makeStatus({ timestamp: START });
+    await writer.publishStatus(makeStatus({ timestamp: START - 1 }));
+    await writer.publishStatus(status);
+    expect(await reader.readStatus()).toEqual(status);
+  });
+
+  it('adds up what the processes want', async () => {
+    expect(await reader.readDemand()).toEqual(new Map());
+    await writer.setDemand(
+      'api-1',
+      new Map([
+        ['AAPL', 2],
+        ['MSFT', 1],
+      ]),
+    );
+    await reader.setDemand('api-2', new Map([['AAPL', 1]]));
+    expect(await reader.readDemand()).toEqual(
+      new Map([
+        ['AAPL', 3],
+        ['MSFT', 1],
+      ]),
+    );
+    await writer.setDemand(
+      'api-1',
+      new Map([
+        ['AAPL', 0],
+        ['NVDA', 4],
+      ]),
+    );
+    expect(await reader.readDemand()).toEqual(
+      new Map([
+        ['AAPL', 1],
+        ['MSFT', 1],
+        ['NVDA', 4],
+      ]),
+    );
+  });
+
+  it('renews a lease without announcing it, and says so in full where the lease was gone', async () => {
+    const announced: unknown[] = [];
+    await reader.subscribe(demandChannel, (change) => void announced.push(change));
+    const wants = new Map([['AAPL', 2]]);
+    await writer.setDemand('api-1', wants);
+    await writer.renewDemand('api-1', wants);
+    await writer.renewDemand('api-2', new Map([['MSFT', 1]]));
+    await expect.poll(() => announced).toHaveLength(2);
+    expect(announced).toEqual([
+      { process: 'api-1', counts: { AAPL: 2 } },
+      { process: 'api-2', counts: { MSFT: 1 } },
+    ]);
+    expect(await reader.readDemand()).toEqual(
+      new Map([
+        ['AAPL', 2],
+        ['MSFT', 1],
+      ]),
+    );
+  });
+
+  it('takes no more once it is closed', async () => {
+    await writer.close();
+    await expect(writer.publishQuotes([makeQuote('AAPL')])).rejects.toThrow('closed');
+    await expect(writer.subscribe(quoteChannel('AAPL'), () => {})).rejects.toThrow('closed');
+    await writer.close();
+  });
+});
