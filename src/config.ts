@@ -6,6 +6,8 @@ export type Config = {
   readonly role: 'all' | 'api' | 'ingest';
   readonly feed: 'polygon' | 'simulated' | 'replay';
   readonly polygon: { readonly apiKey: string | null; readonly wsUrl: string; readonly restUrl: string };
+  /** A simulated exchange that runs elsewhere; `null`: one of our own is started. */
+  readonly simulator: { readonly wsUrl: string; readonly restUrl: string } | null;
   /** Empty: in-process bus and cache. More than one: the nodes of a Cluster. */
   readonly redisUrls: readonly string[];
   readonly databaseUrl: string | null;
@@ -154,6 +156,9 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
         : { problem: 'must be a whole number from 1 to 999, or auto' },
   );
 
+  const wsUrl = url('POLYGON_WS_URL', null, ['wss:', 'ws:']);
+  const restUrl = url('POLYGON_REST_URL', null, ['https:', 'http:']);
+
   const config: Config = {
     production,
     port: integer('PORT', 4000, 0, 65_535),
@@ -162,9 +167,10 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     feed,
     polygon: {
       apiKey,
-      wsUrl: url('POLYGON_WS_URL', 'wss://socket.massive.com', ['wss:', 'ws:'])!,
-      restUrl: url('POLYGON_REST_URL', 'https://api.massive.com', ['https:', 'http:'])!,
+      wsUrl: wsUrl ?? 'wss://socket.massive.com',
+      restUrl: restUrl ?? 'https://api.massive.com',
     },
+    simulator: feed === 'simulated' && wsUrl !== null && restUrl !== null ? { wsUrl, restUrl } : null,
     redisUrls,
     databaseUrl: url('DATABASE_URL', null, ['postgres:', 'postgresql:']),
     dataDir: text('DATA_DIR') ?? './data',
@@ -204,6 +210,15 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   if (feed === 'polygon' && !wrong.has('FEED')) {
     require(apiKey !== null, 'POLYGON_API_KEY', 'is needed where FEED is polygon');
   }
+  if (feed === 'simulated') {
+    const together = 'and its twin must both be set, or neither, where FEED is simulated';
+    require((wsUrl === null) === (restUrl === null), wsUrl === null ? 'POLYGON_WS_URL' : 'POLYGON_REST_URL', together);
+  }
+  // Accepted names of what is still being built: refused, for a setting that is silently without effect is worse.
+  require(feed !== 'replay', 'FEED', 'replay is not available yet');
+  require(workers === 1, 'WORKERS', 'more than 1 is not available yet');
+  require(redisUrls.length <= 1, 'REDIS_URL', 'a Cluster (several URLs) is not available yet');
+  require(config.anonymousMarketData, 'ANONYMOUS_MARKET_DATA', 'false is not available yet: clients cannot be told apart');
   if (role !== 'all') require(redisUrls.length > 0, 'REDIS_URL', `is needed where ROLE is ${role}`);
   if (workers !== 1) require(redisUrls.length > 0, 'REDIS_URL', 'is needed where WORKERS is more than 1');
   if (production) {

@@ -41,7 +41,7 @@ type Extra = { readonly request: IncomingMessage; readonly connection: string };
 export class WebSocketTransport {
   readonly #options: WebSocketTransportOptions;
   readonly #server: WebSocketServer;
-  readonly #sockets = new Map<WebSocket, { alive: boolean }>();
+  readonly #sockets = new Map<WebSocket, { alive: boolean; readonly address: string }>();
   readonly #protocol: ReturnType<typeof makeServer<Record<string, unknown> | undefined, Extra>>;
   readonly #pinging: NodeJS.Timeout;
   readonly #counts = { accepted: 0, refused: 0, messagesIn: 0, messagesOut: 0 };
@@ -99,7 +99,7 @@ export class WebSocketTransport {
       return;
     }
     this.#counts.accepted++;
-    const liveness = { alive: true };
+    const liveness = { alive: true, address: request.socket.remoteAddress ?? 'unknown' };
     this.#sockets.set(socket, liveness);
     socket.on('pong', () => (liveness.alive = true));
     logger.debug({ address: request.socket.remoteAddress }, 'connected');
@@ -197,6 +197,15 @@ export class WebSocketTransport {
         socket.terminate();
       }
     }
+  }
+
+  /** Users are told apart by their address, until they have a name. */
+  readConnections(subscriptions: number) {
+    return {
+      clients: this.#sockets.size,
+      uniqueUsers: new Set([...this.#sockets.values()].map(({ address }) => address)).size,
+      subscriptions,
+    };
   }
 
   readStats() {

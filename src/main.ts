@@ -1,0 +1,311 @@
+import { randomUUID } from 'node:crypto';
+import type { Bus } from './bus/bus.ts';
+import { type Cache, createCache } from './bus/cache.ts';
+import { createMemoryBus } from './bus/memory.ts';
+import { createMemoryStore } from './bus/memory-store.ts';
+import { createRedisBus } from './bus/redis.ts';
+import { createRedisStore } from './bus/redis-store.ts';
+import type { Store } from './bus/store.ts';
+import { type Config, ConfigError, readConfig } from './config.ts';
+import { DeliveryFigures } from './delivery/figures.ts';
+import { Hub } from './delivery/hub.ts';
+import { Reads } from './delivery/reads.ts';
+import { StatusBoard } from './delivery/status-board.ts';
+import { type Enveloped, WebSocketTransport } from './delivery/websocket.ts';
+import type { Feed } from './feeds/feed.ts';
+import { createPolygonRest } from './feeds/polygon/rest.ts';
+import { createPolygonFeed, feedNameOf } from './feeds/polygon/socket.ts';
+import { startSimulatorProcess } from './feeds/simulator/simulator-process.ts';
+import { createIngest, type Ingest } from './ingest/ingest.ts';
+import { systemTimers } from './ingest/timers.ts';
+import { createCalendar } from './market/calendar.ts';
+import type { Logger } from './market/logger.ts';
+import { type MarketDataSource, SourceUnavailableError } from './market/source.ts';
+import { printSdl, schema } from './schema/schema.ts';
+import { createGraphQL, MAX_MESSAGE_BYTES } from './server/graphql.ts';
+import { createHealth } from './server/health.ts';
+import { type HttpServer, startHttpServer } from './server/http.ts';
+import { createLogger } from './server/log.ts';
+import { createMetrics } from './server/metrics.ts';
+
+/** Where a simulated exchange of this system says how to reach it, for the api processes beside the ingest that runs it. */
+const SIMULATOR_KEY = 'simulator:rest-url';
+const SIMULATOR_RENEW_MS = 20_000;
+/** The simulated exchange takes any key. */
+const SIMULATOR_API_KEY = 'simulated';
+const STOP_DEADLINE_MS = 5000;
+
+export type Tapeql = {
+  /** Where it listens; `null` for an ingest process without a PORT. */
+  readonly url: string | null;
+  /** Stops everything in reverse order of its start. */
+  close(): Promise<void>;
+};
+
+/**
+ * The composition root: config → bus → ingest → server.
+ * `listens`: whether this process opens its port. An ingest process beside an api process needs none.
+ */
+export async function startTapeql(config: Config, options: { logger: Logger; listens?: boolean }): Promise<Tapeql> {
+  const { logger } = options;
+  const now = Date.now;
+  const startedAt = now();
+  const stack = new AsyncDisposableStack();
+  try {
+    const { bus, store, cache } = openBus(config, logger, stack);
+    const upstream = await openUpstream(config, store, logger, stack);
+    const calendar = createCalendar();
+    const feedName = config.feed === 'simulated' ? 'SIMULATED' : feedNameOf(config.polygon.wsUrl);
+    const status = new StatusBoard({
+      bus,
+      feed: feedName,
+      marketStatusAt: (time) => calendar.statusAt(time),
+      now,
+      logger,
+    });
+    stack.defer(() => status.close());
+    status.start();
+
+    let ingest: Ingest | null = null;
+    let feed: Feed | null = null;
+    if (config.role !== 'api') {
+      feed = createPolygonFeed({ ...upstream.socket, name: feedName, logger: logger.child({ part: 'feed' }) });
+      ingest = createIngest({
+        feed,
+        bus,
+        source: upstream.source,
+        clock: now,
+        timers: systemTimers,
+        logger: logger.child({ part: 'ingest' }),
+        quoteIntervalMs: config.quoteIntervalMs,
+        indices: config.indices,
+      });
+      stack.defer(() => ingest?.close());
+      await ingest.start();
+    }
+
+    const parts = { config, bus, cache, upstream, status, ingest, feed, startedAt, now, logger };
+    const server = options.listens === false ? null : await openServer(parts, stack);
+    stack.defer(() => status.announceShutdown());
+    return { url: server?.url ?? null, close: () => stack.disposeAsync() };
+  } catch (error) {
+    await stack.disposeAsync();
+    throw error;
+  }
+}
+
+/** Redis where it is configured, else this process's memory; the cache's fallback is always the latter. */
+function openBus(
+  config: Config,
+  logger: Logger,
+  stack: AsyncDisposableStack,
+): { bus: Bus; store: Store; cache: Cache } {
+  const [url] = config.redisUrls;
+  const memory = createMemoryStore();
+  const busLogger = logger.child({ part: 'bus' });
+  if (url === undefined) {
+    const bus = createMemoryBus({ historyMs: config.historyMs, store: memory, logger: busLogger });
+    stack.defer(() => bus.close());
+    return { bus, store: memory, cache: createCache({ store: memory, fallback: memory, logger: busLogger }) };
+  }
+  const store = createRedisStore({ url, logger: busLogger });
+  stack.defer(() => store.close());
+  const bus = createRedisBus({ url, historyMs: config.historyMs, logger: busLogger });
+  stack.defer(() => bus.close());
+  return { bus, store, cache: createCache({ store, fallback: memory, logger: busLogger }) };
+}
+
+type Upstream = {
+  readonly source: MarketDataSource;
+  readonly readStats: () => Readonly<Record<string, number>>;
+  readonly socket: { readonly url: string; readonly apiKey: string };
+};
+
+/** Polygon, or the simulated exchange in its place: the code behind is the same. */
+async function openUpstream(
+  config: Config,
+  store: Store,
+  logger: Logger,
+  stack: AsyncDisposableStack,
+): Promise<Upstream> {
+  const open = (wsUrl: string, restUrl: string | (() => Promise<string>), apiKey: string): Upstream => {
+    const rest = createPolygonRest({ baseUrl: restUrl, apiKey, logger: logger.child({ part: 'rest' }) });
+    stack.defer(() => rest.close());
+    return { source: rest, readStats: () => rest.readStats(), socket: { url: wsUrl, apiKey } };
+  };
+
+  if (config.feed === 'polygon') return open(config.polygon.wsUrl, config.polygon.restUrl, config.polygon.apiKey ?? '');
+  if (config.simulator !== null) {
+    return open(config.simulator.wsUrl, config.simulator.restUrl, config.polygon.apiKey ?? SIMULATOR_API_KEY);
+  }
+  if (config.role === 'api') {
+    const readUrl = async (): Promise<string> => {
+      const [url] = await store.read([SIMULATOR_KEY]).catch(() => [null]);
+      if (url == null)
+        throw new SourceUnavailableError('no ingest process with a simulated exchange is running', {
+          retryAfterMs: 1000,
+        });
+      return url;
+    };
+    return open('', readUrl, SIMULATOR_API_KEY);
+  }
+  const simulator = await startSimulatorProcess({});
+  stack.defer(() => simulator.close());
+  if (config.role === 'ingest') {
+    const announce = (): void => {
+      store
+        .write([{ key: SIMULATOR_KEY, value: simulator.restUrl, ttlMs: 3 * SIMULATOR_RENEW_MS }])
+        .catch((error: unknown) => {
+          logger.debug({ err: error }, 'the simulated exchange is announced again later');
+        });
+    };
+    announce();
+    const renewal = setInterval(announce, SIMULATOR_RENEW_MS);
+    stack.defer(() => clearInterval(renewal));
+  }
+  return open(simulator.wsUrl, simulator.restUrl, SIMULATOR_API_KEY);
+}
+
+type ServerParts = {
+  readonly config: Config;
+  readonly bus: Bus;
+  readonly cache: Cache;
+  readonly upstream: Upstream;
+  readonly status: StatusBoard;
+  readonly ingest: Ingest | null;
+  readonly feed: Feed | null;
+  readonly startedAt: number;
+  readonly now: () => number;
+  readonly logger: Logger;
+};
+
+/** The delivery side with its server; for an ingest process only the operator's routes. */
+async function openServer(parts: ServerParts, stack: AsyncDisposableStack): Promise<HttpServer> {
+  const { config, bus, cache, upstream, status, now, logger } = parts;
+  const figures = new DeliveryFigures({ now, onLatency: (field, ms) => metrics.observeLatency(field, ms) });
+  const reads = new Reads({
+    bus,
+    cache,
+    source: upstream.source,
+    indices: config.indices,
+    isLive: () => status.live,
+    now,
+  });
+  const hub = new Hub({
+    bus,
+    process: randomUUID(),
+    readQuotes: (symbols) => reads.readQuotes(symbols),
+    historyMs: config.historyMs,
+    now,
+    logger: logger.child({ part: 'hub' }),
+  });
+  stack.defer(() => hub.close());
+
+  const graphql = createGraphQL({
+    schema,
+    context: { hub, reads, status, limits: { maxSymbols: config.maxSymbolsPerSubscription } },
+    observer: figures,
+    allowedOrigins: config.allowedOrigins,
+    logger: logger.child({ part: 'graphql' }),
+  });
+  const webSockets = new WebSocketTransport({
+    path: '/graphql',
+    getEnveloped: (context) => graphql.getEnveloped(context) as unknown as Enveloped,
+    allowedOrigins: config.allowedOrigins,
+    maxConnections: config.maxConnections,
+    maxSubscriptionsPerConnection: config.maxSubscriptionsPerConnection,
+    maxMessageBytes: MAX_MESSAGE_BYTES,
+    logger: logger.child({ part: 'websocket' }),
+  });
+
+  const readFigures = {
+    connections: () => webSockets.readStats(),
+    subscriptions: () => figures.readStats(),
+    hub: () => hub.readStats(),
+    cache: () => cache.readStats(),
+    bus: () => bus.readStats(),
+    rest: () => upstream.readStats(),
+    ingest: () => parts.ingest?.readStats() ?? {},
+    feed: () => parts.feed?.readStats() ?? {},
+  };
+  const metrics = createMetrics(readFigures);
+  const isApi = config.role !== 'ingest';
+  const server = await startHttpServer({
+    host: config.host,
+    port: config.port,
+    health: createHealth({
+      readServiceStatus: () => status.readServiceStatus(),
+      isReady: () => status.heard || parts.ingest !== null,
+      readConnections: () => webSockets.readConnections(figures.readStats().active),
+      isDatabaseConnected: () => false,
+      startedAt: parts.startedAt,
+      now,
+    }),
+    readStats: () => ({
+      uptimeSeconds: Math.floor((now() - parts.startedAt) / 1000),
+      ...Object.fromEntries(Object.entries(readFigures).map(([part, read]) => [part, read()])),
+      memory: process.memoryUsage(),
+    }),
+    metrics,
+    api: isApi
+      ? {
+          sdl: printSdl(),
+          handle: (request, response) => graphql(request, response),
+          upgrade: (request, socket, head) => webSockets.upgrade(request, socket, head),
+        }
+      : null,
+    logger: logger.child({ part: 'http' }),
+  });
+  stack.defer(() => server.close());
+  stack.defer(() => webSockets.close());
+  return server;
+}
+
+/** Runs until SIGTERM or SIGINT; what cannot be closed in time is left behind. */
+async function run(): Promise<void> {
+  const { env } = process;
+  let config: Config;
+  try {
+    config = readConfig(env);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exitCode = 1;
+    return;
+  }
+  const logger = createLogger(config.logLevel);
+  // An ingest process serves no clients: it opens a port, for the operator's routes, only where it is told one.
+  const listens = config.role !== 'ingest' || (env['PORT'] ?? '') !== '';
+  const starting = startTapeql(config, { logger, listens });
+  const stop = (signal: string): void => {
+    logger.info({ signal }, 'stopping');
+    const late = setTimeout(() => {
+      logger.error({}, 'could not stop in time');
+      process.exit(1);
+    }, STOP_DEADLINE_MS);
+    starting
+      .then((tapeql) => tapeql.close())
+      .then(
+        () => {
+          clearTimeout(late);
+          logger.info({}, 'stopped');
+          process.exit(0);
+        },
+        (error: unknown) => {
+          logger.error({ err: error }, 'could not stop in order');
+          process.exit(1);
+        },
+      );
+  };
+  process.once('SIGTERM', stop);
+  process.once('SIGINT', stop);
+  try {
+    const { url } = await starting;
+    logger.info({ url, role: config.role, feed: config.feed }, url === null ? 'started' : `TapeQL is at ${url}`);
+  } catch (error) {
+    logger.error({ err: error }, 'could not start');
+    process.exitCode = 1;
+  }
+}
+
+if (import.meta.main) await run();
