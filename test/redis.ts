@@ -30,7 +30,8 @@ export interface TestRedis extends AsyncDisposable {
 export async function startRedis(): Promise<TestRedis> {
   const binary = demandProgram(REDIS_SERVER);
   const folder = await mkdtemp(join(tmpdir(), 'tapeql-redis-'));
-  let { port, server } = await startOnFreePort(binary, folder);
+  const { port, server: first } = await startOnFreePort(binary, folder);
+  let server = first;
 
   const end = async (signal: NodeJS.Signals): Promise<void> => {
     if (server.exitCode !== null || server.signalCode !== null) return;

@@ -28,7 +28,7 @@ export class DemandBook {
 
   readTotals(): Map<string, number> {
     const totals = new Map<string, number>();
-    for (const process of [...this.#processes.keys()]) {
+    for (const process of this.#processes.keys()) {
       for (const [symbol, count] of this.#read(process)?.counts ?? []) {
         totals.set(symbol, (totals.get(symbol) ?? 0) + count);
       }

@@ -3,7 +3,7 @@ import { demandChannel } from './bus.ts';
 import { codecs } from './codec.ts';
 import { activeSymbolsKey, demandRegistryKey, demandTotalKey, processDemandKey } from './keys.ts';
 import { DEMAND_TOTAL_MS } from './lifetimes.ts';
-import { execute } from './redis-history.ts';
+import { execute } from './redis-pipeline.ts';
 
 /** A process that has not renewed for so long is struck off the registry. Much more than clocks differ between hosts. */
 const FORGET_AFTER_MS = 120_000;

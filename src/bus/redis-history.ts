@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import type { ChainableCommander, Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { OFFSETS_PER_MS } from '../market/log.ts';
 import { barChannel, tradeChannel } from './bus.ts';
 import type { HistoryRange, LogEntry, LogKey } from './bus.ts';
 import { codecs } from './codec.ts';
 import { epochKey, historyKey, logOf } from './keys.ts';
 import { LAST_ENTRY_MS } from './lifetimes.ts';
+import { execute } from './redis-pipeline.ts';
 import { appendAndPublish, runScript } from './redis-scripts.ts';
 
 /** One script call carries at most so many entries, so that none holds the server up for more than a few milliseconds. */
@@ -115,13 +116,4 @@ export class RedisHistory {
     }
     return entries;
   }
-}
-
-/** The replies of a pipeline in order; rejects with the first error among them. */
-export async function execute<T>(pipeline: ChainableCommander): Promise<T[]> {
-  const replies = (await pipeline.exec()) ?? [];
-  return replies.map(([error, reply]) => {
-    if (error !== null) throw error;
-    return reply as T;
-  });
 }

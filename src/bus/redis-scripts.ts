@@ -34,9 +34,25 @@ for i = 1, #KEYS do
 end
 `);
 
+/**
+ * Writes each key only where it still holds what the writer read before.
+ * KEYS: the keys. ARGV: per key what is expected (`absent`, or `=` and the text), the new text, its time to live in ms.
+ */
+export const writeUnchanged = defineScript(`
+for i = 1, #KEYS do
+  local expected = ARGV[i * 3 - 2]
+  local kept = redis.call('GET', KEYS[i])
+  if (kept and '=' .. kept or 'absent') == expected then
+    redis.call('SET', KEYS[i], ARGV[i * 3 - 1], 'PX', ARGV[i * 3])
+  end
+end
+`);
+
 /** Makes the scripts known to the server. To be awaited at each connect: a server that restarted has forgotten them. */
 export async function loadScripts(redis: Redis): Promise<void> {
-  await Promise.all([keepAndPublish, appendAndPublish].map((script) => redis.script('LOAD', script.lua)));
+  await Promise.all(
+    [keepAndPublish, appendAndPublish, writeUnchanged].map((script) => redis.script('LOAD', script.lua)),
+  );
 }
 
 /**

@@ -5,9 +5,21 @@
 export interface Store {
   /** One round trip, whatever the number of keys; `null` where nothing is kept. */
   read(keys: readonly string[]): Promise<(string | null)[]>;
-  /** One round trip. `ttlMs` counts from now. */
-  write(entries: readonly { readonly key: string; readonly value: string; readonly ttlMs: number }[]): Promise<void>;
+  /** One round trip. */
+  write(entries: readonly StoreEntry[]): Promise<void>;
   remove(keys: readonly string[]): Promise<void>;
   /** Removes all keys that begin with `prefix`; found by SCAN, never KEYS. Returns how many. */
   removeByPrefix(prefix: string): Promise<number>;
 }
+
+export type StoreEntry = {
+  readonly key: string;
+  readonly value: string;
+  /** Counts from now. */
+  readonly ttlMs: number;
+  /**
+   * What the writer read under this key before (`null`: nothing). The entry is written only where that still stands: of two
+   * writers, the one that knew less loses. Absent: written in any case.
+   */
+  readonly expected?: string | null;
+};

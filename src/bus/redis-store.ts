@@ -1,0 +1,143 @@
+import type { Logger } from '../market/logger.ts';
+import type { BusState } from './bus.ts';
+import { RedisConnection } from './redis-connection.ts';
+import type { RedisConnectionOptions } from './redis-connection.ts';
+import { execute } from './redis-pipeline.ts';
+import { loadScripts, runScript, writeUnchanged } from './redis-scripts.ts';
+import type { Store, StoreEntry } from './store.ts';
+
+export type RedisStoreOptions = Pick<RedisConnectionOptions, 'url' | 'pingIntervalMs' | 'pingDeadlineMs' | 'random'> & {
+  /** How long a command may take before the store counts as out of reach. Default 250 ms. */
+  readonly deadlineMs?: number;
+  readonly logger: Logger;
+};
+
+export interface RedisStore extends Store {
+  /** Whether a method has a chance to succeed now. */
+  readState(): BusState;
+  close(): Promise<void>;
+}
+
+type GatheredRead = {
+  readonly keys: readonly string[];
+  readonly resolve: (values: (string | null)[]) => void;
+  readonly reject: (error: unknown) => void;
+};
+
+/** A SCAN that looks at so many keys at a time holds the server up for well under a millisecond. */
+const SCAN_COUNT = 1_000;
+
+/**
+ * A store in Redis, on a connection of its own, so that a read does not wait behind what is being published. While Redis is away
+ * every method rejects at once. After a command that missed its deadline so they do too, until a ping is answered.
+ */
+export function createRedisStore(options: RedisStoreOptions): RedisStore {
+  const { deadlineMs = 250, ...connectionOptions } = options;
+  const connection = new RedisConnection({ ...connectionOptions, name: 'cache', prepare: loadScripts });
+  const { redis } = connection;
+  let tripped = false;
+  connection.onState(() => (tripped = false));
+
+  const readState = (): BusState => {
+    if (!tripped) return connection.state;
+    return { connected: false, reason: `Redis did not answer within ${deadlineMs} ms` };
+  };
+
+  async function withinDeadline<T>(send: () => Promise<T>): Promise<T> {
+    const { connected, reason } = readState();
+    if (!connected) throw new Error(`the store is out of reach: ${reason}`);
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    let answered = false;
+    const timer = setTimeout(() => {
+      // Where this process was busy, the answer may lie in the socket unread: one turn of the loop to read it.
+      setImmediate(() => {
+        if (answered) return;
+        trip();
+        reject(new Error(`the store is out of reach: Redis did not answer within ${deadlineMs} ms`));
+      });
+    }, deadlineMs);
+    try {
+      return await Promise.race([send(), late]);
+    } finally {
+      answered = true;
+      clearTimeout(timer);
+    }
+  }
+
+  function trip(): void {
+    if (tripped || !connection.state.connected) return;
+    tripped = true;
+    options.logger.warn({ deadlineMs }, 'Redis is slow: the cache goes on without it until it answers');
+    redis.ping().then(
+      () => (tripped = false),
+      () => {}, // A lost connection: its next state tells.
+    );
+  }
+
+  // Reads of one turn of the event loop share a command, and so a round trip and a deadline.
+  let gathered: GatheredRead[] = [];
+
+  async function sendGathered(): Promise<void> {
+    const reads = gathered;
+    gathered = [];
+    try {
+      const values = await withinDeadline(() => redis.mget(reads.flatMap((read) => read.keys)));
+      let start = 0;
+      for (const { keys, resolve } of reads) resolve(values.slice(start, (start += keys.length)));
+    } catch (error) {
+      for (const { reject } of reads) reject(error);
+    }
+  }
+
+  return {
+    readState,
+    close: () => connection.close(),
+    async read(keys) {
+      if (keys.length === 0) return [];
+      const { promise, resolve, reject } = Promise.withResolvers<(string | null)[]>();
+      // Unbounded, but for one turn: as many as there are callers.
+      if (gathered.push({ keys, resolve, reject }) === 1) setImmediate(() => void sendGathered());
+      return promise;
+    },
+    async write(entries) {
+      if (entries.length > 0) await withinDeadline(() => writeEntries(entries));
+    },
+    async remove(keys) {
+      if (keys.length > 0) await withinDeadline(() => redis.unlink(...keys));
+    },
+    async removeByPrefix(prefix) {
+      const pattern = `${prefix.replaceAll(/[\\*?[\]^]/g, String.raw`\$&`)}*`;
+      let cursor = '0';
+      let removed = 0;
+      do {
+        const [next, keys] = await withinDeadline(() => redis.scan(cursor, 'MATCH', pattern, 'COUNT', SCAN_COUNT));
+        cursor = next;
+        if (keys.length > 0) removed += await withinDeadline(() => redis.unlink(...keys));
+      } while (cursor !== '0');
+      return removed;
+    },
+  };
+
+  async function writeEntries(entries: readonly StoreEntry[]): Promise<void> {
+    const unconditional = entries.filter((entry) => entry.expected === undefined);
+    const conditional = entries.filter((entry) => entry.expected !== undefined);
+    const pipeline = redis.pipeline();
+    for (const { key, value, ttlMs } of unconditional) pipeline.set(key, value, 'PX', ttlMs);
+    const args = conditional.flatMap(({ expected, value, ttlMs }) => [
+      expected === null ? 'absent' : `=${expected}`,
+      value,
+      ttlMs,
+    ]);
+    await Promise.all([
+      unconditional.length > 0 ? execute(pipeline) : null,
+      conditional.length > 0
+        ? runScript(
+            redis,
+            writeUnchanged,
+            conditional.map(({ key }) => key),
+            args,
+          )
+        : null,
+    ]);
+  }
+}
