@@ -12,8 +12,8 @@ const FULL_READ_MS = 4_000;
 const READ_AFTER_CHANGE_MS = 100;
 /** A reading may take this share of the time at most, however fast the changes come. */
 const READ_DUTY = 20;
-/** The bus forgets totals that nobody renews. */
-const TOTALS_RENEWAL_MS = 60_000;
+/** After the bus was away, processes state anew what they want, in up to 10 s: until then nobody leaves. */
+const DISTRUST_MS = 15_000;
 
 export type DemandOptions = {
   readonly bus: Bus;
@@ -46,9 +46,9 @@ export class Demand {
   readonly #leaving = new Map<string, number>();
   /** By the newest reading. */
   #totals: ReadonlyMap<string, number> = new Map();
-  /** Totals that the bus was told, and those that are to be told. Both are bounded by what the leases hold. */
+  /** Totals that the bus is still to be told. Bounded by what the leases hold. */
   #untold = new Map<string, number>();
-  #toldAt = 0;
+  #trustedFrom = 0;
   /** Symbols that a message added since the reading in flight began: it may not know them. */
   #addedSinceRead = new Set<string>();
   #isReading = false;
@@ -71,11 +71,16 @@ export class Demand {
     this.#pinned = new Set(options.pinned);
   }
 
-  /** Resolves after the first reading; where the bus is away, after its failure, and then goes on trying. */
+  /** Resolves after the first reading or its failure, and then goes on reading. */
   async start(): Promise<void> {
     this.#want([...this.#pinned]);
-    await this.#listen();
     await this.#read();
+  }
+
+  /** The bus is back, perhaps without the leases that it held. */
+  resume(): void {
+    this.#trustedFrom = this.#options.clock() + DISTRUST_MS;
+    this.#readLater(0);
   }
 
   readStats(): Readonly<Record<string, number>> {
@@ -189,16 +194,13 @@ export class Demand {
     for (const symbol of this.#totals.keys()) if (!totals.has(symbol)) this.#untold.set(symbol, 0);
     this.#totals = totals;
     const now = this.#options.clock();
-    let hasLeaving = false;
-    for (const symbol of this.#wanted) {
+    for (const symbol of now < this.#trustedFrom ? [] : this.#wanted) {
       if (totals.has(symbol) || this.#pinned.has(symbol) || this.#addedSinceRead.has(symbol)) continue;
-      if (this.#leaving.has(symbol)) continue;
-      this.#leaving.set(symbol, now + this.#options.lingerMs);
-      hasLeaving = true;
+      if (!this.#leaving.has(symbol)) this.#leaving.set(symbol, now + this.#options.lingerMs);
     }
     if (this.#wanted.size < this.#maxSymbols) this.#isRefusing = false;
     this.#want([...totals.keys()]);
-    if (hasLeaving) this.#sweepLater();
+    this.#sweepLater();
   }
 
   /** Lingers are equal, so that the first of the map ends first. */
@@ -227,16 +229,11 @@ export class Demand {
   }
 
   async #tellTotals(): Promise<void> {
-    const { bus, clock } = this.#options;
-    if (clock() - this.#toldAt >= TOTALS_RENEWAL_MS) {
-      for (const [symbol, count] of this.#totals) this.#untold.set(symbol, count);
-    }
     if (this.#untold.size === 0) return;
     const changed = this.#untold;
     this.#untold = new Map();
     try {
-      await bus.publishDemandTotals(changed);
-      if (clock() - this.#toldAt >= TOTALS_RENEWAL_MS) this.#toldAt = clock();
+      await this.#options.bus.publishDemandTotals(changed);
     } catch (error) {
       for (const [symbol, count] of changed) if (!this.#untold.has(symbol)) this.#untold.set(symbol, count);
       throw error;

@@ -3,12 +3,12 @@ import { quoteChannel, statusChannel, tradeChannel, type Bus, type IngestStatus 
 import { createMemoryBus } from '../bus/memory.ts';
 import type { Feed, FeedEvent, FeedListener } from '../feeds/feed.ts';
 import type { LiveBar } from '../market/bar.ts';
-import type { Logger } from '../market/logger.ts';
 import type { Quote } from '../market/quote.ts';
 import { SourceUnavailableError, type MarketDataSource } from '../market/source.ts';
 import type { LoggedTrade, Trade } from '../market/trade.ts';
 import { createIngest, type Ingest, type IngestOptions } from './ingest.ts';
 import { letRun, ManualTime } from './manual-time.ts';
+import { quietLogger } from './quiet-logger.ts';
 
 /** A Friday, 11:00 in New York. */
 const NOON = Date.UTC(2026, 10, 20, 16);
@@ -94,14 +94,6 @@ class ScriptedSource implements MarketDataSource {
   }
 }
 
-export const quietLogger: Logger = {
-  debug: () => {},
-  info: () => {},
-  warn: () => {},
-  error: () => {},
-  child: () => quietLogger,
-};
-
 type House = {
   time: ManualTime;
   feed: ScriptedFeed;
@@ -111,7 +103,7 @@ type House = {
   quotes: Quote[];
   trades: LoggedTrade[];
   statuses: IngestStatus[];
-  want(symbol: string, count?: number): Promise<void>;
+  readonly want: (symbol: string, count?: number) => Promise<void>;
 };
 
 async function build(options: Partial<IngestOptions> & { source?: ScriptedSource; now?: number } = {}): Promise<House> {
@@ -393,10 +385,10 @@ describe('quotes', () => {
     const source = new ScriptedSource();
     source.quotes.set('AAPL', snapshot({ symbol: 'AAPL' }));
     const mondayAt4 = Date.UTC(2026, 10, 23, 9);
-    const { want, feed, quotes, time } = await build({ source, now: mondayAt4 - 60_000 });
+    const { want, feed, quotes, time } = await build({ source, now: mondayAt4 - 10_000 });
     await want('AAPL');
     feed.emit(print({ symbol: 'AAPL', price: 96, timestamp: NOON + 1 }));
-    await time.advance(58_000);
+    await time.advance(8_000);
     expect(quotes.at(-1)).toMatchObject({ price: 96, previousClose: 80, high: 96 });
     source.quotes.clear();
     await time.advance(5_000);

@@ -23,6 +23,8 @@ const ADMISSION_RETRY_MS = 500;
 const SEED_WAIT_MS = 1_000;
 /** How often it is looked whether the log on the bus is still the same. */
 const EPOCH_CHECK_MS = 5_000;
+/** A start does not wait longer for a bus that is away. */
+const FIRST_LOOK_MS = 1_000;
 /** What is still to be written when ingest closes has this long. */
 const DRAIN_MS = 1_000;
 
@@ -52,8 +54,8 @@ export type IngestOptions = {
 /** The single writer: it owns the feed, folds its events into quotes, numbers the log, publishes both on the bus. */
 export interface Ingest {
   /**
-   * Starts the feed and follows the demand. Resolves after the first look at the bus; where that is away, ingest goes on
-   * trying in the background. Never rejects.
+   * Starts the feed and follows the demand. Resolves after the first look at the bus; where that is away, after a second:
+   * ingest goes on trying in the background. Never rejects.
    */
   start(): Promise<void>;
   /** Figures for /stats and /metrics: events by kind, what was published, appended, conflated, dropped by cause, what waits. */
@@ -148,8 +150,7 @@ class SingleWriter implements Ingest {
     if (!bus.readState().connected) this.#log.hold();
     this.#status.start();
     feed.start({ onEvents: (events) => this.#take(events), onStatus: (status) => this.#followFeed(status) });
-    await this.#checkEpoch();
-    await this.#demand.start();
+    await this.#within(FIRST_LOOK_MS, Promise.all([this.#checkEpoch(), this.#demand.start()]));
   }
 
   readStats(): Readonly<Record<string, number>> {
@@ -361,6 +362,7 @@ class SingleWriter implements Ingest {
     }
     this.#quotes.resume();
     this.#status.publish();
+    this.#demand.resume();
     void this.#resumeLog();
   }
 
@@ -392,10 +394,15 @@ class SingleWriter implements Ingest {
   }
 
   async #drain(): Promise<void> {
-    const { promise: deadline, resolve } = Promise.withResolvers<void>();
-    const cancel = this.#options.timers.after(DRAIN_MS, resolve);
     this.#log.flush();
-    await Promise.race([Promise.all([this.#log.settle(), this.#quotes.drain()]), deadline]);
+    await this.#within(DRAIN_MS, Promise.all([this.#log.settle(), this.#quotes.drain()]));
+  }
+
+  /** Waits for `work`, but not longer than this. */
+  async #within(milliseconds: number, work: Promise<unknown>): Promise<void> {
+    const { promise: deadline, resolve } = Promise.withResolvers<void>();
+    const cancel = this.#options.timers.after(milliseconds, resolve);
+    await Promise.race([work, deadline]);
     cancel();
   }
 

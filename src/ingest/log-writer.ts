@@ -1,4 +1,4 @@
-import type { Bus, LogEntry } from '../bus/bus.ts';
+import type { Bus, LogEntry, LogKey } from '../bus/bus.ts';
 import type { LiveBar } from '../market/bar.ts';
 import type { Logger } from '../market/logger.ts';
 import type { Trade } from '../market/trade.ts';
@@ -15,7 +15,7 @@ const LAST_RETRY_MS = 2_000;
 const MAX_REJECTIONS = 12;
 
 export type LogWriterOptions = {
-  readonly bus: Pick<Bus, 'append' | 'readState'>;
+  readonly bus: Pick<Bus, 'append' | 'readLastEntries' | 'readState'>;
   readonly sequencer: Sequencer;
   readonly timers: Timers;
   readonly logger: Logger;
@@ -28,7 +28,7 @@ export type LogWriterOptions = {
 
 /**
  * Writes prints and bars to the bus in the order in which they came: one call in flight, all that arrived meanwhile in the
- * next. What the bus rejects is tried again, with the numbers that it was given, so that readers know it if it got through.
+ * next. What the bus rejects may have got through in part: it is tried again from the first entry that is not in its log.
  */
 export class LogWriter {
   readonly #options: LogWriterOptions;
@@ -39,6 +39,7 @@ export class LogWriter {
   /** What is on its way, or was rejected and is to be written first. */
   #batch: LogEntry[] = [];
   #batchCounters: LogCounter[] = [];
+  #isRetry = false;
   #rejections = 0;
   #isWriting = false;
   #cancelRetry: (() => void) | null = null;
@@ -79,7 +80,6 @@ export class LogWriter {
   flush(): void {
     if (this.#isWriting || this.#isHeld || this.#cancelRetry !== null || this.#closed) return;
     if (this.#batch.length === 0) this.#fillBatch();
-    else this.#batch = this.#batch.map((entry) => this.#options.sequencer.restamp(entry));
     if (this.#batch.length > 0) void this.#write();
   }
 
@@ -149,7 +149,8 @@ export class LogWriter {
     this.#isWriting = true;
     while (this.#batch.length > 0) {
       try {
-        await this.#options.bus.append(this.#batch);
+        if (this.#isRetry) await this.#skipWritten();
+        if (this.#batch.length > 0) await this.#options.bus.append(this.#batch);
       } catch (error) {
         this.#appendFailures += 1;
         this.#retryLater(error);
@@ -162,19 +163,40 @@ export class LogWriter {
     this.#isWriting = false;
   }
 
+  /** An append that was rejected may have got through up to some entry of each log: those are not written twice. */
+  async #skipWritten(): Promise<void> {
+    const { bus, sequencer } = this.#options;
+    const keys = new Map<string, LogKey>(this.#batch.map((entry) => [nameLog(entry), logOf(entry)]));
+    const lastEntries = await bus.readLastEntries([...keys.values()]);
+    const last = new Map([...keys.keys()].map((name, index) => [name, lastEntries[index] ?? null]));
+    const isMissing = this.#batch.map((entry) => {
+      const written = last.get(nameLog(entry)) ?? null;
+      return written === null || written.epoch !== entry.epoch || written.offset < entry.offset;
+    });
+    const missing = this.#batch.filter((_, index) => isMissing[index]);
+    this.#count(this.#batch.filter((_, index) => !isMissing[index]));
+    this.#batchCounters = this.#batchCounters.filter((_, index) => isMissing[index]);
+    this.#batch = missing.map((entry) => sequencer.restamp(entry));
+  }
+
   #confirm(): void {
-    for (const entry of this.#batch) {
-      if (entry.kind === 'trade') this.#tradesAppended += 1;
-      else this.#barsAppended += 1;
-    }
+    this.#count(this.#batch);
     this.#isOverflowing = false;
     this.#endBatch();
   }
 
+  #count(written: readonly LogEntry[]): void {
+    for (const entry of written) {
+      if (entry.kind === 'trade') this.#tradesAppended += 1;
+      else this.#barsAppended += 1;
+    }
+    this.#settled += written.length;
+  }
+
   #endBatch(): void {
-    this.#settled += this.#batch.length;
     this.#batch = [];
     this.#batchCounters = [];
+    this.#isRetry = false;
     this.#rejections = 0;
     this.#retryDelayMs = FIRST_RETRY_MS;
     this.#releaseBarriers();
@@ -194,8 +216,10 @@ export class LogWriter {
       );
       for (const counter of this.#batchCounters) this.#cut.add(counter);
       this.#givenUp += this.#batch.length;
+      this.#settled += this.#batch.length;
       this.#endBatch();
     }
+    this.#isRetry = this.#batch.length > 0;
     const delayMs = this.#retryDelayMs;
     this.#retryDelayMs = Math.min(LAST_RETRY_MS, delayMs * 2);
     this.#cancelRetry = this.#options.timers.after(delayMs, () => {
@@ -228,6 +252,15 @@ export class LogWriter {
   #releaseBarriers(): void {
     while (this.#barriers.length > 0 && this.#barriers[0]!.target <= this.#settled) this.#barriers.shift()!.resolve();
   }
+}
+
+function logOf(entry: LogEntry): LogKey {
+  const { symbol } = entry;
+  return entry.kind === 'trade' ? { kind: 'trade', symbol } : { kind: 'bar', symbol, interval: entry.interval };
+}
+
+function nameLog(entry: LogEntry): string {
+  return entry.kind === 'trade' ? `${entry.symbol} trades` : `${entry.symbol} ${entry.interval}`;
 }
 
 function describe(error: unknown): string {

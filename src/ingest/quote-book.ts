@@ -73,14 +73,16 @@ export class QuoteFold {
     }
     if (may.highLow) changed = this.#widen(price) || changed;
     if (may.last) {
+      // One that may be the last only as the day's first gives way to any other, also to an earlier one that comes late.
+      const isLast = this.#dayHasLast || tradeEligibility(trade.conditions, !isRegular).last;
       this.#dayHasLast = true;
       if (!(timestamp < this.#priceTime)) {
         this.#price = price;
-        this.#priceTime = timestamp;
+        if (isLast) this.#priceTime = timestamp;
         changed = true;
       }
-      if (isRegular) changed = this.#setOpen(price, timestamp) || changed;
-      if (isRegular || tradeEligibility(trade.conditions).last) this.#setOfficial(price, timestamp);
+      if (isLast && isRegular) changed = this.#setOpen(price, timestamp) || changed;
+      if (isLast && (isRegular || tradeEligibility(trade.conditions).last)) this.#setOfficial(price, timestamp);
     }
     if (changed) this.#touch(timestamp, trade.receivedAt);
     return changed;

@@ -1,0 +1,225 @@
+import { expect, test } from 'vitest';
+import type { BusState, LogEntry, LogKey } from '../bus/bus.ts';
+import type { LiveBar } from '../market/bar.ts';
+import type { LoggedTrade, Trade } from '../market/trade.ts';
+import { LogWriter } from './log-writer.ts';
+import { letRun, ManualTime } from './manual-time.ts';
+import { quietLogger } from './quiet-logger.ts';
+import { Sequencer, type LogCounter } from './sequencer.ts';
+
+/** Appends like a stream of Redis: it refuses what is not above its log's newest, and may fail before or after a part. */
+class ScriptedBus {
+  readonly entries: LogEntry[] = [];
+  readonly calls: number[] = [];
+  /** How many entries get through before each coming call fails; empty: calls succeed. */
+  failures: number[] = [];
+  gate: Promise<void> = Promise.resolve();
+  connected = true;
+
+  async append(entries: readonly LogEntry[]): Promise<void> {
+    this.calls.push(entries.length);
+    await this.gate;
+    const failure = this.failures.shift();
+    for (const entry of entries.slice(0, failure ?? entries.length)) {
+      const [last] = await this.readLastEntries([{ ...entry } as LogKey]);
+      if (last !== null && last !== undefined && entry.offset <= last.offset) throw new Error('not above the newest');
+      this.entries.push(entry);
+    }
+    if (failure !== undefined) throw new Error('lost');
+  }
+
+  async readLastEntries(keys: readonly LogKey[]): Promise<(LogEntry | null)[]> {
+    return keys.map(
+      ({ kind, symbol }) => this.entries.findLast((entry) => entry.kind === kind && entry.symbol === symbol) ?? null,
+    );
+  }
+
+  readState(): BusState {
+    return { connected: this.connected, reason: null };
+  }
+
+  get trades(): [string, number, boolean][] {
+    return this.entries
+      .filter((entry): entry is LoggedTrade => entry.kind === 'trade')
+      .map(({ symbol, sequence, gapBefore }) => [symbol, sequence, gapBefore]);
+  }
+}
+
+function print(symbol: string): Trade {
+  return {
+    kind: 'trade',
+    id: '1',
+    symbol,
+    price: 1,
+    size: 1,
+    exchange: 1,
+    conditions: [],
+    tape: null,
+    offExchange: false,
+    timestamp: 1,
+    receivedAt: 1,
+  };
+}
+
+const bar: LiveBar = {
+  kind: 'bar',
+  symbol: 'A',
+  interval: 'SECOND',
+  open: 1,
+  high: 1,
+  low: 1,
+  close: 1,
+  volume: 1,
+  vwap: 1,
+  start: 0,
+  end: 1_000,
+  dayOpen: null,
+  dayVolume: null,
+  dayVwap: null,
+  receivedAt: 1,
+};
+
+function build(maxWaiting?: number): {
+  bus: ScriptedBus;
+  time: ManualTime;
+  writer: LogWriter;
+  sequencer: Sequencer;
+  readonly open: () => LogCounter;
+} {
+  const time = new ManualTime(1_000);
+  const bus = new ScriptedBus();
+  const sequencer = new Sequencer(time.clock);
+  sequencer.setEpoch('one');
+  const writer = new LogWriter({
+    bus,
+    sequencer,
+    timers: time.timers,
+    logger: quietLogger,
+    ...(maxWaiting !== undefined && { maxWaiting }),
+  });
+  return { bus, time, writer, sequencer, open: () => sequencer.openLog([]) };
+}
+
+test('what comes while a call is in flight goes into the next one, in order', async () => {
+  const { bus, writer, open } = build();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  bus.gate = promise;
+  const counter = open();
+  for (let frame = 0; frame < 3; frame += 1) {
+    writer.add(print('A'), counter);
+    writer.add(bar, counter);
+    writer.flush();
+  }
+  resolve();
+  await letRun();
+  expect(bus.calls).toEqual([2, 4]);
+  expect(bus.entries.map(({ kind }) => kind)).toEqual(['trade', 'bar', 'trade', 'bar', 'trade', 'bar']);
+  expect(bus.trades.map(([, sequence]) => sequence)).toEqual([1, 2, 3]);
+  expect(writer.readStats()).toMatchObject({ tradesAppended: 3, barsAppended: 3, entriesWaiting: 0 });
+});
+
+test('what is rejected is written when the bus takes it again, each entry once, in order', async () => {
+  const { bus, writer, time, open } = build();
+  const [a, b] = [open(), open()];
+  bus.failures = [3, 0, 1];
+  writer.add(print('A'), a);
+  writer.add(print('B'), b);
+  writer.add(print('A'), a);
+  writer.add(print('A'), a);
+  writer.add(print('B'), b);
+  writer.flush();
+  await letRun();
+  expect(bus.trades).toHaveLength(3);
+  writer.add(print('A'), a);
+  writer.flush();
+  await time.advance(10_000);
+  expect(bus.trades).toEqual([
+    ['A', 1, false],
+    ['B', 1, false],
+    ['A', 2, false],
+    ['A', 3, false],
+    ['B', 2, false],
+    ['A', 4, false],
+  ]);
+  expect(writer.readStats()).toMatchObject({ tradesAppended: 6, appendFailures: 3, entriesWaiting: 0 });
+});
+
+test('a batch that got through whole before its call failed is not written again', async () => {
+  const { bus, writer, time, open } = build();
+  bus.failures = [2];
+  const counter = open();
+  writer.add(print('A'), counter);
+  writer.add(print('A'), counter);
+  writer.flush();
+  await time.advance(1_000);
+  expect(bus.calls).toEqual([2]);
+  expect(writer.readStats()).toMatchObject({ tradesAppended: 2, entriesWaiting: 0 });
+});
+
+test('a bus that comes back with another log gets what waited, in that log', async () => {
+  const { bus, writer, sequencer, open } = build();
+  bus.failures = [0];
+  const counter = open();
+  writer.add(print('A'), counter);
+  writer.flush();
+  await letRun();
+  writer.hold();
+  writer.add(print('A'), counter);
+  writer.flush();
+  sequencer.setEpoch('two');
+  writer.resume();
+  await letRun();
+  expect(bus.entries.map(({ epoch }) => epoch)).toEqual(['two', 'two']);
+  expect(bus.trades.map(([, sequence]) => sequence)).toEqual([1, 2]);
+});
+
+test('beyond the bound the oldest are given up, without a hole in the numbers, and the next print of each symbol says so', async () => {
+  const { bus, writer, open } = build(32);
+  const [a, b] = [open(), open()];
+  writer.hold();
+  writer.add(print('B'), b);
+  for (let step = 0; step < 32; step += 1) writer.add(print('A'), a);
+  expect(writer.readStats()).toMatchObject({ entriesGivenUp: 2, entriesWaiting: 31 });
+  writer.add(print('B'), b);
+  writer.resume();
+  await letRun();
+  expect(bus.trades.at(0)).toEqual(['A', 1, true]);
+  expect(bus.trades.at(1)).toEqual(['A', 2, false]);
+  expect(bus.trades.at(-1)).toEqual(['B', 1, true]);
+  expect(bus.trades).toHaveLength(32);
+  expect(writer.readStats()).toMatchObject({ gapsTold: 2, entriesWaiting: 0 });
+});
+
+test('entries that a connected bus takes never are given up after a while, and the log goes on', async () => {
+  const { bus, writer, time, open } = build();
+  const counter = open();
+  bus.failures = Array.from({ length: 12 }, () => 0);
+  writer.add(print('A'), counter);
+  writer.flush();
+  await letRun();
+  writer.add(print('A'), counter);
+  await time.advance(60_000);
+  expect(bus.trades).toEqual([['A', 2, true]]);
+  expect(writer.readStats()).toMatchObject({ entriesGivenUp: 1, entriesWaiting: 0 });
+});
+
+test('settling waits for what was added before, written or given up, and for nothing more', async () => {
+  const { bus, writer, open } = build();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  await writer.settle();
+  bus.gate = promise;
+  const counter = open();
+  writer.add(print('A'), counter);
+  writer.flush();
+  let settled = false;
+  const settling = writer.settle().then(() => (settled = true));
+  await letRun();
+  expect(settled).toBe(false);
+  resolve();
+  await settling;
+  writer.hold();
+  writer.add(print('A'), counter);
+  const second = writer.settle();
+  writer.close();
+  await second;
+});
