@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Bus } from './bus/bus.ts';
 import { type Cache, createCache } from './bus/cache.ts';
+import { type MarketKinds, marketKinds } from './bus/cache-kinds.ts';
 import { createMemoryBus } from './bus/memory.ts';
 import { createMemoryStore } from './bus/memory-store.ts';
 import { createRedisBus } from './bus/redis.ts';
@@ -99,20 +100,20 @@ function openBus(
   config: Config,
   logger: Logger,
   stack: AsyncDisposableStack,
-): { bus: Bus; store: Store; cache: Cache } {
+): { bus: Bus; store: Store; cache: Cache<MarketKinds> } {
   const [url] = config.redisUrls;
   const memory = createMemoryStore();
   const busLogger = logger.child({ part: 'bus' });
   if (url === undefined) {
     const bus = createMemoryBus({ historyMs: config.historyMs, store: memory, logger: busLogger });
     stack.defer(() => bus.close());
-    return { bus, store: memory, cache: createCache({ store: memory, fallback: memory, logger: busLogger }) };
+    return { bus, store: memory, cache: createCache({ store: memory, kinds: marketKinds, logger: busLogger }) };
   }
   const store = createRedisStore({ url, logger: busLogger });
   stack.defer(() => store.close());
   const bus = createRedisBus({ url, historyMs: config.historyMs, logger: busLogger });
   stack.defer(() => bus.close());
-  return { bus, store, cache: createCache({ store, fallback: memory, logger: busLogger }) };
+  return { bus, store, cache: createCache({ store, fallback: memory, kinds: marketKinds, logger: busLogger }) };
 }
 
 type Upstream = {
@@ -169,7 +170,7 @@ async function openUpstream(
 type ServerParts = {
   readonly config: Config;
   readonly bus: Bus;
-  readonly cache: Cache;
+  readonly cache: Cache<MarketKinds>;
   readonly upstream: Upstream;
   readonly status: StatusBoard;
   readonly ingest: Ingest | null;

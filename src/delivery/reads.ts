@@ -1,7 +1,8 @@
 import type { Bus } from '../bus/bus.ts';
 import type { Cache } from '../bus/cache.ts';
+import { barsId, type MarketKinds, ONLY_ID } from '../bus/cache-kinds.ts';
 import type { Bar, BarInterval } from '../market/bar.ts';
-import { type LogPosition, OFFSETS_PER_MS } from '../market/log.ts';
+import { OFFSETS_PER_MS } from '../market/log.ts';
 import type { Quote } from '../market/quote.ts';
 import type { MarketDataSource } from '../market/source.ts';
 import type { LoggedTrade, Trade } from '../market/trade.ts';
@@ -9,13 +10,24 @@ import type { DeliveredQuote } from './hub.ts';
 
 export type ReadsOptions = {
   readonly bus: Bus;
-  readonly cache: Cache;
+  readonly cache: Cache<MarketKinds>;
   readonly source: MarketDataSource;
   readonly indices: readonly string[];
   /** Whether what ingest keeps in the cache is current: it is alive and its feed is connected. */
   readonly isLive: () => boolean;
   readonly now: () => number;
 };
+
+export type BarsRange = {
+  readonly symbol: string;
+  readonly interval: BarInterval;
+  readonly from: number;
+  readonly to: number | null;
+  readonly limit: number;
+};
+
+/** A span that ended so long ago lies in closed sessions. */
+const DAY_MS = 24 * 60 * 60 * 1000;
 
 /**
  * What queries read: the cache first, the upstream on a miss, the last known values where the upstream is away.
@@ -28,82 +40,94 @@ export class Reads {
     this.#options = options;
   }
 
-  /** In the order asked; `null` where nothing is known of a symbol. */
+  /** In the order asked; `null` where nothing is known of a symbol. One round trip for those that are cached. */
   async readQuotes(symbols: readonly string[]): Promise<(DeliveredQuote | null)[]> {
-    const { cache, source } = this.#options;
-    const found = await cache.read<Quote>('quote', symbols, (missing) => source.readQuotes(missing));
+    const { cache, source, isLive } = this.#options;
+    const found = await cache.read('quote', symbols, (missing) => source.readQuotes(missing), { trustLive: isLive() });
     return symbols.map((symbol) => {
       const entry = found.get(symbol);
       return entry === undefined ? null : { ...entry.value, stale: entry.stale };
     });
   }
 
-  readIndices(): Promise<(DeliveredQuote | null)[]> {
-    return this.readQuotes(this.#options.indices);
+  /** Of those that the configuration names, in its order; one of which nothing is known is left out. */
+  async readIndices(): Promise<DeliveredQuote[]> {
+    const { cache, indices, isLive } = this.#options;
+    const load = async (): Promise<Map<string, readonly Quote[]>> => {
+      const quotes = await this.readQuotes(indices);
+      return new Map([[ONLY_ID, quotes.filter((quote) => quote !== null).map(({ stale: _, ...quote }) => quote)]]);
+    };
+    const entry = (await cache.read('indices', [ONLY_ID], load)).get(ONLY_ID);
+    // Ingest keeps the indices up to date as long as it is alive.
+    const stale = entry?.stale === true || !isLive();
+    return entry?.value.map((quote) => ({ ...quote, stale })) ?? [];
   }
 
   /** Oldest first, at most `limit`, from `from` inclusive to `to` exclusive; `to` null: now. */
-  async readBars(query: {
-    symbol: string;
-    interval: BarInterval;
-    from: number;
-    to: number | null;
-    limit: number;
-  }): Promise<Bar[]> {
+  async readBars(query: BarsRange): Promise<Bar[]> {
     const { cache, source, now } = this.#options;
     // A minute's grain makes one entry of all that ask for "until now".
-    const to = query.to ?? Math.ceil(now() / 60_000) * 60_000;
-    const id = [query.symbol, query.interval, query.from, to, query.limit].join(' ');
-    const found = await cache.read<readonly Bar[]>(
-      'bars',
-      [id],
-      async () => new Map([[id, await source.readBars({ ...query, to })]]),
-    );
+    const whole = { ...query, to: query.to ?? Math.ceil(now() / 60_000) * 60_000 };
+    const id = barsId(whole);
+    const kind = whole.to <= now() - DAY_MS ? 'closedBars' : 'bars';
+    const found = await cache.read(kind, [id], async () => new Map([[id, await source.readBars(whole)]]));
     return [...(found.get(id)?.value ?? [])];
   }
 
-  /** The last prints, oldest first: of the log, and before its begin of the upstream's history. */
+  /**
+   * The last prints, oldest first: those of the log with their numbers, and before its begin those of the upstream's
+   * history. Where nobody watches the symbol the log stands still, and the history alone is recent.
+   */
   async readRecentTrades(symbol: string, last: number): Promise<LoggedTrade[]> {
     const { bus, cache, source } = this.#options;
-    const logged = await bus.readHistory({ kind: 'trade', symbol }, { last }).catch((): LoggedTrade[] => []);
-    if (logged.length === last) return logged;
-    const id = `${symbol} ${last}`;
-    const found = await cache.read<readonly Trade[]>(
-      'recentTrades',
-      [id],
-      async () => new Map([[id, await source.readTrades({ symbol, limit: last })]]),
-    );
-    return joinHistory(found.get(id)?.value ?? [], logged, last, await bus.readEpoch().catch(() => 'none'));
+    const [epoch, logged] = await Promise.all([
+      bus.readEpoch().catch(() => 'none'),
+      bus.readHistory({ kind: 'trade', symbol }, { last }).catch((): LoggedTrade[] => []),
+    ]);
+    const id = `{${symbol}}:${last}`;
+    const load = async (): Promise<Map<string, readonly Trade[]>> =>
+      new Map([[id, await source.readTrades({ symbol, limit: last })]]);
+    try {
+      const found = await cache.read('recentTrades', [id], load);
+      return joinHistory(found.get(id)?.value ?? [], logged, last, epoch);
+    } catch (error) {
+      if (logged.length === 0) throw error;
+      return logged;
+    }
   }
 }
 
+/** A log whose newest print is older than the history's by more than this stands still. */
+const LOG_LAG_MS = 5000;
+
 /**
- * Upstream history, then the log: numbered backwards from the log's first entry, so that the sequence has no hole where
- * the log begins. Positions before the log are those of their time.
+ * The last prints of both. What the log does not hold is numbered backwards from its first entry (from 0, where there is
+ * no log), so that the sequence has no hole where the log begins; its place in the log is that of its time.
  */
 export function joinHistory(
   history: readonly Trade[],
-  logged: readonly LoggedTrade[],
+  log: readonly LoggedTrade[],
   last: number,
   epoch: string,
 ): LoggedTrade[] {
+  const isCurrent = (history.at(-1)?.timestamp ?? 0) <= (log.at(-1)?.timestamp ?? 0) + LOG_LAG_MS;
+  const logged = isCurrent ? log : [];
   const first = logged[0];
   const known = new Set(logged.map((trade) => trade.id));
   const older = history.filter(
     (trade) => !known.has(trade.id) && (first === undefined || trade.timestamp <= first.timestamp),
   );
   const wanted = older.slice(Math.max(0, older.length - (last - logged.length)));
-  const firstSequence = first?.sequence ?? 1;
-  const before = wanted.map((trade, index) => ({
-    ...trade,
-    ...positionBefore(trade, first, epoch),
-    sequence: firstSequence - wanted.length + index,
-    gapBefore: false,
-  }));
+  const next = first?.sequence ?? 1;
+  const before = wanted.map((trade, index) => {
+    const offset = Math.floor(trade.timestamp) * OFFSETS_PER_MS;
+    return {
+      ...trade,
+      epoch,
+      offset: first === undefined ? offset : Math.min(offset, first.offset - 1),
+      sequence: next - wanted.length + index,
+      gapBefore: false,
+    };
+  });
   return [...before, ...logged];
-}
-
-function positionBefore(trade: Trade, first: LoggedTrade | undefined, epoch: string): LogPosition {
-  const offset = Math.floor(trade.timestamp) * OFFSETS_PER_MS;
-  return first === undefined ? { epoch, offset } : { epoch: first.epoch, offset: Math.min(offset, first.offset - 1) };
 }

@@ -75,7 +75,7 @@ builder.queryFields((t) => ({
     type: [Quote],
     description:
       'The current values of the indices that this service is set to show, as quotes; one of which nothing is known is left out.',
-    resolve: async (_root, _args, { reads }) => (await reads.readIndices()).filter((quote) => quote !== null),
+    resolve: (_root, _args, { reads }) => reads.readIndices(),
   }),
 }));
 
