@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FEED_LIMITS } from './limits.ts';
 import { Subscriber } from './subscriber.ts';
-import { ManualTimers } from './testing/manual-timers.ts';
-import { RecordingLogger } from './testing/recording-logger.ts';
+import { ManualTimers } from './manual-timers.ts';
+import { RecordingLogger } from './recording-logger.ts';
 
 const TOPICS = ['T', 'Q', 'A', 'AM'];
 

@@ -13,12 +13,12 @@ export const FUTURE_TOLERANCE_MS = 24 * 60 * 60 * 1000;
 
 /**
  * Unix milliseconds from a time in nanoseconds, microseconds or milliseconds, told apart by magnitude because the
- * upstream's own documentation of the unit is wrong in places. Nanoseconds pass 2^53 and come rounded to some 256 ns,
- * which the cut to milliseconds hides.
+ * upstream's own documentation of the unit is wrong in places. Nanoseconds pass 2^53 and come rounded by up to 128 ns:
+ * half a microsecond is added before the cut, so that one on the brink of a millisecond does not fall into the one before.
  */
 export function readTimeMs(value: unknown, nowMs: number): number {
   if (typeof value !== 'number') return NaN;
-  const ms = Math.floor(value > 1e17 ? value / 1e6 : value > 1e14 ? value / 1e3 : value);
+  const ms = Math.floor(value > 1e17 ? value / 1e6 + 0.0005 : value > 1e14 ? value / 1e3 : value);
   return ms >= EARLIEST_MS && ms <= nowMs + FUTURE_TOLERANCE_MS ? ms : NaN;
 }
 

@@ -1,4 +1,4 @@
-import type { Logger } from '../../../market/logger.ts';
+import type { Logger } from '../../market/logger.ts';
 
 export type LogLine = { readonly level: string; readonly fields: object; readonly message: string };
 

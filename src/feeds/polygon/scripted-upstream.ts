@@ -47,6 +47,8 @@ export class UpstreamConnection {
  */
 export class ScriptedUpstream implements AsyncDisposable {
   readonly connections: UpstreamConnection[] = [];
+  /** Stays as it is after the end. */
+  url = '';
   greets = true;
   confirms = true;
   answersPings = true;
@@ -62,14 +64,11 @@ export class ScriptedUpstream implements AsyncDisposable {
     const upstream = new ScriptedUpstream();
     upstream.#http.listen(0, '127.0.0.1');
     await once(upstream.#http, 'listening');
+    upstream.url = `ws://127.0.0.1:${(upstream.#http.address() as AddressInfo).port}`;
     upstream.#http.on('upgrade', (request, socket, head) => {
       upstream.#server.handleUpgrade(request, socket, head, (ws) => upstream.#accept(request.url ?? '', ws));
     });
     return upstream;
-  }
-
-  get url(): string {
-    return `ws://127.0.0.1:${(this.#http.address() as AddressInfo).port}`;
   }
 
   /** Those of one cluster. */
