@@ -36,7 +36,7 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): Store {
     },
     async removeByPrefix(prefix) {
       let removed = 0;
-      for (const key of [...entries.keys()]) if (key.startsWith(prefix) && entries.delete(key)) removed++;
+      for (const key of entries.keys().toArray()) if (key.startsWith(prefix) && entries.delete(key)) removed++;
       return removed;
     },
   };

@@ -1,0 +1,357 @@
+import { Redis } from 'ioredis';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { makeQuote, makeStatus, makeTrade } from '../../test/market-samples.ts';
+import { recordingLogger } from '../../test/recording-logger.ts';
+import { startRedis } from '../../test/redis.ts';
+import type { TestRedis } from '../../test/redis.ts';
+import { OFFSETS_PER_MS } from '../market/log.ts';
+import { controlChannel, demandChannel, quoteChannel, tradeChannel } from './bus.ts';
+import type { Bus } from './bus.ts';
+import { createRedisBus } from './redis.ts';
+import type { RedisBusOptions } from './redis.ts';
+
+const { logger, records } = recordingLogger();
+const START = 1_800_000_000_000;
+const offsetAt = (ms: number, counter = 0) => ms * OFFSETS_PER_MS + counter;
+const quickPings = { pingIntervalMs: 50, pingDeadlineMs: 150 };
+
+let server: TestRedis;
+let raw: Redis;
+const opened: Bus[] = [];
+
+beforeAll(async () => {
+  server = await startRedis();
+});
+afterAll(() => server.stop());
+beforeEach(async () => {
+  records.length = 0;
+  await server.restart();
+  raw = new Redis(server.url, { retryStrategy: () => 20 });
+  raw.on('error', () => {});
+});
+afterEach(async () => {
+  raw.disconnect();
+  await Promise.all(opened.splice(0).map((bus) => bus.close()));
+});
+
+function openBus(options: Partial<RedisBusOptions> = {}): Bus {
+  const bus = createRedisBus({ url: server.url, historyMs: 60_000, clock: () => START, logger, ...options });
+  opened.push(bus);
+  return bus;
+}
+
+const untilConnected = (bus: Bus, connected = true) =>
+  vi.waitFor(() => expect(bus.readState().connected).toBe(connected), { timeout: 10_000, interval: 10 });
+
+async function connectBus(options: Partial<RedisBusOptions> = {}): Promise<Bus> {
+  const bus = openBus(options);
+  await untilConnected(bus);
+  return bus;
+}
+
+describe('what outside programs find in Redis', () => {
+  it('is the latest quote as plain JSON, on its channel and under its key, for a day', async () => {
+    const bus = await connectBus();
+    const heard: string[] = [];
+    const listener = raw.duplicate();
+    listener.on('message', (channel, text) => void heard.push(`${channel} ${text}`));
+    await listener.subscribe('market-data:quotes:{AAPL}');
+    const quotes = Array.from({ length: 600 }, (_, index) => makeQuote('AAPL', { price: index + 1 }));
+    await bus.publishQuotes(quotes);
+    await expect.poll(() => heard.length).toBe(600);
+    expect(heard.at(-1)).toBe(`market-data:quotes:{AAPL} ${JSON.stringify(quotes.at(-1))}`);
+    expect(await raw.get('cache:quote:{AAPL}')).toBe(JSON.stringify(quotes.at(-1)));
+    expect(await raw.pttl('cache:quote:{AAPL}')).toBeGreaterThan(23 * 3_600_000);
+    listener.disconnect();
+  });
+
+  it('is a stream per log whose ids are the offsets, which outlives the time limit by days', async () => {
+    const bus = await connectBus();
+    const trade = makeTrade('AAPL', offsetAt(START, 3));
+    await bus.append([trade]);
+    const entries = await raw.xrange('history:{AAPL}:trades', '-', '+');
+    expect(entries).toEqual([[`${trade.offset}-0`, ['data', JSON.stringify(trade)]]]);
+    expect(await raw.pttl('history:{AAPL}:trades')).toBeGreaterThan(6 * 86_400_000);
+  });
+
+  it('is what is wanted: a set of symbols and a count each, renewed while a bus lives that wrote them', async () => {
+    const bus = await connectBus({ demandTotalRenewalMs: 20 });
+    await bus.publishDemandTotals(
+      new Map([
+        ['AAPL', 3],
+        ['MSFT', 1],
+      ]),
+    );
+    expect((await raw.smembers('subscriptions:active')).toSorted()).toEqual(['AAPL', 'MSFT']);
+    expect(await raw.get('subscriptions:count:{AAPL}')).toBe('3');
+    expect(await raw.pttl('subscriptions:count:{AAPL}')).toBeGreaterThan(60_000);
+    expect(await raw.pttl('subscriptions:active')).toBeGreaterThan(60_000);
+
+    await bus.publishDemandTotals(
+      new Map([
+        ['AAPL', 2],
+        ['MSFT', 0],
+      ]),
+    );
+    expect(await raw.exists('subscriptions:count:{MSFT}')).toBe(0);
+    await raw.sadd('subscriptions:active', 'LEFTOVER');
+    await raw.del('subscriptions:count:{AAPL}');
+    await expect.poll(() => raw.get('subscriptions:count:{AAPL}')).toBe('2');
+    await expect.poll(() => raw.smembers('subscriptions:active')).toEqual(['AAPL']);
+  });
+
+  it('is a channel by which any of them may pause and resume, in few words', async () => {
+    const bus = await connectBus();
+    const heard: unknown[] = [];
+    await bus.subscribe(controlChannel, (message) => void heard.push(message));
+    for (const text of [
+      '{"action":"pause"}',
+      '{"action":"pause","data":{}}',
+      '{"action":"pause","data":{"reason":"maintenance","by":"ops"}}',
+      '{"action":"resume","data":null}',
+      '{"action":"stop"}',
+      '{"action":"pause","data":"now"}',
+      '{"action":"pause","data":{"reason":7}}',
+      'pause',
+      '',
+    ]) {
+      await raw.publish('market-data:control', text);
+    }
+    await expect.poll(() => bus.readStats()['messagesUndecodable']).toBe(5);
+    expect(heard).toEqual([
+      { action: 'pause', data: { reason: null } },
+      { action: 'pause', data: { reason: null } },
+      { action: 'pause', data: { reason: 'maintenance' } },
+      { action: 'resume', data: { reason: null } },
+    ]);
+  });
+});
+
+describe('what does not fit', () => {
+  it('is dropped and counted, on a channel and in the history, and what follows arrives', async () => {
+    const bus = await connectBus();
+    const heard: number[] = [];
+    await bus.subscribe(quoteChannel('AAPL'), (quote) => void heard.push(quote.price));
+    const { price: _, ...withoutPrice } = makeQuote('AAPL');
+    const bad = [
+      '{',
+      'null',
+      '[]',
+      '"AAPL"',
+      JSON.stringify(withoutPrice),
+      JSON.stringify({ ...makeQuote('AAPL'), bid: '1' }),
+    ];
+    for (const text of bad) await raw.publish('market-data:quotes:{AAPL}', text);
+    await raw.publish('market-data:quotes:{AAPL}', Buffer.from([0xff, 0xfe, 0x00]));
+    await bus.publishQuotes([makeQuote('AAPL', { price: 5 })]);
+    await expect.poll(() => heard).toEqual([5]);
+    expect(bus.readStats()['messagesUndecodable']).toBe(bad.length + 1);
+
+    await raw.xadd('history:{AAPL}:trades', `${offsetAt(START)}-0`, 'data', '{"kind":"trade"}');
+    await raw.xadd('history:{AAPL}:trades', `${offsetAt(START, 1)}-0`, 'other', 'x');
+    const trade = makeTrade('AAPL', offsetAt(START, 2));
+    await bus.append([trade]);
+    expect(await bus.readHistory({ kind: 'trade', symbol: 'AAPL' }, { after: -1 })).toEqual([trade]);
+    await raw.set('market-data:status:last', 'up');
+    expect(await bus.readStatus()).toBeNull();
+    expect(bus.readStats()['messagesUndecodable']).toBe(bad.length + 4);
+  });
+});
+
+describe('what outlives a process', () => {
+  it('is the log, its numbering and its epoch', async () => {
+    const first = await connectBus();
+    const epoch = await first.readEpoch();
+    await first.append([makeTrade('AAPL', offsetAt(START), { sequence: 7 })]);
+    await first.close();
+    const second = await connectBus();
+    const [last] = await second.readLastEntries([{ kind: 'trade', symbol: 'AAPL' }]);
+    expect(last).toMatchObject({ sequence: 7, offset: offsetAt(START) });
+    expect(await second.readEpoch()).toBe(epoch);
+    await server.restart({ keepData: true });
+    await untilConnected(second);
+    await expect.poll(() => second.readEpoch().catch(() => null)).toBe(epoch);
+  });
+
+  it('is not its demand: that ends with the lease', async () => {
+    const living = await connectBus({ demandLeaseMs: 150 });
+    const dying = await connectBus({ demandLeaseMs: 150 });
+    const wants = new Map([['AAPL', 1]]);
+    await living.setDemand('api-1', wants);
+    await dying.setDemand(
+      'api-2',
+      new Map([
+        ['AAPL', 5],
+        ['MSFT', 1],
+      ]),
+    );
+    expect(await living.readDemand()).toEqual(
+      new Map([
+        ['AAPL', 6],
+        ['MSFT', 1],
+      ]),
+    );
+    await expect
+      .poll(async () => {
+        await living.renewDemand('api-1', wants);
+        return living.readDemand();
+      })
+      .toEqual(wants);
+  });
+
+  it('is nothing of a process long gone: it is struck off the registry', async () => {
+    const bus = await connectBus();
+    await raw.zadd('demand:processes', START - 10 * 60_000, 'gone', START + 1_000, 'quiet');
+    expect(await bus.readDemand()).toEqual(new Map());
+    expect(await raw.zrange('demand:processes', 0, '-1')).toEqual(['quiet']);
+  });
+});
+
+it('renews and reads the demand of many processes by a handful of commands each', async () => {
+  const bus = await connectBus();
+  const wants = new Map(Array.from({ length: 2_000 }, (_, index) => [`S${index}`, 1] as const));
+  const processes = Array.from({ length: 20 }, (_, index) => `api-${index}`);
+  for (const process of processes) await bus.setDemand(process, wants);
+  const commands = async () => Number(/total_commands_processed:(\d+)/.exec(await raw.info('stats'))![1]);
+  const before = await commands();
+  for (const process of processes) await bus.renewDemand(process, wants);
+  expect((await bus.readDemand()).get('S1999')).toBe(20);
+  // 3 per renewal, 1 per process read, the registry, the INFO, and pings meanwhile.
+  expect((await commands()) - before).toBeLessThan(20 * 4 + 10);
+});
+
+describe('when Redis goes away', () => {
+  it('says so, rejects what is published, and is whole again on return, though all data is gone', async () => {
+    const bus = await connectBus();
+    const states: boolean[] = [];
+    bus.onState(() => {
+      throw new Error('listener broke');
+    });
+    bus.onState((state) => void states.push(state.connected));
+    const heard: number[] = [];
+    await bus.subscribe(quoteChannel('AAPL'), (quote) => void heard.push(quote.price));
+    const stopOther = await bus.subscribe(quoteChannel('MSFT'), () => {});
+    const wants = new Map([['AAPL', 1]]);
+    await bus.setDemand('api-1', wants);
+    const epoch = await bus.readEpoch();
+
+    await server.kill();
+    await untilConnected(bus, false);
+    expect(bus.readState().reason).not.toBeNull();
+    await expect(bus.publishQuotes([makeQuote('AAPL')])).rejects.toThrow('Redis is away');
+    await expect(bus.append([makeTrade('AAPL', offsetAt(START))])).rejects.toThrow('Redis is away');
+    await expect(bus.publishStatus(makeStatus())).rejects.toThrow('Redis is away');
+    await expect(bus.readHistory({ kind: 'trade', symbol: 'AAPL' }, { last: 1 })).rejects.toThrow();
+    await expect(bus.readDemand()).rejects.toThrow();
+    await expect(bus.setDemand('api-1', new Map([['NVDA', 1]]))).rejects.toThrow();
+    expect(bus.readStats()['messagesDropped']).toBe(3);
+    // Coming and going while away is remembered.
+    await bus.subscribe(tradeChannel('AAPL'), (trade) => void heard.push(trade.sequence));
+    await stopOther();
+
+    await server.restart();
+    await untilConnected(bus);
+    expect(await raw.pubsub('NUMSUB', 'market-data:quotes:{AAPL}', 'market-data:quotes:{MSFT}')).toEqual([
+      'market-data:quotes:{AAPL}',
+      1,
+      'market-data:quotes:{MSFT}',
+      0,
+    ]);
+    await bus.publishQuotes([makeQuote('AAPL', { price: 8 })]);
+    await bus.append([makeTrade('AAPL', offsetAt(START), { sequence: 9 })]);
+    await expect.poll(() => heard).toEqual([8, 9]);
+    expect(states).toEqual([false, true]);
+    expect(await bus.readEpoch()).not.toBe(epoch);
+    expect(bus.readStats()['reconnects']).toBe(2);
+
+    const announced: unknown[] = [];
+    await bus.subscribe(demandChannel, (change) => void announced.push(change));
+    await bus.renewDemand('api-1', wants);
+    expect(await bus.readDemand()).toEqual(wants);
+    await expect.poll(() => announced).toEqual([{ process: 'api-1', counts: { AAPL: 1 } }]);
+    expect(records.filter(({ message }) => message.startsWith('Redis is away'))).toHaveLength(2);
+  });
+
+  it('may also be away at the start', async () => {
+    await server.kill();
+    const bus = openBus();
+    const heard: number[] = [];
+    await bus.subscribe(quoteChannel('AAPL'), (quote) => void heard.push(quote.price));
+    expect(bus.readState().connected).toBe(false);
+    await server.restart();
+    await untilConnected(bus);
+    await bus.publishQuotes([makeQuote('AAPL', { price: 4 })]);
+    await expect.poll(() => heard).toEqual([4]);
+  });
+
+  it('states thousands of channels anew', async () => {
+    const bus = await connectBus();
+    const heard = new Set<string>();
+    const symbols = Array.from({ length: 1_300 }, (_, index) => `S${index}`);
+    await Promise.all(symbols.map((symbol) => bus.subscribe(quoteChannel(symbol), () => heard.add(symbol))));
+    await server.kill();
+    await untilConnected(bus, false);
+    await server.restart();
+    await untilConnected(bus);
+    await bus.publishQuotes(symbols.map((symbol) => makeQuote(symbol)));
+    await expect.poll(() => heard.size).toBe(symbols.length);
+  });
+
+  it('finds a peer that no longer answers, and bounds what waits for it meanwhile', async () => {
+    const bus = await connectBus({ ...quickPings, maxPendingMessages: 10 });
+    const heard: number[] = [];
+    await bus.subscribe(quoteChannel('AAPL'), (quote) => void heard.push(quote.price));
+    server.pause();
+    const waiting = bus.publishQuotes(Array.from({ length: 8 }, () => makeQuote('AAPL')));
+    await expect(bus.publishQuotes(Array.from({ length: 3 }, () => makeQuote('AAPL')))).rejects.toThrow('behind');
+    await expect(waiting).rejects.toThrow();
+    await untilConnected(bus, false);
+    expect(bus.readStats()).toMatchObject({ messagesDropped: 11, messagesPending: 0 });
+    server.resume();
+    await untilConnected(bus);
+    await bus.publishQuotes([makeQuote('AAPL', { price: 3 })]);
+    await expect.poll(() => heard.at(-1)).toBe(3);
+  });
+
+  it('closes at once, connected or not', async () => {
+    const away = openBus();
+    await server.kill();
+    const waiting = away.subscribe(quoteChannel('AAPL'), () => {});
+    await away.close();
+    await waiting;
+    await server.restart();
+    server.pause();
+    const hanging = openBus();
+    await hanging.close();
+    server.resume();
+    expect(away.readState().connected).toBe(false);
+  });
+});
+
+it('loads its scripts again where the server has forgotten them', async () => {
+  const bus = await connectBus();
+  await raw.script('FLUSH');
+  await expect(bus.publishQuotes([makeQuote('AAPL')])).rejects.toThrow('NOSCRIPT');
+  await bus.publishQuotes([makeQuote('AAPL', { price: 2 })]);
+  expect(await raw.get('cache:quote:{AAPL}')).toContain('"price":2');
+});
+
+describe('REDIS_URL', () => {
+  it('is never told, nor the password in it', async () => {
+    await raw.config('SET', 'requirepass', 'right-secret');
+    const wrong = openBus({ url: `redis://:wrong-secret@127.0.0.1:${server.port}/3` });
+    await vi.waitFor(() => expect(records.some(({ message }) => message.startsWith('Redis is away'))).toBe(true));
+    await expect(wrong.readEpoch()).rejects.toThrow();
+    const right = openBus({ url: `redis://:right-secret@127.0.0.1:${server.port}/3` });
+    await untilConnected(right);
+    expect(wrong.readState().connected).toBe(false);
+    expect(JSON.stringify([records, wrong.readState()])).not.toMatch(/secret/);
+    expect(JSON.stringify(records)).toContain('WRONGPASS');
+  });
+
+  it('names one server', () => {
+    expect(() => openBus({ url: 'redis://a:secret@x:1,redis://y:2' })).toThrow('Cluster is not supported yet');
+    expect(() => openBus({ url: 'http://secret@x:1' })).toThrow(/^REDIS_URL is not a redis:\/\/ or rediss:\/\/ URL$/);
+    expect(() => openBus({ url: 'nonsense' })).toThrow('REDIS_URL');
+  });
+});
