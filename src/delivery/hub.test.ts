@@ -1,0 +1,207 @@
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { createTestLogger } from '../../test/logger.ts';
+import { makeBar, makeQuote, makeTrade } from '../../test/market.ts';
+import { createMemoryBus } from '../bus/memory.ts';
+import { decodeCursor, OFFSETS_PER_MS } from '../market/log.ts';
+import { type DeliveredQuote, Hub, type HubOptions } from './hub.ts';
+
+const cleanups: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
+});
+
+async function createHub(options: Partial<HubOptions> = {}) {
+  const logger = createTestLogger();
+  const bus = createMemoryBus({ historyMs: 300_000, logger });
+  const hub = new Hub({
+    bus,
+    process: 'test',
+    readQuotes: async (symbols) => symbols.map(() => null),
+    historyMs: 300_000,
+    now: Date.now,
+    logger,
+    ...options,
+  });
+  cleanups.push(
+    () => bus.close(),
+    () => hub.close(),
+  );
+  const epoch = await bus.readEpoch();
+  let offset = Date.now() * OFFSETS_PER_MS;
+  const sequences = new Map<string, number>();
+  /** The next print of a symbol, numbered as the writer does. */
+  const nextTrade = (symbol: string) => {
+    const sequence = (sequences.get(symbol) ?? 0) + 1;
+    sequences.set(symbol, sequence);
+    return makeTrade({ symbol, sequence, epoch, offset: ++offset });
+  };
+  return { bus, hub, logger, epoch, nextTrade, nextOffset: () => ++offset };
+}
+
+async function take<T>(stream: AsyncIterator<T>, count: number): Promise<T[]> {
+  const values: T[] = [];
+  while (values.length < count) {
+    const { done, value } = await stream.next();
+    if (done === true) break;
+    values.push(value);
+  }
+  return values;
+}
+
+const known = (symbol: string, fields: Partial<DeliveredQuote> = {}): DeliveredQuote => ({
+  ...makeQuote({ symbol }),
+  stale: false,
+  ...fields,
+});
+
+describe('quotes', () => {
+  test('come current first, then each change', async () => {
+    const { hub, bus } = await createHub({ readQuotes: async () => [known('A', { price: 1 }), null] });
+    const stream = await hub.openQuotes(['A', 'B']);
+    expect((await take(stream, 1)).map(({ symbol, price }) => [symbol, price])).toEqual([['A', 1]]);
+    await bus.publishQuotes([makeQuote({ symbol: 'B', price: 2 })]);
+    expect(await take(stream, 1)).toEqual([known('B', { price: 2 })]);
+  });
+
+  test('that came live while the snapshot was read are not replaced by it', async () => {
+    const { promise, resolve } = Promise.withResolvers<DeliveredQuote[]>();
+    const asked = vi.fn(() => promise);
+    const { hub, bus } = await createHub({ readQuotes: asked });
+    const opening = hub.openQuotes(['A']);
+    await vi.waitFor(() => expect(asked).toHaveBeenCalled());
+    await bus.publishQuotes([makeQuote({ symbol: 'A', price: 2 })]);
+    // The bus hands over in its next turn; a second channel's message that has arrived proves that the first has.
+    await new Promise((done) => setImmediate(done));
+    resolve([known('A', { price: 1 })]);
+    const stream = await opening;
+    expect((await take(stream, 1))[0]!.price).toBe(2);
+    expect(hub.readStats().messagesWaiting).toBe(0);
+  });
+
+  test('are live though no current ones could be read', async () => {
+    const { hub, bus, logger } = await createHub({ readQuotes: () => Promise.reject(new Error('away')) });
+    const stream = await hub.openQuotes(['A']);
+    await bus.publishQuotes([makeQuote({ symbol: 'A', price: 3 })]);
+    expect((await take(stream, 1))[0]!.price).toBe(3);
+    expect(logger.lines.map(({ level }) => level)).toContain('warn');
+  });
+});
+
+describe('logs', () => {
+  test('give every print of the symbols asked for, in order', async () => {
+    const { hub, bus, nextTrade } = await createHub();
+    const stream = await hub.openTrades(['A', 'B'], null);
+    const entries = ['A', 'C', 'B', 'A', 'A', 'B'].map(nextTrade);
+    await bus.append(entries);
+    expect(await take(stream, 5)).toEqual(entries.filter(({ symbol }) => symbol !== 'C'));
+  });
+
+  test('of bars give only the interval asked for', async () => {
+    const { hub, bus, epoch, nextOffset } = await createHub();
+    const stream = await hub.openBars(['A'], 'MINUTE', null);
+    const second = makeBar({ symbol: 'A', epoch, offset: nextOffset() });
+    const minute = makeBar({ symbol: 'A', epoch, offset: nextOffset(), interval: 'MINUTE' });
+    await bus.append([second, minute]);
+    expect(await take(stream, 1)).toEqual([minute]);
+  });
+
+  test('are resumed after a cursor: no gap and no duplicate, over all symbols, history first', async () => {
+    const { hub, bus, nextTrade } = await createHub();
+    const past = ['A', 'B', 'A', 'B', 'A'].map(nextTrade);
+    await bus.append(past);
+    const opening = hub.openTrades(['A', 'B'], past[1]!);
+    const live = ['B', 'A'].map(nextTrade);
+    await bus.append(live);
+    expect(await take(await opening, 5)).toEqual([...past.slice(2), ...live]);
+  });
+
+  test('cannot be resumed from another epoch, nor from before what is kept: the oldest cursor is told', async () => {
+    const { hub, epoch } = await createHub();
+    await expect(hub.openTrades(['A'], { epoch: 'other', offset: Date.now() * OFFSETS_PER_MS })).rejects.toMatchObject({
+      code: 'HISTORY_EXPIRED',
+    });
+    const error = await hub.openTrades(['A'], { epoch, offset: 1 }).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: 'HISTORY_EXPIRED', details: { oldestCursor: expect.any(String) } });
+    const { oldestCursor } = (error as { details: { oldestCursor: string } }).details;
+    const resumed = await hub.openTrades(['A'], decodeCursor(oldestCursor));
+    expect(await resumed.return?.()).toMatchObject({ done: true });
+    expect(hub.readStats().mailboxes).toBe(0);
+  });
+
+  test('whose reader is too slow end with SLOW_CONSUMER and the cursor of the last entry it was handed', async () => {
+    const { hub, bus, nextTrade } = await createHub({ maxLogBacklog: 3 });
+    const stream = await hub.openTrades(['A'], null);
+    const [first, ...rest] = Array.from({ length: 5 }, () => nextTrade('A'));
+    await bus.append([first!]);
+    await take(stream, 1);
+    await bus.append(rest);
+    await vi.waitFor(() => expect(hub.readStats().slowConsumers).toBe(1));
+    const error = await stream.next().catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: 'SLOW_CONSUMER' });
+    expect(decodeCursor((error as { details: { cursor: string } }).details.cursor)).toEqual({
+      epoch: first!.epoch,
+      offset: first!.offset,
+    });
+    expect(hub.readStats()).toMatchObject({ mailboxes: 0, channels: 0, symbolsWanted: 0 });
+  });
+});
+
+describe('channels and demand', () => {
+  test('one bus subscription serves all subscribers of a channel, and ends with the last', async () => {
+    const { hub, bus } = await createHub();
+    const subscribe = vi.spyOn(bus, 'subscribe');
+    const streams = await Promise.all(Array.from({ length: 50 }, () => hub.openQuotes(['A'])));
+    expect(subscribe).toHaveBeenCalledTimes(1);
+    await vi.waitFor(async () => expect(await bus.readDemand()).toEqual(new Map([['A', 50]])));
+    for (const stream of streams) await stream.return?.();
+    expect(hub.readStats()).toMatchObject({ channels: 0, mailboxes: 0, symbolsWanted: 0 });
+    await vi.waitFor(async () => expect(await bus.readDemand()).toEqual(new Map()));
+  });
+
+  test('a channel survives that one subscriber leaves while another joins', async () => {
+    const { hub, bus, nextTrade } = await createHub();
+    for (let round = 0; round < 20; round++) {
+      const leaving = hub.openTrades(['A'], null);
+      const staying = hub.openTrades(['A'], null);
+      await (await leaving).return?.();
+      const stream = await staying;
+      const trade = nextTrade('A');
+      await bus.append([trade]);
+      expect(await take(stream, 1)).toEqual([trade]);
+      await stream.return?.();
+    }
+  });
+
+  test('a bus that cannot be subscribed refuses the subscription and leaves nothing behind', async () => {
+    const { hub, bus } = await createHub();
+    vi.spyOn(bus, 'subscribe').mockRejectedValue(new Error('away'));
+    await expect(hub.openQuotes(['A'])).rejects.toThrow('away');
+    expect(hub.readStats()).toMatchObject({ channels: 0, mailboxes: 0, symbolsWanted: 0 });
+  });
+
+  test('demand that could not be stated is stated again when the bus is back', async () => {
+    const { bus } = await createHub();
+    let tell: ((state: { connected: boolean; reason: null }) => void) | null = null;
+    vi.spyOn(bus, 'onState').mockImplementation((listener) => {
+      tell = listener;
+      return () => undefined;
+    });
+    const { hub } = await createHub({ bus });
+    vi.spyOn(bus, 'setDemand').mockRejectedValueOnce(new Error('away'));
+    await hub.openQuotes(['A']);
+    await vi.waitFor(() => expect(bus.setDemand).toHaveBeenCalled());
+    expect(await bus.readDemand()).toEqual(new Map());
+    tell!({ connected: true, reason: null });
+    await vi.waitFor(async () => expect(await bus.readDemand()).toEqual(new Map([['A', 1]])));
+  });
+
+  test('closing ends every subscription and withdraws the demand', async () => {
+    const { hub, bus } = await createHub();
+    const stream = await hub.openTrades(['A'], null);
+    const next = stream.next();
+    await vi.waitFor(async () => expect((await bus.readDemand()).size).toBe(1));
+    await hub.close();
+    expect(await next).toMatchObject({ done: true });
+    expect(await bus.readDemand()).toEqual(new Map());
+  });
+});
