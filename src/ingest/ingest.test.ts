@@ -1,4 +1,6 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { letRun, ManualTime } from '../../test/manual-time.ts';
+import { recordingLogger } from '../../test/recording-logger.ts';
 import { quoteChannel, statusChannel, tradeChannel, type Bus, type IngestStatus } from '../bus/bus.ts';
 import { createMemoryBus } from '../bus/memory.ts';
 import type { Feed, FeedEvent, FeedListener } from '../feeds/feed.ts';
@@ -7,8 +9,6 @@ import type { Quote } from '../market/quote.ts';
 import { SourceUnavailableError, type MarketDataSource } from '../market/source.ts';
 import type { LoggedTrade, Trade } from '../market/trade.ts';
 import { createIngest, type Ingest, type IngestOptions } from './ingest.ts';
-import { letRun, ManualTime } from './manual-time.ts';
-import { quietLogger } from './quiet-logger.ts';
 
 /** A Friday, 11:00 in New York. */
 const NOON = Date.UTC(2026, 10, 20, 16);
@@ -110,14 +110,15 @@ async function build(options: Partial<IngestOptions> & { source?: ScriptedSource
   const time = new ManualTime(options.now ?? NOON);
   const feed = new ScriptedFeed();
   const source = options.source ?? new ScriptedSource();
-  const bus = options.bus ?? createMemoryBus({ historyMs: 300_000, clock: time.clock, logger: quietLogger });
+  const bus =
+    options.bus ?? createMemoryBus({ historyMs: 300_000, clock: time.clock, logger: recordingLogger().logger });
   const ingest = createIngest({
     feed,
     bus,
     source,
     clock: time.clock,
     timers: time.timers,
-    logger: quietLogger,
+    logger: recordingLogger().logger,
     indices: [],
     ...options,
   });
@@ -293,7 +294,7 @@ describe('becoming wanted', () => {
 describe('the log', () => {
   test('prints are numbered without a hole, also over a restart, which it tells', async () => {
     const time = new ManualTime(NOON);
-    const bus = createMemoryBus({ historyMs: 300_000, clock: time.clock, logger: quietLogger });
+    const bus = createMemoryBus({ historyMs: 300_000, clock: time.clock, logger: recordingLogger().logger });
     const first = await build({ bus });
     await first.want('AAPL');
     first.feed.emit(print({ symbol: 'AAPL' }), print({ symbol: 'AAPL' }), print({ symbol: 'AAPL' }));

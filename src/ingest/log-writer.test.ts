@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
+import { letRun, ManualTime } from '../../test/manual-time.ts';
+import { recordingLogger } from '../../test/recording-logger.ts';
 import type { BusState, LogEntry, LogKey } from '../bus/bus.ts';
 import type { LiveBar } from '../market/bar.ts';
 import type { LoggedTrade, Trade } from '../market/trade.ts';
 import { LogWriter } from './log-writer.ts';
-import { letRun, ManualTime } from './manual-time.ts';
-import { quietLogger } from './quiet-logger.ts';
 import { Sequencer, type LogCounter } from './sequencer.ts';
 
 /** Appends like a stream of Redis: it refuses what is not above its log's newest, and may fail before or after a part. */
@@ -94,7 +94,7 @@ function build(maxWaiting?: number): {
     bus,
     sequencer,
     timers: time.timers,
-    logger: quietLogger,
+    logger: recordingLogger().logger,
     ...(maxWaiting !== undefined && { maxWaiting }),
   });
   return { bus, time, writer, sequencer, open: () => sequencer.openLog([]) };

@@ -87,16 +87,13 @@ export class QuotePublisher {
   /** Tries again at once: the bus is back. */
   resume(): void {
     this.#isFailing = false;
+    this.#endIntervals();
     this.flush();
   }
 
   /** Publishes what is dirty without regard to intervals: the last value always goes out. For the end. */
   async drain(): Promise<void> {
-    for (const publication of this.#cooling.splice(0)) {
-      publication.isCooling = false;
-      if (publication.isDirty) this.#ready.push(publication);
-    }
-    this.#head = 0;
+    this.#endIntervals();
     if (this.#ready.length > 0) await this.#publish();
   }
 
@@ -115,6 +112,18 @@ export class QuotePublisher {
     this.#cancelTick = null;
     this.#ready = [];
     this.#cooling = [];
+  }
+
+  /** Of all that are dirty: an interval that began with a publication that failed has no meaning. */
+  #endIntervals(): void {
+    const cooling: Publication[] = [];
+    for (const publication of this.#cooling.slice(this.#head)) {
+      publication.isCooling = !publication.isDirty;
+      if (publication.isCooling) cooling.push(publication);
+      else if (!publication.isHeld) this.#ready.push(publication);
+    }
+    this.#cooling = cooling;
+    this.#head = 0;
   }
 
   async #publish(): Promise<void> {

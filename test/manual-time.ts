@@ -1,4 +1,4 @@
-import type { Timers } from './timers.ts';
+import type { Timers } from '../src/ingest/timers.ts';
 
 type Timer = { readonly dueAt: number; readonly callback: () => void };
 
