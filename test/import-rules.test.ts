@@ -52,6 +52,7 @@ const MAY_IMPORT: Record<string, readonly Module[]> = {
   'src/feeds/importing.ts': [...MARKET, ...FEEDS],
   'src/feeds/polygon/importing.ts': [...MARKET, ...FEEDS],
   'src/feeds/simulator/importing.ts': [...MARKET, ...FEEDS],
+  'src/feeds/simulator/testing/importing.ts': [...MARKET, ...FEEDS],
   'src/bus/importing.ts': [...MARKET, ...BUS],
   'src/ingest/importing.ts': [...MARKET, ...BUS, 'feeds/feed', 'ingest'],
   'src/delivery/importing.ts': [...MARKET, ...BUS, ...DELIVERY, 'errors'],
