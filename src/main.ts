@@ -11,6 +11,7 @@ import { type Config, ConfigError, readConfig } from './config.ts';
 import { DeliveryFigures } from './delivery/figures.ts';
 import { Hub } from './delivery/hub.ts';
 import { Reads } from './delivery/reads.ts';
+import { RESUME_GRACE_MS } from './delivery/resume.ts';
 import { StatusBoard } from './delivery/status-board.ts';
 import { type Enveloped, WebSocketTransport } from './delivery/websocket.ts';
 import type { Feed } from './feeds/feed.ts';
@@ -105,13 +106,13 @@ function openBus(
   const memory = createMemoryStore();
   const busLogger = logger.child({ part: 'bus' });
   if (url === undefined) {
-    const bus = createMemoryBus({ historyMs: config.historyMs, store: memory, logger: busLogger });
+    const bus = createMemoryBus({ historyMs: config.historyMs + RESUME_GRACE_MS, store: memory, logger: busLogger });
     stack.defer(() => bus.close());
     return { bus, store: memory, cache: createCache({ store: memory, kinds: marketKinds, logger: busLogger }) };
   }
   const store = createRedisStore({ url, logger: busLogger });
   stack.defer(() => store.close());
-  const bus = createRedisBus({ url, historyMs: config.historyMs, logger: busLogger });
+  const bus = createRedisBus({ url, historyMs: config.historyMs + RESUME_GRACE_MS, logger: busLogger });
   stack.defer(() => bus.close());
   return { bus, store, cache: createCache({ store, fallback: memory, kinds: marketKinds, logger: busLogger }) };
 }

@@ -2,13 +2,16 @@ import type { Bus, LogEntry, LogKey } from '../bus/bus.ts';
 import { ClientError } from '../errors.ts';
 import { encodeCursor, type LogPosition, OFFSETS_PER_MS } from '../market/log.ts';
 
+/** The bus keeps the log for this much longer than is promised, so that the oldest cursor that was told can still be used. */
+export const RESUME_GRACE_MS = 10_000;
+
 /**
  * Whether the log still reaches back to `after`.
  * @throws {ClientError} HISTORY_EXPIRED with `oldestCursor`, from which a reader can go on
  */
 export function checkResume(after: LogPosition, log: { epoch: string; oldestMs: number }): void {
   const oldest = Math.floor(log.oldestMs) * OFFSETS_PER_MS;
-  if (after.epoch === log.epoch && after.offset >= oldest) return;
+  if (after.epoch === log.epoch && after.offset >= oldest - RESUME_GRACE_MS * OFFSETS_PER_MS) return;
   throw expired(
     after.epoch === log.epoch
       ? 'The log no longer reaches back to this cursor.'
