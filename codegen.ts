@@ -27,6 +27,8 @@ const config: CodegenConfig = {
         // Unions of string literals: a TypeScript enum is code, and type stripping leaves no room for it.
         enumType: 'string-literal',
         useTypeImports: true,
+        // A list is asked with a list, not with its only item.
+        arrayInputCoercion: false,
         // urql takes parsed documents; the string mode's class is made with parameter properties, which are code as well.
         documentMode: 'documentNode',
       },

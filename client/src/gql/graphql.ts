@@ -51,7 +51,7 @@ export type Session =
   | 'REGULAR';
 
 export type QuoteUpdatesSubscriptionVariables = Exact<{
-  symbols: Array<string> | string;
+  symbols: Array<string>;
   maxRateHz?: number | null | undefined;
 }>;
 
@@ -59,7 +59,7 @@ export type QuoteUpdatesSubscriptionVariables = Exact<{
 export type QuoteUpdatesSubscription = { quoteUpdates: { symbol: string, price: number, change: number | null, changePercent: number | null, bid: number | null, bidSize: number | null, ask: number | null, askSize: number | null, volume: number, timestamp: string, stale: boolean } };
 
 export type TradesSubscriptionVariables = Exact<{
-  symbols: Array<string> | string;
+  symbols: Array<string>;
   after?: string | null | undefined;
 }>;
 
@@ -67,7 +67,7 @@ export type TradesSubscriptionVariables = Exact<{
 export type TradesSubscription = { trades: { id: string, symbol: string, price: number, size: number, offExchange: boolean, sequence: number, gapBefore: boolean, timestamp: string, exchange: { name: string }, conditions: Array<{ name: string }> } };
 
 export type BarsSubscriptionVariables = Exact<{
-  symbols: Array<string> | string;
+  symbols: Array<string>;
   interval: BarInterval;
   after?: string | null | undefined;
 }>;

@@ -1,0 +1,15 @@
+export type Backoff = {
+  /** The longest that a first retry waits. */
+  readonly initialDelayMs: number;
+  /** The longest that any retry waits. */
+  readonly maxDelayMs: number;
+};
+
+/**
+ * How long to wait before a retry, in ms. "Full jitter": anything from nothing to a ceiling that doubles with each
+ * failure, so that the clients of a server that went away do not come back all at once.
+ * `failures`: how many there were in a row before this one. `random`: from 0, inclusive, to 1.
+ */
+export function chooseDelayMs(failures: number, { initialDelayMs, maxDelayMs }: Backoff, random: () => number): number {
+  return Math.round(random() * Math.min(maxDelayMs, initialDelayMs * 2 ** failures));
+}
