@@ -88,7 +88,9 @@ describe.each([
   });
 
   /** A reader is answered before what was loaded is written. */
-  const untilKept = (symbol: string) => expect.poll(() => store.read([`cache:quote:{${symbol}}`])).not.toContain(null);
+  const untilKept = async (symbol: string) => {
+    await expect.poll(() => store.read([`cache:quote:{${symbol}}`])).not.toContain(null);
+  };
 
   it('asks the source for what is missing, once, and answers the rest from what is kept', async () => {
     expect(await readQuotes(cache, source, ['AAPL'])).toEqual(new Map([['AAPL', { value: apple, stale: false }]]));

@@ -59,8 +59,9 @@ export class RedisConnection {
     this.redis.on('connect', () => this.#expectAnswer());
     this.redis.on('ready', () => void this.#onReady());
     this.redis.on('close', () => this.#onClose());
-    // Only the message: the error of a refused AUTH carries the password among its command's arguments.
-    this.redis.on('error', (error: Error) => (this.#lastError = error.message || error.name));
+    // Only the message: the error of a refused AUTH carries the password among its command's arguments. And only the first
+    // of an attempt: what follows a refused AUTH says no more than that it was refused.
+    this.redis.on('error', (error: Error) => (this.#lastError ??= error.message || error.name));
   }
 
   get state(): BusState {
@@ -114,6 +115,7 @@ export class RedisConnection {
     this.#stopWatch();
     if (this.#closed) return;
     this.#setState({ connected: false, reason: this.#lastError ?? 'the connection to Redis was lost' });
+    this.#lastError = null;
   }
 
   #setState(state: BusState): void {
