@@ -23,7 +23,7 @@ const ADMISSION_RETRY_MS = 500;
 const SEED_WAIT_MS = 1_000;
 /** How often it is looked whether the log on the bus is still the same. */
 const EPOCH_CHECK_MS = 5_000;
-/** A start does not wait longer for a bus that is away. */
+/** A start does not wait longer for an upstream or a bus that is away. */
 const FIRST_LOOK_MS = 1_000;
 /** What is still to be written when ingest closes has this long. */
 const DRAIN_MS = 1_000;
@@ -54,8 +54,8 @@ export type IngestOptions = {
 /** The single writer: it owns the feed, folds its events into quotes, numbers the log, publishes both on the bus. */
 export interface Ingest {
   /**
-   * Starts the feed and follows the demand. Resolves after the first look at the bus; where that is away, after a second:
-   * ingest goes on trying in the background. Never rejects.
+   * Starts the feed and follows the demand. Resolves after the first look at upstream and bus; where one is away, after two
+   * seconds at most: ingest goes on trying in the background. Never rejects.
    */
   start(): Promise<void>;
   /** Figures for /stats and /metrics: events by kind, what was published, appended, conflated, dropped by cause, what waits. */
@@ -148,9 +148,11 @@ class SingleWriter implements Ingest {
     const { bus, feed } = this.#options;
     this.#stopBusState = bus.onState((state) => this.#followBus(state));
     if (!bus.readState().connected) this.#log.hold();
-    this.#status.start();
+    const statusRead = this.#status.start();
     feed.start({ onEvents: (events) => this.#take(events), onStatus: (status) => this.#followFeed(status) });
-    await this.#within(FIRST_LOOK_MS, Promise.all([this.#checkEpoch(), this.#demand.start()]));
+    // The hours come before the first symbols: the day of a snapshot depends on them.
+    await this.#within(FIRST_LOOK_MS, Promise.all([this.#checkEpoch(), statusRead]));
+    if (this.#closing === null) await this.#within(FIRST_LOOK_MS, this.#demand.start());
   }
 
   readStats(): Readonly<Record<string, number>> {

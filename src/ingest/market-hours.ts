@@ -1,4 +1,5 @@
-import { createCalendar, type Calendar, type SessionSpan } from '../market/calendar.ts';
+import { newYorkDayOf, newYorkTime, formatDay } from '../market/calendar-time.ts';
+import { createCalendar, type Calendar } from '../market/calendar.ts';
 import type { MarketHoliday } from '../market/market-status.ts';
 import type { MarketTime } from './quote-book.ts';
 
@@ -30,7 +31,7 @@ export class MarketHours implements MarketTime {
     this.#forget();
   }
 
-  /** A market that never closes is in its regular session at any time; its days are those of the calendar. */
+  /** A market that never closes is in its regular session at any time; its trade dates are the dates of New York. */
   setAlwaysOpen(isAlwaysOpen: boolean): void {
     if (isAlwaysOpen === this.#isAlwaysOpen) return;
     this.#isAlwaysOpen = isAlwaysOpen;
@@ -50,18 +51,26 @@ export class MarketHours implements MarketTime {
     if (current.start <= timestamp && timestamp < current.end) return current;
     const other = this.#other;
     this.#other = current;
-    const isOther = other.start <= timestamp && timestamp < other.end;
-    this.#current = isOther ? other : this.#read(this.#calendar.sessionAt(timestamp));
+    this.#current = other.start <= timestamp && timestamp < other.end ? other : this.#read(timestamp);
     return this.#current;
   }
 
-  #read({ session, tradeDate, start, end }: SessionSpan): Span {
-    const isRegular = this.#isAlwaysOpen || session === 'REGULAR';
-    return { start, end, isRegular, day: Number(tradeDate.replaceAll('-', '')) };
+  #read(timestamp: number): Span {
+    if (this.#isAlwaysOpen) {
+      const date = newYorkDayOf(timestamp);
+      const [start, end] = [newYorkTime(date, 0), newYorkTime(date + 1, 0)];
+      return { start, end, isRegular: true, day: toNumber(formatDay(date)) };
+    }
+    const { session, tradeDate, start, end } = this.#calendar.sessionAt(timestamp);
+    return { start, end, isRegular: session === 'REGULAR', day: toNumber(tradeDate) };
   }
 
   #forget(): void {
     this.#current = NOWHERE;
     this.#other = NOWHERE;
   }
+}
+
+function toNumber(date: string): number {
+  return Number(date.replaceAll('-', ''));
 }

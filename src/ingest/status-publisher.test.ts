@@ -62,7 +62,7 @@ function build(now: number) {
 test('the opening bell is told when it rings', async () => {
   const { publisher, statuses, time, upstream } = build(BELL - 1_700);
   upstream.status = { ...upstream.status, market: 'extended-hours', earlyHours: true };
-  publisher.start();
+  void publisher.start();
   upstream.failures = 9;
   await time.advance(1_699);
   expect(statuses.map(({ market }) => market.session)).toEqual(['PRE_MARKET']);
@@ -72,7 +72,7 @@ test('the opening bell is told when it rings', async () => {
 
 test('it is published every five seconds though nothing changes', async () => {
   const { publisher, statuses, time } = build(BELL + 10_000);
-  publisher.start();
+  void publisher.start();
   await time.advance(20_000);
   expect(statuses.map(({ timestamp }) => (timestamp - BELL) / 1_000)).toEqual([10, 15, 20, 25, 30]);
   expect(statuses[0]!.feed).toEqual({ feed: 'LIVE', connected: false, reason: 'not connected yet' });
@@ -83,7 +83,7 @@ test('a market that never closes is open at night, and its prints are those of a
   const { publisher, statuses, time, upstream, hours } = build(night);
   upstream.status = { ...upstream.status, alwaysOpen: true };
   expect(hours.isRegular(night)).toBe(false);
-  publisher.start();
+  void publisher.start();
   await time.advance(1_000);
   expect(statuses.at(-1)!.market).toMatchObject({ isOpen: true, session: 'REGULAR' });
   expect(hours.isRegular(night)).toBe(true);
@@ -93,7 +93,7 @@ test('a closure that the upstream announces overrides the rules', async () => {
   const { publisher, statuses, time, upstream } = build(BELL + 60_000);
   upstream.status = { ...upstream.status, market: 'closed' };
   upstream.holidays = [{ date: '2026-11-20', name: 'Storm', status: 'closed', open: null, close: null }];
-  publisher.start();
+  void publisher.start();
   await time.advance(1_000);
   expect(statuses.at(-1)!.market).toMatchObject({ isOpen: false, session: 'CLOSED', holiday: 'Storm' });
 });
@@ -101,19 +101,19 @@ test('a closure that the upstream announces overrides the rules', async () => {
 test('an upstream that does not answer leaves the calendar standing, and is asked again', async () => {
   const { publisher, statuses, time, upstream, records } = build(BELL + 60_000);
   upstream.failures = 5;
-  publisher.start();
+  void publisher.start();
   await time.advance(120_000);
   expect(statuses.at(-1)!.market.session).toBe('REGULAR');
   expect(publisher.readStats().statusReadFailures).toBe(5);
   expect(records).toHaveLength(2);
-  expect(upstream.reads.slice(0, 4)).toEqual(['status 0', 'holidays 0', 'status 15000', 'holidays 15000']);
-  expect(upstream.reads.filter((read) => read.startsWith('status')).at(-1)).toBe('status 105000');
+  expect(upstream.reads.slice(0, 4)).toEqual(['status 0', 'holidays 0', 'status 5000', 'holidays 5000']);
+  expect(upstream.reads.filter((read) => read.startsWith('status')).at(-1)).toBe('status 75000');
 });
 
 test('a bus that is away misses states, not the next one', async () => {
   const { publisher, statuses, time, upstream } = build(BELL + 60_000);
   upstream.busFailures = 2;
-  publisher.start();
+  void publisher.start();
   await time.advance(11_000);
   expect(statuses).toHaveLength(1);
   expect(publisher.readStats()).toMatchObject({ statusFailures: 2, statusPublished: 1 });
@@ -121,7 +121,7 @@ test('a bus that is away misses states, not the next one', async () => {
 
 test('after closing nothing is published and no timer is left', async () => {
   const { publisher, statuses, time } = build(BELL);
-  publisher.start();
+  void publisher.start();
   await letRun();
   await publisher.close();
   const count = statuses.length;

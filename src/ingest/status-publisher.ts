@@ -10,10 +10,11 @@ import type { Timers } from './timers.ts';
 /** Sessions begin and end on minutes: looking once a second, on the second, tells it at once. */
 const TICK_MS = 1_000;
 const SIGN_OF_LIFE_MS = 5_000;
+const FIRST_STATE_MS = 1_000;
 const STATUS_READ_MS = 60_000;
 const HOLIDAYS_READ_MS = 6 * 60 * 60 * 1_000;
 /** After a failure. */
-const RETRY_MS = 15_000;
+const RETRY_MS = 5_000;
 
 export type StatusPublisherOptions = {
   readonly bus: Pick<Bus, 'publishStatus'>;
@@ -38,6 +39,7 @@ export class StatusPublisher {
   #upstream: UpstreamMarketStatus | null = null;
   #market: MarketStatus | null = null;
   #publishedAt = 0;
+  #heldUntil = 0;
   #published = 0;
   #publishFailures = 0;
   #readFailures = 0;
@@ -47,16 +49,24 @@ export class StatusPublisher {
     this.#feed = { feed: options.feed, connected: false, reason: 'not connected yet' };
   }
 
-  start(): void {
+  /**
+   * Resolves after the first answers of the source, or their failures. A first state waits for them, for a second at most:
+   * a market that never closes shall not be told to be closed at first.
+   */
+  async start(): Promise<void> {
     const { source, hours } = this.#options;
-    this.#follow('market status', STATUS_READ_MS, async (signal) => {
+    this.#heldUntil = this.#options.clock() + FIRST_STATE_MS;
+    this.#tick();
+    const status = this.#follow('market status', STATUS_READ_MS, async (signal) => {
       this.#upstream = await source.readMarketStatus(signal);
       hours.setAlwaysOpen(this.#upstream.alwaysOpen);
     });
-    this.#follow('holidays', HOLIDAYS_READ_MS, async (signal) => {
+    const holidays = this.#follow('holidays', HOLIDAYS_READ_MS, async (signal) => {
       hours.setHolidays(await source.readHolidays(signal));
     });
-    this.#tick();
+    await Promise.all([status, holidays]);
+    this.#heldUntil = 0;
+    this.publish();
   }
 
   setFeed(status: FeedStatus): void {
@@ -66,8 +76,8 @@ export class StatusPublisher {
 
   /** Publishes the state as it is now. */
   publish(): void {
-    if (this.#abort.signal.aborted) return;
     const timestamp = this.#options.clock();
+    if (this.#abort.signal.aborted || timestamp < this.#heldUntil) return;
     const market = resolveMarketStatus(this.#options.hours.calendar, this.#upstream, timestamp);
     this.#market = market;
     this.#publishedAt = timestamp;
@@ -121,7 +131,7 @@ export class StatusPublisher {
   }
 
   /** Reads again and again; a failure is survived, and logged once until the next success. */
-  #follow(what: string, intervalMs: number, read: (signal: AbortSignal) => Promise<void>): void {
+  async #follow(what: string, intervalMs: number, read: (signal: AbortSignal) => Promise<void>): Promise<void> {
     let isFailing = false;
     const run = async (): Promise<void> => {
       let delayMs = intervalMs;
@@ -139,7 +149,7 @@ export class StatusPublisher {
       }
       this.#after(delayMs, () => void run());
     };
-    void run();
+    await run();
   }
 
   #after(delayMs: number, callback: () => void): void {
