@@ -11,6 +11,9 @@ const KEY = 'secret-key-4711';
 const NOW = Date.UTC(2026, 10, 20, 15, 0, 0);
 const TRADE = { ev: 'T', sym: 'AAPL', i: '5096', x: 11, p: 161.87, s: 300, t: NOW - 40, q: 4009402, z: 3 };
 
+/** Waits for what comes over a real socket: as long as a busy machine needs, and no longer. */
+const until = (check: () => void) => vi.waitFor(check, { timeout: 10_000, interval: 5 });
+
 /** Real time, but short waits where a test runs into them. */
 const QUICK: Partial<FeedLimits> = { initialDelayMs: 1, maxDelayMs: 2, settleTimeoutMs: 50, sendIntervalMs: 1 };
 
@@ -48,13 +51,13 @@ function open(options: Partial<PolygonFeedOptions> = {}) {
     onEvents: (some) => events.push(...some),
     onStatus: (status) => statuses.push(status),
   });
-  const untilConnected = () => vi.waitFor(() => expect(statuses.at(-1)?.connected).toBe(true));
+  const untilConnected = () => until(() => expect(statuses.at(-1)?.connected).toBe(true));
   return { feed, events, statuses, untilConnected };
 }
 
 /** The n-th connection of a cluster, once it has asked for something. */
 async function connection(path: string, index = 0, messages = 1) {
-  await vi.waitFor(() => expect(upstream.of(path)[index]?.received.length ?? 0).toBeGreaterThanOrEqual(messages));
+  await until(() => expect(upstream.of(path)[index]?.received.length ?? 0).toBeGreaterThanOrEqual(messages));
   return upstream.of(path)[index]!;
 }
 
@@ -64,17 +67,17 @@ describe('the handshake', () => {
     upstream.answerToKey = () => null;
     const { feed, statuses, untilConnected } = open();
     feed.subscribe(['AAPL', 'BRK.B']);
-    await vi.waitFor(() => expect(upstream.connections).toHaveLength(1));
+    await until(() => expect(upstream.connections).toHaveLength(1));
     const stocks = upstream.of('/stocks')[0]!;
     stocks.sendStatus('something else', 'not yet');
-    await vi.waitFor(() => expect(feed.readStats()).toMatchObject({ unknownStatuses: 1 }));
+    await until(() => expect(feed.readStats()).toMatchObject({ unknownStatuses: 1 }));
     expect(stocks.received).toEqual([]);
 
     stocks.sendStatus('connected', 'Connected Successfully');
     await connection('/stocks');
     expect(stocks.received).toEqual([{ action: 'auth', params: KEY }]);
     stocks.sendStatus('something else', 'not yet');
-    await vi.waitFor(() => expect(feed.readStats()).toMatchObject({ unknownStatuses: 2 }));
+    await until(() => expect(feed.readStats()).toMatchObject({ unknownStatuses: 2 }));
     expect(stocks.received).toHaveLength(1);
     expect(statuses.map(({ connected }) => connected)).not.toContain(true);
 
@@ -104,7 +107,7 @@ describe('the handshake', () => {
   ])('has a deadline for %s', async (_, limits, reason, arrange) => {
     arrange();
     const { statuses } = open({ limits: { ...QUICK, ...limits } });
-    await vi.waitFor(() => expect(upstream.connections.length).toBeGreaterThan(1));
+    await until(() => expect(upstream.connections.length).toBeGreaterThan(1));
     expect(statuses.at(-1)).toMatchObject({ connected: false, reason: expect.stringContaining(reason) });
   });
 
@@ -112,7 +115,7 @@ describe('the handshake', () => {
     const url = upstream.url;
     await upstream[Symbol.asyncDispose]();
     const { feed, statuses } = open({ url });
-    await vi.waitFor(() => expect(feed.readStats()['reconnects']).toBeGreaterThan(1));
+    await until(() => expect(feed.readStats()['reconnects']).toBeGreaterThan(1));
     expect(statuses.at(-1)).toMatchObject({ connected: false, reason: expect.stringContaining('ECONNREFUSED') });
     upstream = await ScriptedUpstream.start();
   });
@@ -124,7 +127,7 @@ describe('the handshake', () => {
     stocks.sendStatus('connected', '');
     stocks.sendStatus('auth_success', '');
     stocks.sendStatus('nonsense', '');
-    await vi.waitFor(() => expect(feed.readStats()['unknownStatuses']).toBe(1));
+    await until(() => expect(feed.readStats()['unknownStatuses']).toBe(1));
     expect(stocks.received).toHaveLength(1);
     expect(upstream.connections).toHaveLength(1);
   });
@@ -136,7 +139,7 @@ describe('events', () => {
     await untilConnected();
     const stocks = await connection('/stocks');
     stocks.send(TRADE, { ...TRADE, p: -1 }, { ...TRADE, i: '5097' });
-    await vi.waitFor(() => expect(events).toHaveLength(2));
+    await until(() => expect(events).toHaveLength(2));
     expect(events).toMatchObject([
       { kind: 'trade', id: '11-5096', receivedAt: NOW },
       { kind: 'trade', id: '11-5097', receivedAt: NOW },
@@ -151,7 +154,7 @@ describe('events', () => {
     stocks.socket.send('[{"ev":"T"');
     stocks.socket.send(Buffer.from([1, 2, 3]), { binary: true });
     stocks.send(TRADE);
-    await vi.waitFor(() => expect(events).toHaveLength(1));
+    await until(() => expect(events).toHaveLength(1));
     expect(feed.readStats()).toMatchObject({ badFrames: 3, events: 1 });
     expect(upstream.connections).toHaveLength(1);
   });
@@ -163,7 +166,7 @@ describe('events', () => {
     feed.unsubscribe(['AAPL']);
     const stocks = await connection('/stocks', 0, 3);
     stocks.send(TRADE);
-    await vi.waitFor(() => expect(events).toHaveLength(1));
+    await until(() => expect(events).toHaveLength(1));
   });
 
   it('do not stop at a listener that fails', async () => {
@@ -177,9 +180,9 @@ describe('events', () => {
         throw new Error('nor mine');
       },
     });
-    await vi.waitFor(() => expect(feed.readStats()['connected.stocks']).toBe(1));
+    await until(() => expect(feed.readStats()['connected.stocks']).toBe(1));
     (await connection('/stocks')).send(TRADE);
-    await vi.waitFor(() => expect(feed.readStats()).toMatchObject({ listenerFailures: 3, events: 1 }));
+    await until(() => expect(feed.readStats()).toMatchObject({ listenerFailures: 3, events: 1 }));
   });
 
   it('of a frame beyond the limit of size end the connection, and the next one goes on', async () => {
@@ -203,8 +206,8 @@ describe('subscriptions', () => {
     const stocks = await connection('/stocks', 0, 2);
     expect(stocks.pairs).toHaveLength(8);
     feed.unsubscribe(['AAPL']);
-    await vi.waitFor(() => expect(stocks.pairs).toEqual(['T.MSFT', 'Q.MSFT', 'A.MSFT', 'AM.MSFT']));
-    await vi.waitFor(() => expect(feed.readStats()).toMatchObject({ topicsConfirmed: 4 }));
+    await until(() => expect(stocks.pairs).toEqual(['T.MSFT', 'Q.MSFT', 'A.MSFT', 'AM.MSFT']));
+    await until(() => expect(feed.readStats()).toMatchObject({ topicsConfirmed: 4 }));
   });
 
   it('go out in chunks, each confirmed pair by pair', async () => {
@@ -222,7 +225,7 @@ describe('subscriptions', () => {
     const { feed, untilConnected } = open({ limits: { ...QUICK, ackTimeoutMs: 60 } });
     feed.subscribe(['AAPL']);
     await untilConnected();
-    await vi.waitFor(() => expect(feed.readStats()).toMatchObject({ topicsUnconfirmed: 4, topicsPending: 0 }));
+    await until(() => expect(feed.readStats()).toMatchObject({ topicsUnconfirmed: 4, topicsPending: 0 }));
     expect(logger.said('warn').map(({ message }) => message)).toEqual([
       'subscriptions that the upstream did not confirm',
     ]);
@@ -237,7 +240,7 @@ describe('subscriptions', () => {
     stocks.sendStatus('error', `not authorized ${KEY}`);
     stocks.sendStatus('error', `not authorized ${KEY}`);
     stocks.send(TRADE);
-    await vi.waitFor(() => expect(events).toHaveLength(1));
+    await until(() => expect(events).toHaveLength(1));
     expect(statuses.at(-1)).toEqual({
       feed: 'LIVE',
       connected: true,
@@ -254,7 +257,7 @@ describe('unknown statuses', () => {
     await untilConnected();
     const stocks = await connection('/stocks');
     for (let n = 0; n < 100; n += 1) stocks.sendStatus(`status ${n % 50}`, `message ${KEY}`);
-    await vi.waitFor(() => expect(feed.readStats()['unknownStatuses']).toBe(100));
+    await until(() => expect(feed.readStats()['unknownStatuses']).toBe(100));
     expect(logger.said('warn')).toHaveLength(16);
     expect(logger.said('warn')[0]).toMatchObject({ fields: { status: 'status 0', message: 'message [key]' } });
     expect(feed.readStats()['connected.stocks']).toBe(1);
@@ -277,14 +280,14 @@ describe('a connection that is lost', () => {
     expect(statuses[2]!.reason).toBe('stocks: the upstream closed the connection (1006)');
     expect(feed.readStats()).toMatchObject({ reconnects: 1, losses: 1, topicsConfirmed: 8 });
     second.send(TRADE);
-    await vi.waitFor(() => expect(events).toHaveLength(1));
+    await until(() => expect(events).toHaveLength(1));
   });
 
   it('says with what words the upstream closed it, but not the key', async () => {
     const { statuses, untilConnected } = open();
     await untilConnected();
     (await connection('/stocks')).socket.close(1011, `no more of ${KEY}`);
-    await vi.waitFor(() =>
+    await until(() =>
       expect(statuses.map(({ reason }) => reason)).toContain(
         'stocks: the upstream closed the connection (1011, "no more of [key]")',
       ),
@@ -305,13 +308,13 @@ describe('a connection that is lost', () => {
       await untilConnected();
       timers.advance(livedMs);
       upstream.of('/stocks')[index]!.socket.terminate();
-      await vi.waitFor(() => expect(statuses.at(-1)?.connected).toBe(false));
+      await until(() => expect(statuses.at(-1)?.connected).toBe(false));
       const { delayMs } = logger.lines.at(-1)!.fields as { delayMs: number };
       expect(timers.delays).toContain(delayMs);
       timers.advance(delayMs - 1);
       expect(upstream.of('/stocks')).toHaveLength(index + 1);
       timers.advance(1);
-      await vi.waitFor(() => expect(upstream.of('/stocks')).toHaveLength(index + 2));
+      await until(() => expect(upstream.of('/stocks')).toHaveLength(index + 2));
       return delayMs;
     };
     expect(await loseAfter(0, 0)).toBe(500);
@@ -322,9 +325,9 @@ describe('a connection that is lost', () => {
     for (let n = 1; n <= 4; n += 1) {
       timers.advance(15_000);
       const pings = Math.floor((n * 15) / 20);
-      await vi.waitFor(() => expect(upstream.of('/stocks')[3]!.pings).toBe(pings));
+      await until(() => expect(upstream.of('/stocks')[3]!.pings).toBe(pings));
       upstream.of('/stocks')[3]!.sendStatus('still', `here ${n}`);
-      await vi.waitFor(() => expect(logger.lines.at(-1)!.fields).toMatchObject({ message: `here ${n}` }));
+      await until(() => expect(logger.lines.at(-1)!.fields).toMatchObject({ message: `here ${n}` }));
     }
     expect(await loseAfter(3, 0)).toBe(500);
     expect(await loseAfter(4, 0)).toBe(1000);
@@ -339,10 +342,10 @@ describe('silence', () => {
     const stocks = await connection('/stocks');
     for (let pings = 1; pings <= 5; pings += 1) {
       timers.advance(20_000);
-      await vi.waitFor(() => expect(stocks.pings).toBe(pings));
+      await until(() => expect(stocks.pings).toBe(pings));
       // The pong is on its way before this; when this one is here, the pong is.
       stocks.sendStatus('after the pong', String(pings));
-      await vi.waitFor(() => expect(feed.readStats()['unknownStatuses']).toBe(pings));
+      await until(() => expect(feed.readStats()['unknownStatuses']).toBe(pings));
     }
     expect(upstream.connections).toHaveLength(1);
   });
@@ -359,7 +362,7 @@ describe('silence', () => {
       connected: false,
       reason: 'stocks: nothing was heard from the upstream for 30 s',
     });
-    await vi.waitFor(() => expect(upstream.connections[0]!.closeCode).toBe(1006));
+    await until(() => expect(upstream.connections[0]!.closeCode).toBe(1006));
     timers.advance(500);
     await connection('/stocks', 1);
     await untilConnected();
@@ -372,7 +375,7 @@ describe('silence', () => {
     await untilConnected();
     timers.advance(25_000);
     (await connection('/stocks')).sendStatus('here', '');
-    await vi.waitFor(() => expect(feed.readStats()['unknownStatuses']).toBe(1));
+    await until(() => expect(feed.readStats()['unknownStatuses']).toBe(1));
     timers.advance(29_999);
     expect(statuses.at(-1)!.connected).toBe(true);
     timers.advance(1);
@@ -388,7 +391,7 @@ describe('too many connections', () => {
     const stocks = await connection('/stocks');
     stocks.sendStatus('max_connections', 'Maximum number of websocket connections exceeded. ');
     stocks.socket.close(1008);
-    await vi.waitFor(() => expect(statuses.at(-1)!.connected).toBe(false));
+    await until(() => expect(statuses.at(-1)!.connected).toBe(false));
     expect(statuses.at(-1)!.reason).toBe('stocks: too many connections with this API key: is another ingest running?');
     expect(logger.said('error')).toEqual([
       expect.objectContaining({
@@ -410,14 +413,14 @@ describe('a refused key', () => {
     upstream.answerToKey = () => ({ status: 'auth_failed', message: `authentication failed for ${KEY}` });
     const timers = new ManualTimers();
     const { feed, statuses } = open({ timers, limits: {} });
-    await vi.waitFor(() => expect(feed.readStats()['refusals']).toBe(1));
+    await until(() => expect(feed.readStats()['refusals']).toBe(1));
     expect(statuses.at(-1)).toEqual({
       feed: 'LIVE',
       connected: false,
       reason: 'stocks: the upstream refuses the API key: authentication failed for [key]',
     });
     expect(logger.said('error')).toHaveLength(1);
-    await vi.waitFor(() => expect(upstream.connections[0]!.closeCode).toBe(1000));
+    await until(() => expect(upstream.connections[0]!.closeCode).toBe(1000));
     // No attempt is planned: not one timer waits.
     expect(timers.delays).toEqual([]);
     feed.subscribe(['AAPL']);
@@ -429,7 +432,7 @@ describe('a refused key', () => {
     const { feed, untilConnected } = open();
     await untilConnected();
     (await connection('/stocks')).sendStatus('auth_failed', '');
-    await vi.waitFor(() => expect(feed.readStats()).toMatchObject({ refusals: 1, 'connected.stocks': 0 }));
+    await until(() => expect(feed.readStats()).toMatchObject({ refusals: 1, 'connected.stocks': 0 }));
   });
 });
 
@@ -444,8 +447,8 @@ describe('indices', () => {
     expect(indices.pairs).toEqual(['V.I:SPX', 'A.I:SPX', 'AM.I:SPX']);
     expect((await connection('/stocks', 0, 3)).pairs).toHaveLength(8);
     indices.send({ ev: 'V', val: 3988.5, T: 'I:SPX', t: NOW });
-    await vi.waitFor(() => expect(events).toMatchObject([{ kind: 'index-value', symbol: 'I:SPX', value: 3988.5 }]));
-    await vi.waitFor(() => expect(statuses.at(-1)).toMatchObject({ connected: true, reason: null }));
+    await until(() => expect(events).toMatchObject([{ kind: 'index-value', symbol: 'I:SPX', value: 3988.5 }]));
+    await until(() => expect(statuses.at(-1)).toMatchObject({ connected: true, reason: null }));
     // Their coming up is no loss of the stocks.
     expect(statuses.map(({ connected }) => connected).slice(1)).not.toContain(false);
   });
@@ -457,7 +460,7 @@ describe('indices', () => {
     feed.start({ onEvents: () => {}, onStatus: () => {} });
     await connection('/indices', 0, 2);
     await connection('/stocks');
-    await vi.waitFor(() => expect(feed.readStats()).toMatchObject({ 'connected.stocks': 1, 'connected.indices': 1 }));
+    await until(() => expect(feed.readStats()).toMatchObject({ 'connected.stocks': 1, 'connected.indices': 1 }));
   });
 
   it('that the plan does not include leave the stocks as they are, and are told', async () => {
@@ -467,7 +470,7 @@ describe('indices', () => {
         : { status: 'auth_success', message: 'authenticated' };
     const { feed, events, statuses, untilConnected } = open();
     feed.subscribe(['AAPL', 'I:SPX']);
-    await vi.waitFor(() => expect(feed.readStats()['refusals']).toBe(1));
+    await until(() => expect(feed.readStats()['refusals']).toBe(1));
     await untilConnected();
     expect(statuses.at(-1)).toEqual({
       feed: 'LIVE',
@@ -475,7 +478,7 @@ describe('indices', () => {
       reason: "indices: the upstream refuses the API key: Your plan doesn't include websocket access.",
     });
     (await connection('/stocks', 0, 2)).send(TRADE);
-    await vi.waitFor(() => expect(events).toHaveLength(1));
+    await until(() => expect(events).toHaveLength(1));
     expect(upstream.of('/indices')).toHaveLength(1);
     feed.unsubscribe(['I:SPX']);
     expect(statuses.at(-1)).toMatchObject({ connected: true, reason: null });
@@ -484,9 +487,9 @@ describe('indices', () => {
   it('that are lost after they were there are a loss, while one is wanted', async () => {
     const { feed, statuses } = open();
     feed.subscribe(['I:SPX']);
-    await vi.waitFor(() => expect(feed.readStats()).toMatchObject({ 'connected.stocks': 1, 'connected.indices': 1 }));
+    await until(() => expect(feed.readStats()).toMatchObject({ 'connected.stocks': 1, 'connected.indices': 1 }));
     upstream.of('/indices')[0]!.socket.terminate();
-    await vi.waitFor(() =>
+    await until(() =>
       expect(statuses).toContainEqual({
         feed: 'LIVE',
         connected: false,
@@ -494,7 +497,7 @@ describe('indices', () => {
       }),
     );
     await connection('/indices', 1, 2);
-    await vi.waitFor(() => expect(statuses.at(-1)).toMatchObject({ connected: true, reason: null }));
+    await until(() => expect(statuses.at(-1)).toMatchObject({ connected: true, reason: null }));
     feed.unsubscribe(['I:SPX']);
     const told = statuses.length;
     upstream.of('/indices')[1]!.socket.terminate();
@@ -512,7 +515,7 @@ describe('closing', () => {
     await connection('/indices', 0, 2);
     const told = statuses.length;
     await feed.close();
-    await vi.waitFor(() => expect(upstream.connections.map(({ closeCode }) => closeCode)).toEqual([1000, 1000]));
+    await until(() => expect(upstream.connections.map(({ closeCode }) => closeCode)).toEqual([1000, 1000]));
     feed.subscribe(['MSFT']);
     feed.unsubscribe(['AAPL']);
     expect(statuses).toHaveLength(told);
@@ -526,7 +529,7 @@ describe('closing', () => {
     upstream.connections[0]!.socket.pause();
     await feed.close();
     upstream.connections[0]!.socket.resume();
-    await vi.waitFor(() => expect(upstream.connections[0]!.closeCode).not.toBeNull());
+    await until(() => expect(upstream.connections[0]!.closeCode).not.toBeNull());
   });
 
   it('while connecting, or waiting to connect, leaves nothing behind', async () => {
@@ -538,7 +541,7 @@ describe('closing', () => {
     const waiting = open({ timers, limits: {} });
     await waiting.untilConnected();
     upstream.connections.at(-1)!.socket.terminate();
-    await vi.waitFor(() => expect(timers.delays).toEqual([500]));
+    await until(() => expect(timers.delays).toEqual([500]));
     await waiting.feed.close();
     expect(timers.delays).toEqual([]);
   });
