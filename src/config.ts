@@ -196,7 +196,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
       'INDICES',
       ['I:SPX', 'I:COMP', 'I:DJI', 'I:VIX'],
       'must be comma-separated index symbols such as I:SPX',
-      (item) => (/^I:[A-Z0-9.\-]{1,30}$/.test(item) ? item : null),
+      (item) => (/^I:[A-Z0-9.-]{1,30}$/.test(item) ? item : null),
     ),
     workers,
     logLevel: choice('LOG_LEVEL', 'info', LOG_LEVELS),

@@ -1,4 +1,4 @@
-import { GraphQLError, Kind } from 'graphql';
+import { GraphQLError, type GraphQLFormattedError, Kind } from 'graphql';
 import { ClientError, ERROR_CODES, type ErrorCode } from '../errors.ts';
 import { SourceUnavailableError } from '../market/source.ts';
 
@@ -41,7 +41,7 @@ export function isUnexpected(error: unknown): boolean {
 }
 
 /** The error as it is written: without what is for our own HTTP transport only. */
-export function serializeError(error: GraphQLError) {
+export function serializeError(error: GraphQLError): GraphQLFormattedError {
   const { extensions, ...rest } = error.toJSON();
   if (extensions === undefined) return rest;
   const { http: _, ...shown } = extensions;

@@ -45,7 +45,7 @@ export class Hub {
   readonly #topics = new Map<string, Topic<never>>();
   readonly #demand: DemandAnnouncer;
   readonly #wheel = new TimerWheel();
-  readonly #open = new Set<{ fail(error: unknown): void; readonly depth: number }>();
+  readonly #open = new Set<{ fail(error: Error): void; readonly depth: number }>();
   #conflated = 0;
   #slowConsumers = 0;
 
@@ -186,7 +186,7 @@ export class Hub {
 
   async #opened<
     M extends {
-      fail(error: unknown): void;
+      fail(error: Error): void;
       return(): Promise<unknown>;
       readonly ended: boolean;
       readonly depth: number;
@@ -205,7 +205,7 @@ export class Hub {
   }
 
   #close(
-    mailbox: { fail(error: unknown): void; readonly depth: number },
+    mailbox: { fail(error: Error): void; readonly depth: number },
     symbols: readonly string[],
     membership: Membership,
   ): void {

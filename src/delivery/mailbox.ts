@@ -6,9 +6,9 @@ import type { TimerWheel } from './timer-wheel.ts';
  * `return()` by the reader, or `fail(error)` by the writer, which the reader meets as a throw of `next()`.
  */
 abstract class Mailbox<T> implements AsyncIterableIterator<T> {
-  #waiting: { resolve: (result: IteratorResult<T>) => void; reject: (error: unknown) => void } | null = null;
+  #waiting: { resolve: (result: IteratorResult<T>) => void; reject: (error: Error) => void } | null = null;
   #ended = false;
-  #error: { readonly cause: unknown } | null = null;
+  #error: Error | null = null;
   readonly #onEnd: () => void;
 
   constructor(onEnd: () => void) {
@@ -37,9 +37,9 @@ abstract class Mailbox<T> implements AsyncIterableIterator<T> {
 
   next(): Promise<IteratorResult<T>> {
     if (this.#error !== null) {
-      const { cause } = this.#error;
+      const error = this.#error;
       this.#error = null;
-      return Promise.reject(cause);
+      return Promise.reject(error);
     }
     if (this.#ended) return Promise.resolve({ done: true, value: undefined });
     const value = this.take();
@@ -52,11 +52,11 @@ abstract class Mailbox<T> implements AsyncIterableIterator<T> {
   }
 
   /** Ends it for the reader with an error, at once: what still waits is dropped. */
-  fail(error: unknown): void {
+  fail(error: Error): void {
     if (this.#ended) return;
     const waiting = this.#end();
     if (waiting !== null) waiting.reject(error);
-    else this.#error = { cause: error };
+    else this.#error = error;
   }
 
   return(): Promise<IteratorResult<T>> {
@@ -186,12 +186,12 @@ export class StateMailbox<T> extends Mailbox<T> {
  */
 export class LogMailbox<T> extends Mailbox<T> {
   readonly #maxEntries: number;
-  readonly #onOverflow: (lastTaken: T | null) => unknown;
+  readonly #onOverflow: (lastTaken: T | null) => Error;
   #entries: T[] = [];
   #head = 0;
   #lastTaken: T | null = null;
 
-  constructor(options: { maxEntries: number; onOverflow: (lastTaken: T | null) => unknown; onEnd: () => void }) {
+  constructor(options: { maxEntries: number; onOverflow: (lastTaken: T | null) => Error; onEnd: () => void }) {
     super(options.onEnd);
     this.#maxEntries = options.maxEntries;
     this.#onOverflow = options.onOverflow;

@@ -1,12 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { type ExecutionArgs, GraphQLError } from 'graphql';
+import type { ExecutionArgs, GraphQLError } from 'graphql';
 import { type Context, handleProtocols, makeServer, type SubscribePayload } from 'graphql-ws';
 import { WebSocket, WebSocketServer } from 'ws';
-import { CLOSE_CODES } from '../errors.ts';
+import { CLOSE_CODES, ClientError } from '../errors.ts';
 import type { Logger } from '../market/logger.ts';
-import { ClientError } from '../errors.ts';
 import { isUnexpected, serializeError, toGraphQLError } from './format-error.ts';
 
 /** Yoga's enveloped functions, so that masking, limits and plugins are those of HTTP. */
@@ -117,10 +116,11 @@ export class WebSocketTransport {
           }),
         close: (code, reason) => socket.close(code, reason),
         onMessage: (handle) => {
-          socket.on('message', (data) => {
+          // A frame is one Buffer, as long as `binaryType` is left alone.
+          socket.on('message', (data: Buffer) => {
             this.#counts.messagesIn++;
             liveness.alive = true;
-            handle(String(data)).catch((error: unknown) => {
+            handle(data.toString('utf8')).catch((error: unknown) => {
               logger.error({ err: error }, 'message handling failed');
               socket.close(4500, 'Internal server error');
             });

@@ -1,7 +1,7 @@
-import type { ServiceStatus } from '../market/service-status.ts';
+import type { StatusBoard } from '../delivery/status-board.ts';
 
 export type HealthSources = {
-  readonly readServiceStatus: () => ServiceStatus;
+  readonly readServiceStatus: StatusBoard['readServiceStatus'];
   /** Whether this process can answer: it has heard of ingest, or is ingest itself. */
   readonly isReady: () => boolean;
   readonly readConnections: () => { clients: number; uniqueUsers: number; subscriptions: number };

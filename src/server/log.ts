@@ -1,9 +1,8 @@
-import { type DestinationStream, pino } from 'pino';
-import type { LogLevel } from '../config.ts';
+import { type DestinationStream, type LevelWithSilent, pino } from 'pino';
 import type { Logger } from '../market/logger.ts';
 
 /** Structured logs, one JSON object a line; to stdout unless told otherwise. What may hold a secret is never printed. */
-export function createLogger(level: LogLevel, destination?: DestinationStream): Logger {
+export function createLogger(level: LevelWithSilent, destination?: DestinationStream): Logger {
   return pino(
     {
       level,
