@@ -75,9 +75,11 @@ export class Sequencer {
       counter.ids = new Set();
       counter.generation = this.#generation;
     }
-    const { ids } = counter;
-    if (ids.has(id) || (counter.olderIds !== null && counter.olderIds.has(id))) return true;
-    ids.add(id);
+    const { ids, olderIds } = counter;
+    if (olderIds !== null && olderIds.has(id)) return true;
+    // One look-up instead of two: a set that did not grow knew it.
+    const { size } = ids;
+    if (ids.add(id).size === size) return true;
     this.#idsInGeneration += 1;
     if (this.#idsInGeneration >= this.#idsPerGeneration) {
       this.#generation += 1;

@@ -1,0 +1,162 @@
+import { afterEach, expect, test } from 'vitest';
+import { barChannel, quoteChannel, tradeChannel, type Bus } from '../src/bus/bus.ts';
+import { createMemoryBus } from '../src/bus/memory.ts';
+import { createPolygonRest } from '../src/feeds/polygon/rest.ts';
+import { createPolygonFeed } from '../src/feeds/polygon/socket.ts';
+import { startSimulator, type Simulator, type SimulatorOptions } from '../src/feeds/simulator/simulator.ts';
+import { createIngest, type Ingest } from '../src/ingest/ingest.ts';
+import { systemTimers } from '../src/ingest/timers.ts';
+import type { LoggedBar } from '../src/market/bar.ts';
+import type { Quote } from '../src/market/quote.ts';
+import type { LoggedTrade } from '../src/market/trade.ts';
+import { recordingLogger } from './recording-logger.ts';
+
+/* The way of a tick as it is in production: the exchange's socket, the feed, ingest, a bus. */
+
+const closers: (() => Promise<void> | void)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).toReversed()) await close();
+});
+
+type Path = {
+  readonly simulator: Simulator;
+  readonly bus: Bus;
+  readonly ingest: Ingest;
+  readonly quotes: Map<string, Quote[]>;
+  readonly trades: Map<string, LoggedTrade[]>;
+  readonly bars: LoggedBar[];
+  readonly want: (...symbols: string[]) => Promise<void>;
+};
+
+async function open(options: SimulatorOptions): Promise<Path> {
+  const { logger } = recordingLogger();
+  const simulator = await startSimulator({ symbols: 40, eventsPerSecond: 4_000, ...options });
+  closers.push(() => simulator.close());
+  const bus = createMemoryBus({ historyMs: 300_000, logger });
+  closers.push(() => bus.close());
+  const source = createPolygonRest({ baseUrl: simulator.restUrl, apiKey: 'key', logger });
+  closers.push(() => source.close());
+  const feed = createPolygonFeed({
+    url: simulator.wsUrl,
+    apiKey: 'key',
+    name: 'SIMULATED',
+    logger,
+    limits: { initialDelayMs: 20, maxDelayMs: 50 },
+  });
+  const ingest = createIngest({
+    feed,
+    bus,
+    source,
+    clock: Date.now,
+    timers: systemTimers,
+    logger,
+    quoteIntervalMs: 20,
+    indices: ['I:SPX'],
+  });
+  closers.push(() => ingest.close());
+  await ingest.start();
+  const path: Path = {
+    simulator,
+    bus,
+    ingest,
+    quotes: new Map(),
+    trades: new Map(),
+    bars: [],
+    want: async (...symbols) => {
+      for (const symbol of symbols) {
+        const quotes: Quote[] = [];
+        const trades: LoggedTrade[] = [];
+        path.quotes.set(symbol, quotes);
+        path.trades.set(symbol, trades);
+        await bus.subscribe(quoteChannel(symbol), (quote) => quotes.push(quote));
+        await bus.subscribe(tradeChannel(symbol), (trade) => trades.push(trade));
+        await bus.subscribe(barChannel(symbol), (bar) => path.bars.push(bar));
+      }
+      await bus.setDemand('test', new Map(symbols.map((symbol) => [symbol, 1])));
+    },
+  };
+  return path;
+}
+
+function expectContiguous(trades: readonly LoggedTrade[]): void {
+  expect(trades.map(({ sequence }) => sequence)).toEqual(trades.map((_, index) => index + 1));
+  for (const [index, { offset }] of trades.entries()) expect(offset).toBeGreaterThan(trades[index - 1]?.offset ?? 0);
+}
+
+test('prices of the simulated exchange reach the bus: whole quotes, numbered prints, bars', async () => {
+  const { want, quotes, trades, bars, bus, ingest } = await open({});
+  await want('AAPL', 'MSFT', 'I:SPX');
+  await expect.poll(() => trades.get('AAPL')!.length, { timeout: 10_000 }).toBeGreaterThan(50);
+  await expect.poll(() => bars.some(({ symbol, interval }) => symbol === 'AAPL' && interval === 'SECOND')).toBe(true);
+  await expect.poll(() => quotes.get('I:SPX')!.length).toBeGreaterThan(1);
+  expectContiguous(trades.get('AAPL')!);
+  const first = quotes.get('AAPL')![0]!;
+  expect(first.previousClose).not.toBeNull();
+  expect(first.open).not.toBeNull();
+  expect(first.high).not.toBeNull();
+  for (const { price, high, low, volume } of quotes.get('AAPL')!) {
+    expect(high).toBeGreaterThanOrEqual(price);
+    expect(low).toBeLessThanOrEqual(price);
+    expect(volume).toBeGreaterThanOrEqual(first.volume);
+  }
+  expect(await bus.readStatus()).toMatchObject({ market: { isOpen: true }, feed: { connected: true } });
+  expect(ingest.readStats()).toMatchObject({ eventsFaulty: 0, seedFailures: 0, feedGaps: 0, appendFailures: 0 });
+});
+
+test('events that come twice or out of order do no harm', async () => {
+  const { want, trades, ingest } = await open({ faults: { duplicate: 0.3, 'out-of-order': 0.2 } });
+  await want('AAPL');
+  await expect.poll(() => ingest.readStats()['eventsDuplicate'], { timeout: 10_000 }).toBeGreaterThan(20);
+  const prints = trades.get('AAPL')!;
+  await expect.poll(() => prints.length).toBeGreaterThan(50);
+  expectContiguous(prints);
+  expect(new Set(prints.map(({ id }) => id)).size).toBe(prints.length);
+});
+
+test('a cut connection is told once per symbol, and the numbers go on', async () => {
+  const { want, trades, simulator, ingest } = await open({});
+  await want('AAPL', 'MSFT');
+  const [apple, microsoft] = [trades.get('AAPL')!, trades.get('MSFT')!];
+  await expect.poll(() => Math.min(apple.length, microsoft.length), { timeout: 10_000 }).toBeGreaterThan(10);
+  simulator.dropConnections();
+  await expect.poll(() => ingest.readStats()['feedGaps']).toBe(1);
+  const tellsGap = (prints: readonly LoggedTrade[]) => prints.filter(({ gapBefore }) => gapBefore).length;
+  await expect.poll(() => [tellsGap(apple), tellsGap(microsoft)], { timeout: 10_000 }).toEqual([1, 1]);
+  const count = apple.length;
+  await expect.poll(() => apple.length).toBeGreaterThan(count + 10);
+  expect(tellsGap(apple)).toBe(1);
+  expectContiguous(apple);
+  expectContiguous(microsoft);
+});
+
+test('the quote agrees with the exchange’s own snapshot when the tape has come to rest', async () => {
+  const { want, quotes, trades, simulator, ingest } = await open({ tape: false });
+  await want('AAPL');
+  await expect.poll(() => quotes.get('AAPL')!.length, { timeout: 10_000 }).toBe(1);
+  const before = quotes.get('AAPL')![0]!;
+  await expect.poll(() => simulator.readStats().connections.some(({ pairs }) => pairs.includes('T.AAPL'))).toBe(true);
+  const t = Date.now();
+  const print = { ev: 'T', sym: 'AAPL', x: 12, z: 3, s: 10 };
+  simulator.push([
+    { ...print, i: '1', p: before.price + 1, t: t + 2, ds: '10.0' },
+    { ...print, i: '2', p: before.price + 2, t: t + 1, ds: '10.5' },
+    { ...print, i: '3', p: before.price + 9, t: t + 3, ds: '0.25', c: [37] },
+    { ev: 'Q', sym: 'AAPL', bx: 12, ax: 11, bp: 10, ap: 9, bs: 100, as: 200, t: t + 4, z: 3 },
+    { ...print, i: '1', p: before.price + 1, t: t + 2, ds: '10.0' },
+    { ev: 'T', sym: 'AAPL', i: '4', x: 12, z: 3, p: 'free' },
+  ]);
+  await expect.poll(() => quotes.get('AAPL')!.at(-1)!.bid).toBe(10);
+  expect(quotes.get('AAPL')!.at(-1)).toMatchObject({
+    price: before.price + 1,
+    high: Math.max(before.high ?? 0, before.price + 2),
+    volume: before.volume + 20.75,
+    ask: 9,
+    timestamp: t + 4,
+  });
+  expect(trades.get('AAPL')!.map(({ sequence, size }) => [sequence, size])).toEqual([
+    [1, 10],
+    [2, 10.5],
+    [3, 0.25],
+  ]);
+  expect(ingest.readStats()['eventsDuplicate']).toBe(1);
+});
