@@ -245,6 +245,18 @@ describe.each([
       .toBe(JSON.stringify([{ ...apple, cachedAt: START }]));
   });
 
+  it('answers a list of quotes as it answers one', async () => {
+    const load = vi.fn(async () => new Map([[ONLY_ID, [apple, microsoft]]]));
+    const read = () => cache.read('indices', [ONLY_ID], load);
+    expect((await read()).get(ONLY_ID)).toEqual({ value: [apple, microsoft], stale: false });
+    await expect.poll(() => store.read(['cache:indices'])).not.toContain(null);
+    expect((await read()).get(ONLY_ID)).toEqual({ value: [apple, microsoft], stale: false });
+    expect(load).toHaveBeenCalledOnce();
+    await store.write([{ key: 'cache:indices', value: '[{"symbol":"I:SPX"}]', ttlMs: 60_000 }]);
+    await read();
+    expect(load).toHaveBeenCalledTimes(2);
+  });
+
   it('forgets entries by name and by prefix, in every kind', async () => {
     const id = barsId({ symbol: 'AAPL', interval: 'DAY', from: 1, to: 2, limit: 3 });
     const bars = async () => new Map([[id, []]]);
@@ -277,6 +289,11 @@ describe.each([
     await Promise.all([reading, again]);
     expect(await store.read(['cache:quote:{AAPL}'])).toEqual([null]);
   });
+});
+
+it('refuses a kind that it does not know', async () => {
+  const cache = openCache(createMemoryStore());
+  await expect(cache.read('nothing' as 'quote', ['AAPL'], async () => new Map())).rejects.toThrow('no kind');
 });
 
 describe('a cache beside its bus', () => {

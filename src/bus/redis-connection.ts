@@ -68,6 +68,11 @@ export class RedisConnection {
     return this.#state;
   }
 
+  /** Whether a command can be sent now: `false` also in the instant between a loss and its being told. */
+  get writable(): boolean {
+    return this.#state.connected && this.redis.status === 'ready' && this.redis.stream.writable;
+  }
+
   /** How often the connection was made again after the first time. */
   get reconnects(): number {
     return Math.max(0, this.#connects - 1);

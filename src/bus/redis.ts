@@ -250,10 +250,10 @@ class RedisBus implements Bus {
   async #publish(count: number, send: () => Promise<unknown>): Promise<void> {
     if (count === 0) return;
     this.#assertOpen();
-    if (!this.#publisher.state.connected || this.#pending + count > this.#maxPendingMessages) {
+    if (!this.#publisher.writable || this.#pending + count > this.#maxPendingMessages) {
       this.#dropped += count;
       throw new Error(
-        this.#publisher.state.connected
+        this.#publisher.writable
           ? `Redis is behind by ${this.#pending} messages: ${count} more were dropped`
           : `Redis is away: ${count} messages were dropped`,
       );
