@@ -15,6 +15,7 @@ import { RESUME_GRACE_MS } from './delivery/resume.ts';
 import { StatusBoard } from './delivery/status-board.ts';
 import { type Enveloped, WebSocketTransport } from './delivery/websocket.ts';
 import type { Feed } from './feeds/feed.ts';
+import type { FeedLimits } from './feeds/polygon/limits.ts';
 import { createPolygonRest } from './feeds/polygon/rest.ts';
 import { createPolygonFeed, feedNameOf } from './feeds/polygon/socket.ts';
 import { startSimulatorProcess } from './feeds/simulator/simulator-process.ts';
@@ -29,6 +30,7 @@ import { createHealth } from './server/health.ts';
 import { type HttpServer, startHttpServer } from './server/http.ts';
 import { createLogger } from './server/log.ts';
 import { createMetrics } from './server/metrics.ts';
+import { readStats } from './server/stats.ts';
 
 /** Where a simulated exchange of this system says how to reach it, for the api processes beside the ingest that runs it. */
 const SIMULATOR_KEY = 'simulator:rest-url';
@@ -44,12 +46,25 @@ export type Tapeql = {
   close(): Promise<void>;
 };
 
-/**
- * The composition root: config → bus → ingest → server.
- * `listens`: whether this process opens its port. An ingest process beside an api process needs none.
- */
-export async function startTapeql(config: Config, options: { logger: Logger; listens?: boolean }): Promise<Tapeql> {
-  const { logger } = options;
+export type TapeqlOptions = {
+  readonly logger: Logger;
+  /** Whether this process opens its port; default true. An ingest process beside an api process needs none. */
+  readonly listens?: boolean;
+  readonly tuning?: Tuning;
+};
+
+/** What no variable of the environment sets: where one is missing, the default of its part stands. */
+export type Tuning = {
+  readonly demandLingerMs?: number;
+  readonly initTimeoutMs?: number;
+  readonly pingIntervalMs?: number;
+  readonly maxLogBacklog?: number;
+  readonly feedLimits?: Partial<FeedLimits>;
+};
+
+/** The composition root: config → bus → ingest → server. */
+export async function startTapeql(config: Config, options: TapeqlOptions): Promise<Tapeql> {
+  const { logger, tuning = {} } = options;
   const now = Date.now;
   const startedAt = now();
   const stack = new AsyncDisposableStack();
@@ -71,7 +86,12 @@ export async function startTapeql(config: Config, options: { logger: Logger; lis
     let ingest: Ingest | null = null;
     let feed: Feed | null = null;
     if (config.role !== 'api') {
-      feed = createPolygonFeed({ ...upstream.socket, name: feedName, logger: logger.child({ part: 'feed' }) });
+      feed = createPolygonFeed({
+        ...upstream.socket,
+        name: feedName,
+        logger: logger.child({ part: 'feed' }),
+        ...(tuning.feedLimits !== undefined && { limits: tuning.feedLimits }),
+      });
       ingest = createIngest({
         feed,
         bus,
@@ -81,12 +101,13 @@ export async function startTapeql(config: Config, options: { logger: Logger; lis
         logger: logger.child({ part: 'ingest' }),
         quoteIntervalMs: config.quoteIntervalMs,
         indices: config.indices,
+        ...(tuning.demandLingerMs !== undefined && { demandLingerMs: tuning.demandLingerMs }),
       });
       stack.defer(() => ingest?.close());
       await ingest.start();
     }
 
-    const parts = { config, bus, cache, upstream, status, ingest, feed, startedAt, now, logger };
+    const parts = { config, tuning, bus, cache, upstream, status, ingest, feed, startedAt, now, logger };
     const server = options.listens === false ? null : await openServer(parts, stack);
     stack.defer(() => status.announceShutdown());
     return { url: server?.url ?? null, close: () => stack.disposeAsync() };
@@ -112,7 +133,7 @@ function openBus(
   }
   const store = createRedisStore({ url, logger: busLogger });
   stack.defer(() => store.close());
-  const bus = createRedisBus({ url, historyMs: config.historyMs + RESUME_GRACE_MS, logger: busLogger });
+  const bus = createRedisBus({ url, historyMs: config.historyMs + RESUME_GRACE_MS, logger });
   stack.defer(() => bus.close());
   return { bus, store, cache: createCache({ store, fallback: memory, kinds: marketKinds, logger: busLogger }) };
 }
@@ -170,6 +191,7 @@ async function openUpstream(
 
 type ServerParts = {
   readonly config: Config;
+  readonly tuning: Tuning;
   readonly bus: Bus;
   readonly cache: Cache<MarketKinds>;
   readonly upstream: Upstream;
@@ -183,7 +205,7 @@ type ServerParts = {
 
 /** The delivery side with its server; for an ingest process only the operator's routes. */
 async function openServer(parts: ServerParts, stack: AsyncDisposableStack): Promise<HttpServer> {
-  const { config, bus, cache, upstream, status, now, logger } = parts;
+  const { config, tuning, bus, cache, upstream, status, now, logger } = parts;
   const figures = new DeliveryFigures({ now, onLatency: (field, ms) => metrics.observeLatency(field, ms) });
   const reads = new Reads({
     bus,
@@ -198,6 +220,7 @@ async function openServer(parts: ServerParts, stack: AsyncDisposableStack): Prom
     process: randomUUID(),
     readQuotes: (symbols) => reads.readQuotes(symbols),
     historyMs: config.historyMs,
+    ...(tuning.maxLogBacklog !== undefined && { maxLogBacklog: tuning.maxLogBacklog }),
     now,
     logger: logger.child({ part: 'hub' }),
   });
@@ -217,6 +240,8 @@ async function openServer(parts: ServerParts, stack: AsyncDisposableStack): Prom
     maxConnections: config.maxConnections,
     maxSubscriptionsPerConnection: config.maxSubscriptionsPerConnection,
     maxMessageBytes: MAX_MESSAGE_BYTES,
+    ...(tuning.initTimeoutMs !== undefined && { initTimeoutMs: tuning.initTimeoutMs }),
+    ...(tuning.pingIntervalMs !== undefined && { pingIntervalMs: tuning.pingIntervalMs }),
     logger: logger.child({ part: 'websocket' }),
   });
 
@@ -243,11 +268,7 @@ async function openServer(parts: ServerParts, stack: AsyncDisposableStack): Prom
       startedAt: parts.startedAt,
       now,
     }),
-    readStats: () => ({
-      uptimeSeconds: Math.floor((now() - parts.startedAt) / 1000),
-      ...Object.fromEntries(Object.entries(readFigures).map(([part, read]) => [part, read()])),
-      memory: process.memoryUsage(),
-    }),
+    readStats: () => readStats({ ...readFigures, uptimeSeconds: () => Math.floor((now() - parts.startedAt) / 1000) }),
     metrics,
     api: isApi
       ? {

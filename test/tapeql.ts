@@ -1,0 +1,184 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import path from 'node:path';
+import { createInterface, type Interface } from 'node:readline';
+import { expect, vi } from 'vitest';
+import { readConfig } from '../src/config.ts';
+import { type Simulator, type SimulatorOptions, startSimulator } from '../src/feeds/simulator/simulator.ts';
+import { startTapeql, type Tuning } from '../src/main.ts';
+import { type LogRecord, recordingLogger } from './recording-logger.ts';
+
+/** The whole system within the test's own process, so that its lines count as covered, behind an exchange that the test controls. */
+export type TestTapeql = AsyncDisposable & {
+  /** `http://127.0.0.1:port` */
+  readonly url: string;
+  readonly endpoint: string;
+  readonly webSocketUrl: string;
+  readonly simulator: Simulator;
+  readonly records: readonly LogRecord[];
+  /** Posts an operation and returns the response's body. */
+  query(query: string, variables?: object): Promise<GraphQLBody>;
+  /** Every part's figures, as /stats has them. */
+  readStats(): Promise<Stats>;
+  /** Resolves once the exchange has been asked for these symbols. */
+  untilWatched(symbols: readonly string[]): Promise<void>;
+  /** Resolves once so many subscriptions are open, each of which misses nothing from then on. */
+  untilOpen(subscriptions: number): Promise<void>;
+  /** Resolves once there is no subscription, and the exchange is asked for no more than the indices. */
+  untilIdle(): Promise<void>;
+  /** Stops the system, not the exchange. */
+  stop(): Promise<void>;
+};
+
+export type GraphQLBody = {
+  // oxlint-disable-next-line typescript/no-explicit-any -- each test knows what it asked for
+  readonly data?: any;
+  readonly errors?: readonly {
+    readonly message: string;
+    readonly path?: readonly unknown[];
+    readonly extensions: Readonly<Record<string, unknown>>;
+  }[];
+};
+
+// oxlint-disable-next-line typescript/no-explicit-any -- figures by name; the test that reads one says what it expects
+export type Stats = Record<string, any>;
+
+export const TEST_API_KEY = 'a-secret-that-no-log-may-hold';
+
+/** Variables of `env` add to loopback, port 0 and the simulated exchange; without `simulator` options that has no tape. */
+export async function startTestTapeql(
+  options: { env?: Record<string, string>; simulator?: SimulatorOptions; tuning?: Tuning } = {},
+): Promise<TestTapeql> {
+  const simulator = await startSimulator({ tape: false, ...options.simulator });
+  const { logger, records } = recordingLogger();
+  const config = readConfig({
+    PORT: '0',
+    HOST: '127.0.0.1',
+    FEED: 'simulated',
+    POLYGON_API_KEY: TEST_API_KEY,
+    POLYGON_WS_URL: simulator.wsUrl,
+    POLYGON_REST_URL: simulator.restUrl,
+    QUOTE_INTERVAL_MS: '0',
+    ...options.env,
+  });
+  const tapeql = await startTapeql(config, { logger, tuning: { ...QUICK, ...options.tuning } });
+  const url = tapeql.url!;
+  const readStats = (): Promise<Stats> => fetchJson(`${url}/stats`);
+  const untilOpen = (subscriptions: number): Promise<void> =>
+    vi.waitFor(async () => expect((await readStats())['subscriptions'].active).toBe(subscriptions), PATIENCE);
+  let stopping: Promise<void> | null = null;
+  const stop = (): Promise<void> => (stopping ??= tapeql.close());
+  return {
+    url,
+    endpoint: `${url}/graphql`,
+    webSocketUrl: `${url.replace('http:', 'ws:')}/graphql`,
+    simulator,
+    records,
+    query: (query, variables) => postOperation(`${url}/graphql`, { query, variables }),
+    readStats,
+    untilWatched: (symbols) => vi.waitFor(() => expect(listWatched(simulator)).toEqual(expect.arrayContaining([...symbols])), PATIENCE),
+    untilOpen,
+    async untilIdle() {
+      await untilOpen(0);
+      await vi.waitFor(() => expect(listWatched(simulator)).toEqual([]), PATIENCE);
+    },
+    stop,
+    async [Symbol.asyncDispose]() {
+      await stop();
+      await simulator.close();
+    },
+  };
+}
+
+const PATIENCE = { timeout: 10_000, interval: 5 };
+
+/** The symbols whose trades the exchange has been asked for. */
+export function listWatched(simulator: Simulator): string[] {
+  const pairs = simulator.readStats().connections.flatMap((connection) => connection.pairs);
+  return pairs.flatMap((pair) => (pair.startsWith('T.') ? [pair.slice(2)] : []));
+}
+
+/** What only time would bring about comes soon. */
+const QUICK: Tuning = {
+  demandLingerMs: 100,
+  feedLimits: { initialDelayMs: 20, maxDelayMs: 50, settleTimeoutMs: 200, sendIntervalMs: 1 },
+};
+
+export async function postOperation(endpoint: string, operation: object): Promise<GraphQLBody> {
+  const response = await fetch(endpoint, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', accept: 'application/graphql-response+json' },
+    body: JSON.stringify(operation),
+  });
+  return (await response.json()) as GraphQLBody;
+}
+
+export async function fetchJson<T = Stats>(url: string): Promise<T> {
+  return (await (await fetch(url)).json()) as T;
+}
+
+/** A process of its own, as an operator starts it. */
+export type TapeqlProcess = AsyncDisposable & {
+  readonly child: ChildProcess;
+  /** Where it listens; empty for an ingest process without a port. */
+  readonly url: string;
+  readonly lines: readonly string[];
+  /** Its status and all that it wrote to stderr. */
+  readonly exited: Promise<ProcessExit>;
+};
+
+export type ProcessExit = { readonly status: number | null; readonly signal: string | null; readonly stderr: string };
+
+const MAIN = path.resolve(import.meta.dirname, '..', 'src', 'main.ts');
+
+/** Runs `node src/main.ts` with no environment but `env`. Whatever comes of it. */
+export function runMain(env: Record<string, string>): {
+  child: ChildProcess;
+  output: Interface;
+  lines: string[];
+  exited: Promise<ProcessExit>;
+} {
+  const child = spawn(process.execPath, [MAIN], {
+    env: { PATH: process.env['PATH'] ?? '', HOST: '127.0.0.1', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  // No test run that dies leaves a process behind.
+  const kill = (): void => void child.kill('SIGKILL');
+  process.once('exit', kill);
+  const lines: string[] = [];
+  const output = createInterface({ input: child.stdout }).on('line', (line) => lines.push(line));
+  let stderr = '';
+  child.stderr.on('data', (data: Buffer) => (stderr += data.toString()));
+  const exited = once(child, 'close').then(() => {
+    process.off('exit', kill);
+    return { status: child.exitCode, signal: child.signalCode, stderr };
+  });
+  return { child, output, lines, exited };
+}
+
+/** Resolves once it says that it has started. @throws where it ends before */
+export async function startMain(env: Record<string, string>): Promise<TapeqlProcess> {
+  const { child, output, lines, exited } = runMain(env);
+  const started = new Promise<string>((resolve) => {
+    output.on('line', (line) => {
+      const { msg, url } = JSON.parse(line) as { msg: string; url?: string };
+      if (msg === 'started' || msg.startsWith('TapeQL is at ')) resolve(url ?? '');
+    });
+  });
+  const url = await Promise.race([
+    started,
+    exited.then(({ status, stderr }) => {
+      throw new Error(`the process ended with status ${status}: ${stderr}${lines.join('\n')}`);
+    }),
+  ]);
+  return {
+    child,
+    url,
+    lines,
+    exited,
+    async [Symbol.asyncDispose]() {
+      child.kill('SIGKILL');
+      await exited;
+    },
+  };
+}
