@@ -9,11 +9,13 @@ export class DeliveryFigures implements SubscriptionObserver {
   readonly #active = new Map<string, number>();
   readonly #delivered = new Map<string, number>();
   readonly #latency = new Map<string, LatencyWindow>();
+  readonly #allLatency: LatencyWindow;
   readonly #onLatency: (field: string, ms: number) => void;
 
   constructor(options: { now: () => number; onLatency?: (field: string, ms: number) => void }) {
     this.now = options.now;
     this.#onLatency = options.onLatency ?? (() => undefined);
+    this.#allLatency = new LatencyWindow(this.now());
   }
 
   onStart(field: string): () => void {
@@ -29,6 +31,7 @@ export class DeliveryFigures implements SubscriptionObserver {
     let window = this.#latency.get(field);
     if (window === undefined) this.#latency.set(field, (window = new LatencyWindow(now)));
     window.record(ms, now);
+    this.#allLatency.record(ms, now);
     this.#onLatency(field, ms);
   }
 
@@ -39,6 +42,7 @@ export class DeliveryFigures implements SubscriptionObserver {
       activeByField: Object.fromEntries(this.#active),
       delivered: sum(this.#delivered),
       deliveredByField: Object.fromEntries(this.#delivered),
+      latencyMs: this.#allLatency.read(now),
       latencyMsByField: Object.fromEntries([...this.#latency].map(([field, window]) => [field, window.read(now)])),
     };
   }

@@ -8,6 +8,8 @@ import type { MarketDataSource } from '../market/source.ts';
 import type { LoggedTrade, Trade } from '../market/trade.ts';
 import type { DeliveredQuote } from './hub.ts';
 
+export type CacheStats = ReturnType<Cache<MarketKinds>['readStats']>[string];
+
 export type ReadsOptions = {
   readonly bus: Bus;
   readonly cache: Cache<MarketKinds>;

@@ -1,0 +1,42 @@
+import type { CacheStats } from '../delivery/reads.ts';
+import type { DeliveryFigures } from '../delivery/figures.ts';
+import type { Hub } from '../delivery/hub.ts';
+import type { WebSocketTransport } from '../delivery/websocket.ts';
+
+type Counts = Readonly<Record<string, number>>;
+
+export type StatsSources = {
+  readonly connections: () => ReturnType<WebSocketTransport['readStats']>;
+  readonly subscriptions: () => ReturnType<DeliveryFigures['readStats']>;
+  readonly hub: () => ReturnType<Hub['readStats']>;
+  /** By kind of data, and all together under `total`. */
+  readonly cache: () => Readonly<Record<string, CacheStats>>;
+  readonly bus: () => Counts;
+  readonly rest: () => Counts;
+  readonly ingest: () => Counts;
+  readonly feed: () => Counts;
+  readonly uptimeSeconds: () => number;
+};
+
+/** What /stats shows: first what everybody asks for, then all that the parts count. Counts are since the start. */
+export function readStats(sources: StatsSources) {
+  const { activeByField, active, latencyMs, latencyMsByField, ...delivered } = sources.subscriptions();
+  const { total, ...cacheByKind } = sources.cache();
+  const connections = sources.connections();
+  return {
+    uptimeSeconds: sources.uptimeSeconds(),
+    connections,
+    subscriptions: { active, byField: activeByField },
+    symbolsWanted: sources.hub().symbolsWanted,
+    cache: { ...total, byKind: cacheByKind },
+    messages: { in: connections.messagesIn, out: connections.messagesOut, ...delivered },
+    /** From the read of the upstream frame to the hand-over to the transport, over the last one to two minutes. */
+    deliveryLatencyMs: { ...latencyMs, byField: latencyMsByField },
+    memory: process.memoryUsage(),
+    hub: sources.hub(),
+    bus: sources.bus(),
+    rest: sources.rest(),
+    ingest: sources.ingest(),
+    feed: sources.feed(),
+  };
+}
