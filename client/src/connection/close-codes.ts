@@ -33,25 +33,15 @@ export function isFinal({ code }: CloseCause): boolean {
   return code !== null && FINAL_CLOSE_CODES.has(code);
 }
 
-/** What graphql-ws reports of a connection: a close event, an error event, or something thrown by an option of ours. */
+/**
+ * What graphql-ws reports of a connection: a close event, an error event, or what an option of ours threw. The error event
+ * of a server that cannot be reached says nothing: neither browsers nor Node tell a page why.
+ */
 export function readCause(event: unknown): CloseCause {
   if (typeof event !== 'object' || event === null) return { code: null, reason: String(event) };
   const code = 'code' in event && typeof event.code === 'number' ? event.code : null;
-  if ('reason' in event && typeof event.reason === 'string') return { code, reason: event.reason };
-  return { code, reason: readMessage(event) };
-}
-
-/** The innermost message: Node wraps "connection refused" in an error event of the socket that says nothing. */
-function readMessage(event: object): string {
-  const inner = ['error', 'cause'].map((key) => (event as Record<string, unknown>)[key]).find(isObject);
-  const deeper = inner === undefined ? '' : readMessage(inner);
-  if (deeper !== '') return deeper;
-  const code = 'code' in event && typeof event.code === 'string' ? event.code : '';
-  return 'message' in event && typeof event.message === 'string' && event.message !== '' ? event.message : code;
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null;
+  const reason = 'reason' in event ? event.reason : 'message' in event ? event.message : '';
+  return { code, reason: typeof reason === 'string' ? reason : '' };
 }
 
 /** A connection that was refused for good: as the `networkError` of the results of all that ran on it. */

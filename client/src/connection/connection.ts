@@ -170,7 +170,9 @@ export function createConnection(options: ConnectionOptions): Connection {
       prepare,
       stop: () => {
         end();
-        unsubscribe();
+        // Not at once: graphql-ws counts an operation as left twice where it is unsubscribed from within its result while
+        // the server's `complete` is already read, and then closes the connection under the others.
+        queueMicrotask(() => unsubscribe());
       },
     };
     function end(): void {

@@ -59,6 +59,8 @@ export function liveSubscriptionExchange(options: LiveSubscriptionExchangeOption
     };
 }
 
+type Errors = NonNullable<FormattedExecutionResult['errors']>;
+
 function run(
   operation: Operation,
   {
@@ -78,6 +80,7 @@ function run(
     let stop = (): void => {};
 
     function start(): void {
+      let refusal: Errors | null = null;
       stop = connection.subscribe(
         {
           query: stringifyDocument(operation.query),
@@ -86,12 +89,9 @@ function run(
         },
         {
           next: (result) => {
-            // An operation that could not be started is answered with errors alone, without `data`.
-            if (result.data === undefined && result.errors !== undefined) {
-              stop();
-              fail(result.errors);
-              return;
-            }
+            // An operation that could not be started is answered with errors alone, without `data`, and completed.
+            refusal = result.data === undefined ? (result.errors ?? null) : null;
+            if (refusal !== null) return;
             failures = 0;
             observer.next(toResult(resumption.accept(result), true));
           },
@@ -101,6 +101,7 @@ function run(
             observer.complete();
           },
           complete: () => {
+            if (refusal !== null) return fail(refusal);
             onComplete();
             observer.complete();
           },
@@ -108,7 +109,7 @@ function run(
       );
     }
 
-    function fail(errors: NonNullable<FormattedExecutionResult['errors']>): void {
+    function fail(errors: Errors): void {
       const decision = resumption.decide(errors);
       if (decision.action === 'end') {
         observer.next(toResult({ errors }, false));

@@ -57,8 +57,8 @@ export class Resumption {
     const { extensions } = errors[0] ?? {};
     switch (extensions?.['code']) {
       case 'SLOW_CONSUMER':
-        // Nothing is lost: the log goes on from what was sent last.
-        this.#cursor = readText(extensions, 'cursor') ?? this.#cursor;
+        // Nothing is lost: the log goes on from what was read last, or from where it began if nothing was.
+        this.#cursor ??= readText(extensions, 'cursor');
         return { action: 'restart', delayMs: null, isShown: false };
       case 'HISTORY_EXPIRED':
         return this.#startAnew(readText(extensions, 'oldestCursor'));
