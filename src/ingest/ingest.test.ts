@@ -1,98 +1,16 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { letRun, ManualTime } from '../../test/manual-time.ts';
 import { recordingLogger } from '../../test/recording-logger.ts';
+import { ScriptedFeed, ScriptedSource } from '../../test/scripted-feed.ts';
 import { quoteChannel, statusChannel, tradeChannel, type Bus, type IngestStatus } from '../bus/bus.ts';
 import { createMemoryBus } from '../bus/memory.ts';
-import type { Feed, FeedEvent, FeedListener } from '../feeds/feed.ts';
 import type { LiveBar } from '../market/bar.ts';
 import type { Quote } from '../market/quote.ts';
-import { SourceUnavailableError, type MarketDataSource } from '../market/source.ts';
 import type { LoggedTrade, Trade } from '../market/trade.ts';
 import { createIngest, type Ingest, type IngestOptions } from './ingest.ts';
 
 /** A Friday, 11:00 in New York. */
 const NOON = Date.UTC(2026, 10, 20, 16);
-
-class ScriptedFeed implements Feed {
-  readonly name = 'SIMULATED';
-  readonly symbols = new Set<string>();
-  readonly calls: string[] = [];
-  #listener: FeedListener | null = null;
-
-  start(listener: FeedListener): void {
-    this.#listener = listener;
-    this.connect();
-  }
-
-  connect(): void {
-    this.#listener?.onStatus({ feed: this.name, connected: true, reason: null });
-  }
-
-  disconnect(): void {
-    this.#listener?.onStatus({ feed: this.name, connected: false, reason: 'pulled' });
-  }
-
-  emit(...events: FeedEvent[]): void {
-    this.#listener?.onEvents(events);
-  }
-
-  subscribe(symbols: readonly string[]): void {
-    this.calls.push(`+${symbols.join()}`);
-    for (const symbol of symbols) this.symbols.add(symbol);
-  }
-
-  unsubscribe(symbols: readonly string[]): void {
-    this.calls.push(`-${symbols.join()}`);
-    for (const symbol of symbols) this.symbols.delete(symbol);
-  }
-
-  readStats(): Readonly<Record<string, number>> {
-    return {};
-  }
-
-  async close(): Promise<void> {
-    this.disconnect();
-  }
-}
-
-class ScriptedSource implements MarketDataSource {
-  quotes = new Map<string, Quote>();
-  /** What `readQuotes` waits for. */
-  gate: Promise<void> = Promise.resolve();
-  failures = 0;
-  asked: string[][] = [];
-  alwaysOpen = false;
-
-  async readQuotes(symbols: readonly string[]): Promise<Map<string, Quote>> {
-    this.asked.push([...symbols]);
-    await this.gate;
-    if (this.failures > 0) {
-      this.failures -= 1;
-      throw new SourceUnavailableError('no answer');
-    }
-    return new Map(symbols.flatMap((symbol) => (this.quotes.has(symbol) ? [[symbol, this.quotes.get(symbol)!]] : [])));
-  }
-
-  async readPreviousClose(): Promise<null> {
-    return null;
-  }
-
-  async readBars(): Promise<[]> {
-    return [];
-  }
-
-  async readTrades(): Promise<[]> {
-    return [];
-  }
-
-  async readMarketStatus(): ReturnType<MarketDataSource['readMarketStatus']> {
-    return { market: 'open', earlyHours: false, afterHours: false, serverTime: NOON, alwaysOpen: this.alwaysOpen };
-  }
-
-  async readHolidays(): Promise<[]> {
-    return [];
-  }
-}
 
 type House = {
   time: ManualTime;

@@ -1,0 +1,92 @@
+import type { Feed, FeedEvent, FeedListener } from '../src/feeds/feed.ts';
+import type { Quote } from '../src/market/quote.ts';
+import { SourceUnavailableError, type MarketDataSource } from '../src/market/source.ts';
+
+/** A feed for tests of ingest alone: it sends what it is told to. */
+export class ScriptedFeed implements Feed {
+  readonly name = 'SIMULATED';
+  readonly symbols = new Set<string>();
+  readonly calls: string[] = [];
+  #listener: FeedListener | null = null;
+
+  start(listener: FeedListener): void {
+    this.#listener = listener;
+    this.connect();
+  }
+
+  connect(): void {
+    this.#listener?.onStatus({ feed: this.name, connected: true, reason: null });
+  }
+
+  disconnect(): void {
+    this.#listener?.onStatus({ feed: this.name, connected: false, reason: 'pulled' });
+  }
+
+  emit(...events: FeedEvent[]): void {
+    this.#listener?.onEvents(events);
+  }
+
+  subscribe(symbols: readonly string[]): void {
+    this.calls.push(`+${symbols.join()}`);
+    for (const symbol of symbols) this.symbols.add(symbol);
+  }
+
+  unsubscribe(symbols: readonly string[]): void {
+    this.calls.push(`-${symbols.join()}`);
+    for (const symbol of symbols) this.symbols.delete(symbol);
+  }
+
+  readStats(): Readonly<Record<string, number>> {
+    return {};
+  }
+
+  async close(): Promise<void> {
+    this.disconnect();
+  }
+}
+
+/** Beside it: snapshots as they are set. */
+export class ScriptedSource implements MarketDataSource {
+  quotes = new Map<string, Quote>();
+  /** What `readQuotes` waits for. */
+  gate: Promise<void> = Promise.resolve();
+  failures = 0;
+  asked: string[][] = [];
+  alwaysOpen = false;
+
+  async readQuotes(symbols: readonly string[]): Promise<Map<string, Quote>> {
+    this.asked.push([...symbols]);
+    await this.gate;
+    if (this.failures > 0) {
+      this.failures -= 1;
+      throw new SourceUnavailableError('no answer');
+    }
+    return new Map(symbols.flatMap((symbol) => (this.quotes.has(symbol) ? [[symbol, this.quotes.get(symbol)!]] : [])));
+  }
+
+  async readPreviousClose(): Promise<null> {
+    return null;
+  }
+
+  async readBars(): Promise<[]> {
+    return [];
+  }
+
+  async readTrades(): Promise<[]> {
+    return [];
+  }
+
+  async readMarketStatus(): ReturnType<MarketDataSource['readMarketStatus']> {
+    return {
+      market: 'open',
+      earlyHours: false,
+      afterHours: false,
+      serverTime: Date.now(),
+      alwaysOpen: this.alwaysOpen,
+    };
+  }
+
+  async readHolidays(): Promise<[]> {
+    return [];
+  }
+}
