@@ -30,7 +30,7 @@ import { createHealth } from './server/health.ts';
 import { type HttpServer, startHttpServer } from './server/http.ts';
 import { createLogger } from './server/log.ts';
 import { createMetrics } from './server/metrics.ts';
-import { readStats } from './server/stats.ts';
+import { readStats, type StatsSources } from './server/stats.ts';
 
 /** Where a simulated exchange of this system says how to reach it, for the api processes beside the ingest that runs it. */
 const SIMULATOR_KEY = 'simulator:rest-url';
@@ -109,7 +109,11 @@ export async function startTapeql(config: Config, options: TapeqlOptions): Promi
 
     const parts = { config, tuning, bus, cache, upstream, status, ingest, feed, startedAt, now, logger };
     const server = options.listens === false ? null : await openServer(parts, stack);
-    stack.defer(() => status.announceShutdown());
+    stack.defer(async () => {
+      status.announceShutdown();
+      // What was told is written before its connections are closed.
+      await new Promise(setImmediate);
+    });
     return { url: server?.url ?? null, close: () => stack.disposeAsync() };
   } catch (error) {
     await stack.disposeAsync();
@@ -245,7 +249,7 @@ async function openServer(parts: ServerParts, stack: AsyncDisposableStack): Prom
     logger: logger.child({ part: 'websocket' }),
   });
 
-  const readFigures = {
+  const statsSources: StatsSources = {
     connections: () => webSockets.readStats(),
     subscriptions: () => figures.readStats(),
     hub: () => hub.readStats(),
@@ -254,8 +258,9 @@ async function openServer(parts: ServerParts, stack: AsyncDisposableStack): Prom
     rest: () => upstream.readStats(),
     ingest: () => parts.ingest?.readStats() ?? {},
     feed: () => parts.feed?.readStats() ?? {},
+    uptimeSeconds: () => Math.floor((now() - parts.startedAt) / 1000),
   };
-  const metrics = createMetrics(readFigures);
+  const metrics = createMetrics(statsSources);
   const isApi = config.role !== 'ingest';
   const server = await startHttpServer({
     host: config.host,
@@ -268,7 +273,7 @@ async function openServer(parts: ServerParts, stack: AsyncDisposableStack): Prom
       startedAt: parts.startedAt,
       now,
     }),
-    readStats: () => readStats({ ...readFigures, uptimeSeconds: () => Math.floor((now() - parts.startedAt) / 1000) }),
+    readStats: () => readStats(statsSources),
     metrics,
     api: isApi
       ? {

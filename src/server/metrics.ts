@@ -1,62 +1,274 @@
-import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { StatsSources } from './stats.ts';
 
-/** Figures of one part, by name; nested ones are one label deep at the most. */
-export type Figures = Readonly<Record<string, unknown>>;
+type Values = number | ReadonlyMap<string, number>;
+type Metric = {
+  readonly name: string;
+  readonly help: string;
+  /** A counter's name ends in `_total`, any other is a gauge. With `label`, `read` gives one value per label value. */
+  readonly label?: string;
+  readonly read: (sources: StatsSources) => Values;
+};
 
-/**
- * The Prometheus page. What the parts count is read when the page is, under `tapeql_<part>_<figure>`; a figure that is
- * itself a record becomes one series per key. Keys come from closed sets (fields, kinds, causes), so series are bounded.
- */
-export function createMetrics(parts: Readonly<Record<string, () => Figures>>) {
+/** The parts count by themselves; this is what the page calls their figures. Label values come from closed sets. */
+const METRICS: readonly Metric[] = [
+  { name: 'connections', help: 'Open WebSocket connections.', read: (s) => s.connections().connections },
+  {
+    name: 'connections_accepted_total',
+    help: 'WebSocket connections accepted.',
+    read: (s) => s.connections().accepted,
+  },
+  {
+    name: 'connections_refused_total',
+    help: 'WebSocket connections refused: origin, limit or shutdown.',
+    read: (s) => s.connections().refused,
+  },
+  {
+    name: 'websocket_messages_received_total',
+    help: 'WebSocket messages from clients.',
+    read: (s) => s.connections().messagesIn,
+  },
+  {
+    name: 'websocket_messages_sent_total',
+    help: 'WebSocket messages to clients.',
+    read: (s) => s.connections().messagesOut,
+  },
+  {
+    name: 'subscriptions',
+    help: 'Running subscriptions by root field.',
+    label: 'field',
+    read: (s) => toMap(s.subscriptions().activeByField),
+  },
+  {
+    name: 'deliveries_total',
+    help: 'Results handed to a transport, by root field.',
+    label: 'field',
+    read: (s) => toMap(s.subscriptions().deliveredByField),
+  },
+  { name: 'channels', help: 'Bus channels that this process listens to.', read: (s) => s.hub().channels },
+  {
+    name: 'symbols_wanted',
+    help: 'Symbols that subscribers of this process want.',
+    read: (s) => s.hub().symbolsWanted,
+  },
+  { name: 'mailbox_messages', help: 'Messages that wait for their subscribers.', read: (s) => s.hub().messagesWaiting },
+  {
+    name: 'conflated_total',
+    help: 'Quotes replaced by newer ones before a subscriber took them; counted when the subscription ends.',
+    read: (s) => s.hub().conflated,
+  },
+  {
+    name: 'slow_consumers_total',
+    help: 'Log subscriptions ended with SLOW_CONSUMER.',
+    read: (s) => s.hub().slowConsumers,
+  },
+
+  cacheMetric('hits_total', 'Ids answered without a load.', 'hits'),
+  cacheMetric('misses_total', 'Ids that had to be loaded.', 'misses'),
+  cacheMetric('stale_served_total', 'Ids answered stale while the upstream was away.', 'staleServed'),
+  cacheMetric('loads_total', 'Ids loaded from the upstream.', 'loads'),
+  cacheMetric('load_failures_total', 'Ids whose load failed.', 'loadFailures'),
+  cacheMetric('fallback_reads_total', "Ids read from this process's memory while Redis was away.", 'fallbackReads'),
+
+  {
+    name: 'bus_messages_published_total',
+    help: 'Messages published.',
+    read: (s) => countOf(s.bus(), 'messagesPublished'),
+  },
+  {
+    name: 'bus_messages_received_total',
+    help: 'Messages received.',
+    read: (s) => countOf(s.bus(), 'messagesReceived'),
+  },
+  {
+    name: 'bus_messages_undecodable_total',
+    help: 'Messages that were none of their kind.',
+    read: (s) => countOf(s.bus(), 'messagesUndecodable'),
+  },
+  {
+    name: 'bus_messages_dropped_total',
+    help: 'Messages not published.',
+    read: (s) => countOf(s.bus(), 'messagesDropped'),
+  },
+  {
+    name: 'bus_listener_failures_total',
+    help: 'Listeners that threw.',
+    read: (s) => countOf(s.bus(), 'listenerFailures'),
+  },
+  {
+    name: 'bus_reconnects_total',
+    help: 'Connections to Redis made anew.',
+    read: (s) => countOf(s.bus(), 'reconnects'),
+  },
+
+  { name: 'rest_requests_total', help: 'REST requests to the upstream.', read: (s) => countOf(s.rest(), 'requests') },
+  { name: 'rest_retries_total', help: 'REST requests tried again.', read: (s) => countOf(s.rest(), 'retries') },
+  {
+    name: 'rest_rate_limited_total',
+    help: 'REST requests answered 429.',
+    read: (s) => countOf(s.rest(), 'rateLimited'),
+  },
+  { name: 'rest_failures_total', help: 'REST requests given up.', read: (s) => countOf(s.rest(), 'failures') },
+
+  {
+    name: 'ingest_events_total',
+    help: 'Events of the feed by kind.',
+    label: 'kind',
+    read: (s) => pickByPrefix(s.ingest(), 'events'),
+  },
+  { name: 'ingest_symbols', help: 'Symbols subscribed upstream.', read: (s) => countOf(s.ingest(), 'symbols') },
+  {
+    name: 'ingest_quotes_published_total',
+    help: 'Quotes published.',
+    read: (s) => countOf(s.ingest(), 'quotesPublished'),
+  },
+  {
+    name: 'ingest_quotes_conflated_total',
+    help: 'Changes of a quote that were published together with a later one.',
+    read: (s) => countOf(s.ingest(), 'quotesConflated'),
+  },
+  {
+    name: 'ingest_trades_appended_total',
+    help: 'Prints written to the log.',
+    read: (s) => countOf(s.ingest(), 'tradesAppended'),
+  },
+  {
+    name: 'ingest_bars_appended_total',
+    help: 'Bars written to the log.',
+    read: (s) => countOf(s.ingest(), 'barsAppended'),
+  },
+  {
+    name: 'ingest_append_failures_total',
+    help: 'Writes to the log that failed and are tried again.',
+    read: (s) => countOf(s.ingest(), 'appendFailures'),
+  },
+  {
+    name: 'ingest_entries_waiting',
+    help: 'Log entries that wait for the bus.',
+    read: (s) => countOf(s.ingest(), 'entriesWaiting'),
+  },
+  {
+    name: 'ingest_entries_given_up_total',
+    help: 'Log entries dropped because too many waited; each is told by gapBefore.',
+    read: (s) => countOf(s.ingest(), 'entriesGivenUp'),
+  },
+  { name: 'ingest_gaps_told_total', help: 'Prints with gapBefore.', read: (s) => countOf(s.ingest(), 'gapsTold') },
+  {
+    name: 'ingest_lag_seconds',
+    help: "From the exchange's time of the latest event to its reading.",
+    read: (s) => countOf(s.ingest(), 'lagMs') / 1000,
+  },
+
+  { name: 'feed_frames_total', help: 'Frames read from the upstream.', read: (s) => countOf(s.feed(), 'frames') },
+  {
+    name: 'feed_events_total',
+    help: 'Elements of them that are events of ours.',
+    read: (s) => countOf(s.feed(), 'events'),
+  },
+  {
+    name: 'feed_bad_frames_total',
+    help: 'Frames that were no JSON array.',
+    read: (s) => countOf(s.feed(), 'badFrames'),
+  },
+  {
+    name: 'feed_elements_dropped_total',
+    help: 'Elements that did not hold, by cause.',
+    label: 'cause',
+    read: (s) => pickByPrefix(s.feed(), 'dropped.'),
+  },
+  {
+    name: 'feed_elements_ignored_total',
+    help: 'Elements of kinds that are not ours.',
+    label: 'kind',
+    read: (s) => pickByPrefix(s.feed(), 'ignored.'),
+  },
+  {
+    name: 'feed_connected',
+    help: '1 where the cluster of the upstream is connected.',
+    label: 'cluster',
+    read: (s) => pickByPrefix(s.feed(), 'connected.'),
+  },
+  {
+    name: 'feed_reconnects_total',
+    help: 'Connections to the upstream made anew.',
+    read: (s) => countOf(s.feed(), 'reconnects'),
+  },
+  {
+    name: 'feed_evictions_total',
+    help: 'Connections ended because the key was used elsewhere (max_connections).',
+    read: (s) => countOf(s.feed(), 'evictions'),
+  },
+  {
+    name: 'feed_topics_unconfirmed',
+    help: 'Topics that the upstream has not acknowledged.',
+    read: (s) => countOf(s.feed(), 'topicsUnconfirmed'),
+  },
+];
+
+/** The Prometheus page, under `tapeql_`; figures are read when it is. */
+export function createMetrics(sources: StatsSources) {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const latency = new Histogram({
     name: 'tapeql_delivery_latency_seconds',
-    help: 'From the read of the upstream frame to the hand-over to the transport, by subscription field.',
+    help: 'From the read of the upstream frame to the hand-over to the transport, by root field.',
     labelNames: ['field'],
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
     registers: [registry],
   });
-  const gauges = new Map<string, Gauge>();
-
-  function set(part: string, figure: string, value: number, label?: { name: string; value: string }): void {
-    const name = `tapeql_${toSnakeCase(part)}_${toSnakeCase(figure)}`;
-    let gauge = gauges.get(name);
-    if (gauge === undefined) {
-      gauge = new Gauge({
-        name,
-        help: `${figure} of ${part}`,
-        labelNames: label === undefined ? [] : [label.name],
-        registers: [registry],
-      });
-      gauges.set(name, gauge);
-    }
-    if (label === undefined) gauge.set(value);
-    else gauge.set({ [label.name]: label.value }, value);
-  }
-
+  for (const metric of METRICS) register(metric, sources, registry);
   return {
     contentType: registry.contentType,
     observeLatency: (field: string, ms: number): void => latency.observe({ field }, ms / 1000),
-    read: (): Promise<string> => {
-      for (const [part, readFigures] of Object.entries(parts)) {
-        for (const [figure, value] of Object.entries(readFigures())) {
-          if (typeof value === 'number') set(part, figure, value);
-          else if (typeof value === 'object' && value !== null) {
-            for (const [key, inner] of Object.entries(value)) {
-              if (typeof inner === 'number') set(part, figure, inner, { name: 'key', value: key });
-            }
-          }
-        }
-      }
-      return registry.metrics();
+    read: (): Promise<string> => registry.metrics(),
+  };
+}
+
+function register({ name, help, label, read }: Metric, sources: StatsSources, registry: Registry): void {
+  const options = {
+    name: `tapeql_${name}`,
+    help,
+    labelNames: label === undefined ? [] : [label],
+    registers: [registry],
+    collect(this: Counter | Gauge): void {
+      // The part keeps the count: what stands here is replaced, not added to.
+      this.reset();
+      const values = read(sources);
+      if (typeof values === 'number') this.inc(values);
+      else if (label !== undefined) for (const [key, value] of values) this.inc({ [label]: key }, value);
+    },
+  };
+  if (name.endsWith('_total')) new Counter(options);
+  else new Gauge(options);
+}
+
+function cacheMetric(name: string, help: string, figure: keyof ReturnType<StatsSources['cache']>[string]): Metric {
+  return {
+    name: `cache_${name}`,
+    help,
+    label: 'kind',
+    read: (s) => {
+      const kinds = Object.entries(s.cache()).filter(([kind]) => kind !== 'total');
+      return new Map(kinds.map(([kind, counts]) => [kind, counts[figure]]));
     },
   };
 }
 
+/** 0 where the part does not run in this process. */
+function countOf(counts: Readonly<Record<string, number>>, figure: string): number {
+  return counts[figure] ?? 0;
+}
+
+/** `eventsTrade` and `dropped.price` by what follows the prefix. */
+function pickByPrefix(counts: Readonly<Record<string, number>>, prefix: string): Map<string, number> {
+  const picked = Object.entries(counts).filter(([figure]) => figure.startsWith(prefix));
+  return new Map(picked.map(([figure, count]) => [toSnakeCase(figure.slice(prefix.length)), count]));
+}
+
+function toMap(counts: Readonly<Record<string, number>>): ReadonlyMap<string, number> {
+  return new Map(Object.entries(counts));
+}
+
 function toSnakeCase(name: string): string {
-  return name
-    .replace(/[^a-zA-Z0-9]+/g, '_')
-    .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
-    .toLowerCase();
+  return name.replace(/([a-z0-9])([A-Z])/g, '$1_$2').toLowerCase();
 }
