@@ -202,6 +202,8 @@ const PERMITTED: Record<string, string> = {
   'src/feeds/simulator/main.ts': "console.log('listening');\n",
   'src/bus/permitted.test.ts':
     "import { expect, it } from 'vitest';\nclass Bus {\n  close(): number {\n    return 1;\n  }\n}\nit('reads the environment', () => {\n  console.log(process.env.HOME);\n  expect(new Bus().close).toBeDefined();\n});\n",
+  // The one door through which tests start the whole program.
+  'test/tapeql.ts': "import '../src/main.ts';\n",
   'bench/permitted.ts': 'console.log(process.env.HOME);\n',
   'vitest.config.ts': 'export default {};\n',
   'codegen.ts': 'export default {};\n',
