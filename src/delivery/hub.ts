@@ -132,10 +132,22 @@ export class Hub {
     });
     // Live entries that arrive while history is read wait here, bounded like the mailbox.
     let held: Messages[K][] | null = after === null ? null : [];
+    // Up to where each symbol is known from its history. The bus may deliver such an entry late, also after the join.
+    const joinedAt = new Map(after === null ? [] : symbols.map((symbol) => [symbol, after.offset]));
+    const isKnown = (entry: Messages[K]): boolean => {
+      const offset = joinedAt.get(entry.symbol);
+      if (offset === undefined) return false;
+      if (entry.offset <= offset) return true;
+      // In order per channel: none that is known comes after it.
+      joinedAt.delete(entry.symbol);
+      return false;
+    };
     const leave = this.#join(channels, (entry) => {
       if (!accept(entry)) return;
-      if (held === null) mailbox.put(entry);
-      else if (held.push(entry) > (this.#options.maxLogBacklog ?? 10_000)) {
+      if (held === null) {
+        if (!isKnown(entry)) mailbox.put(entry);
+      } else if (held.push(entry) > (this.#options.maxLogBacklog ?? 10_000)) {
+        this.#slowConsumers++;
         mailbox.fail(
           new ClientError('SLOW_CONSUMER', 'The log is faster than its history can be read.', {
             cursor: encodeCursor(after!),
@@ -149,8 +161,8 @@ export class Hub {
       checkResume(after, { epoch: await bus.readEpoch(), oldestMs: now() - historyMs });
       const history = await readResumed(bus, symbols.map(keyOf), after);
       mailbox.preload(history as Messages[K][]);
-      const offsets = new Map(history.map((entry) => [entry.symbol, entry.offset]));
-      mailbox.preload(held!.filter((entry) => entry.offset > (offsets.get(entry.symbol) ?? after.offset)));
+      for (const entry of history) joinedAt.set(entry.symbol, entry.offset);
+      mailbox.preload(held!.filter((entry) => !isKnown(entry)));
       held = null;
     });
   }

@@ -22,25 +22,17 @@ export function checkResume(after: LogPosition, log: { epoch: string; oldestMs: 
 
 /**
  * All entries of the logs after a position, in the order of the log.
- * @throws {ClientError} HISTORY_EXPIRED where a log was cut by its size after that position
+ * @throws {ClientError} HISTORY_EXPIRED where one of the logs has lost entries after that position
  */
 export async function readResumed(bus: Bus, keys: readonly LogKey[], after: LogPosition): Promise<LogEntry[]> {
-  const parts = await Promise.all(
-    keys.map(async (key) => {
-      const [[oldest], entries] = await Promise.all([
-        bus.readHistory(key, { after: -1, limit: 1 }),
-        bus.readHistory(key, { after: after.offset }),
-      ]);
-      // Cut by age, a log has lost only what is older than the position; cut by size, it may have lost what came after.
-      if (oldest !== undefined && oldest.offset > after.offset && entries.length >= bus.maxHistoryEntries) {
-        throw expired(`The history of ${key.symbol} no longer reaches back to this cursor.`, {
-          epoch: oldest.epoch,
-          offset: oldest.offset - 1,
-        });
-      }
-      return entries;
-    }),
-  );
+  const parts = await Promise.all(keys.map((key) => bus.readHistory(key, { after: after.offset })));
+  // Asked after reading: what was cut off meanwhile is among what was read, or counts as lost.
+  const floors = await bus.readHistoryFloors(keys);
+  const floor = Math.max(...floors);
+  if (floor > after.offset) {
+    const { symbol } = keys[floors.indexOf(floor)]!;
+    throw expired(`The history of ${symbol} no longer reaches back to this cursor.`, { epoch: after.epoch, offset: floor });
+  }
   return parts.flat().toSorted((a, b) => a.offset - b.offset);
 }
 

@@ -1,0 +1,331 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { type Closing, RawWebSocket } from '../../test/raw-web-socket.ts';
+import { fetchJson, startTestTapeql, type TestTapeql } from '../../test/tapeql.ts';
+import { makeWireTrade } from '../../test/wire-samples.ts';
+import { MAX_MESSAGE_BYTES } from '../server/graphql.ts';
+
+const STATUS = 'subscription { serviceStatus { state } }';
+const TRADES = 'subscription ($symbols: [Symbol!]!) { trades(symbols: $symbols) { price sequence } }';
+
+describe('the WebSocket at /graphql', () => {
+  let tapeql: TestTapeql;
+  const sockets: RawWebSocket[] = [];
+
+  beforeAll(async () => {
+    tapeql = await startTestTapeql({ env: { ALLOWED_ORIGINS: 'https://app.example.com' } });
+  });
+  afterAll(() => tapeql[Symbol.asyncDispose]());
+  afterEach(async () => {
+    for (const socket of sockets.splice(0)) await socket[Symbol.asyncDispose]();
+  });
+
+  function open(options: ConstructorParameters<typeof RawWebSocket>[1] = {}): RawWebSocket {
+    const socket = new RawWebSocket(tapeql.webSocketUrl, options);
+    sockets.push(socket);
+    return socket;
+  }
+
+  async function connectInitialised(options: ConstructorParameters<typeof RawWebSocket>[1] = {}) {
+    const socket = open(options);
+    await socket.opened;
+    await socket.initialise();
+    return socket;
+  }
+
+  describe('closes, at a violation of the protocol,', () => {
+    it.each<[string, number, string | object | Buffer]>([
+      ['a subscribe before the acknowledgement with 4401', 4401, subscribeMessage('1', STATUS)],
+      ['text that is no JSON with 4400', 4400, '{"type":'],
+      ['JSON that is no message with 4400', 4400, '[1, 2]'],
+      ['null with 4400', 4400, 'null'],
+      ['a message without a type with 4400', 4400, { id: '1' }],
+      ['a message of an unknown type with 4400', 4400, { type: 'start', id: '1' }],
+      ['a subscribe without an id with 4400', 4400, { type: 'subscribe', payload: { query: STATUS } }],
+      ['a subscribe without a payload with 4400', 4400, { type: 'subscribe', id: '1' }],
+      ['a subscribe without a query with 4400', 4400, { type: 'subscribe', id: '1', payload: {} }],
+      ['variables that are no object with 4400', 4400, subscribeMessage('1', STATUS, 'none')],
+      ['bytes that are no text with 4400', 4400, Buffer.from([0xde, 0xad, 0xbe, 0xef])],
+    ])('%s', async (_name, code, message) => {
+      const socket = open();
+      await socket.opened;
+      socket.send(message);
+      expect((await socket.closed).code).toBe(code);
+    });
+
+    it('a second connection_init with 4429', async () => {
+      const socket = await connectInitialised();
+      socket.send({ type: 'connection_init' });
+      expect((await socket.closed).code).toBe(4429);
+    });
+
+    it('an id that is in use with 4409', async () => {
+      const socket = await connectInitialised();
+      socket.subscribe('1', STATUS);
+      socket.subscribe('1', STATUS);
+      expect(await socket.closed).toEqual({ code: 4409, reason: 'Subscriber for 1 already exists' });
+    });
+
+    it('no subprotocol, or another one, with 4406', async () => {
+      expect((await open({ protocols: [] }).closed).code).toBe(4406);
+      // A client ends the connection by itself where the server chooses none of its subprotocols: the bytes tell.
+      expect(await readUpgrade(tapeql.url, { 'Sec-WebSocket-Protocol': 'graphql-ws' })).toMatchObject({ code: 4406 });
+    });
+
+    it('a message that is too big with 1009', async () => {
+      const socket = await connectInitialised();
+      socket.subscribe('1', `${STATUS}${' '.repeat(MAX_MESSAGE_BYTES)}`);
+      expect((await socket.closed).code).toBe(1009);
+    });
+
+    it('text that is no UTF-8 with 1007', async () => {
+      const socket = await connectInitialised();
+      socket.socket.send(Buffer.from([0xc3, 0x28]), { binary: false });
+      expect((await socket.closed).code).toBe(1007);
+    });
+  });
+
+  describe('asks who comes:', () => {
+    it('a foreign origin is refused with 4403', async () => {
+      const socket = open({ headers: { origin: 'https://evil.example.com' } });
+      expect(await socket.closed).toEqual({ code: 4403, reason: 'Origin not allowed' });
+    });
+
+    it.each(['null', 'file://', 'https://app.example.com.evil.example.com', 'http://app.example.com'])(
+      'so is %s',
+      async (origin) => {
+        expect((await open({ headers: { origin } }).closed).code).toBe(4403);
+      },
+    );
+
+    it('the same origin is let in, so is one of ALLOWED_ORIGINS, so is a client that is no browser', async () => {
+      for (const headers of [{ origin: tapeql.url }, { origin: 'https://app.example.com' }, {}]) {
+        await connectInitialised({ headers: headers as Record<string, string> });
+      }
+      expect(sockets.every(({ socket }) => socket.readyState === socket.OPEN)).toBe(true);
+    });
+
+    it('an upgrade elsewhere is answered with 404', async () => {
+      const socket = new RawWebSocket(tapeql.webSocketUrl.replace('/graphql', '/elsewhere'));
+      await expect(socket.opened).rejects.toThrow('404');
+    });
+  });
+
+  describe('keeps the protocol:', () => {
+    it('a ping is answered with its payload, also before the acknowledgement', async () => {
+      const socket = open();
+      await socket.opened;
+      socket.send({ type: 'ping', payload: { at: 1 } });
+      expect(await socket.next()).toEqual({ type: 'pong', payload: { at: 1 } });
+      socket.send({ type: 'ping' });
+      expect(await socket.next()).toEqual({ type: 'pong' });
+    });
+
+    it('a query is answered once, then completed', async () => {
+      const socket = await connectInitialised();
+      socket.subscribe('q', '{ serviceStatus { feed } }');
+      expect(await socket.next()).toEqual({
+        id: 'q',
+        type: 'next',
+        payload: { data: { serviceStatus: { feed: 'SIMULATED' } } },
+      });
+      expect(await socket.next()).toEqual({ id: 'q', type: 'complete' });
+    });
+
+    it.each<[string, string, object]>([
+      ['a document that cannot be parsed', 'subscription {', { code: 'GRAPHQL_PARSE_FAILED' }],
+      ['a field that does not exist', 'subscription { nothing }', { code: 'GRAPHQL_VALIDATION_FAILED' }],
+      [
+        'two root fields',
+        'subscription { serviceStatus { state } marketStatus { session } }',
+        { code: 'GRAPHQL_VALIDATION_FAILED' },
+      ],
+      [
+        'a symbol that is none',
+        'subscription { quoteUpdates(symbols: ["A B"]) { price } }',
+        { code: 'BAD_USER_INPUT', argument: 'symbols' },
+      ],
+    ])('%s is one error with its code, and the connection lives on', async (_name, query, extensions) => {
+      const socket = await connectInitialised();
+      socket.subscribe('e', query);
+      const message = await socket.next();
+      expect(message).toMatchObject({ id: 'e', type: 'error', payload: [{ extensions }] });
+      expect(message.payload[0].extensions).toEqual(extensions);
+      socket.subscribe('e', STATUS);
+      expect(await socket.find(({ id }) => id === 'e')).toMatchObject({ type: 'next' });
+    });
+
+    it('complete ends the stream at once and frees the id; nothing of it follows', async () => {
+      const socket = await connectInitialised();
+      socket.subscribe('t', TRADES, { symbols: ['AAPL'] });
+      await tapeql.untilOpen(1);
+      await tapeql.untilWatched(['AAPL']);
+      tapeql.simulator.push([makeWireTrade('AAPL', { p: 1 })]);
+      expect(await socket.next()).toMatchObject({ id: 't', type: 'next', payload: { data: { trades: { price: 1 } } } });
+
+      socket.complete('t');
+      expect(await socket.settle()).toEqual([]);
+      await tapeql.untilOpen(0);
+      tapeql.simulator.push([makeWireTrade('AAPL', { p: 2 })]);
+      socket.subscribe('t', TRADES, { symbols: ['AAPL'] });
+      await tapeql.untilOpen(1);
+      tapeql.simulator.push([makeWireTrade('AAPL', { p: 3 })]);
+      expect(await socket.next()).toMatchObject({ id: 't', type: 'next', payload: { data: { trades: { price: 3 } } } });
+    });
+
+    it('a socket that closes before its subscriptions are open leaves nothing behind', async () => {
+      tapeql.simulator.setFault('rest-latency', '200ms');
+      for (let round = 0; round < 5; round++) {
+        const socket = await connectInitialised();
+        socket.subscribe('q', 'subscription { quoteUpdates(symbols: ["TSLA"]) { price } }');
+        socket.subscribe('t', TRADES, { symbols: ['TSLA', 'AMD'] });
+        socket.subscribe('b', 'subscription { bars(symbols: ["TSLA"]) { close } }');
+        if (round % 2 === 0) await socket.settle();
+        socket.socket.terminate();
+      }
+      tapeql.simulator.clearFault();
+      await expect
+        .poll(async () => {
+          const { hub, subscriptions, connections } = await tapeql.readStats();
+          return [hub.mailboxes, hub.channels, hub.symbolsWanted, subscriptions.active, connections.connections];
+        })
+        .toEqual([0, 0, 0, 0, 0]);
+      await tapeql.untilIdle();
+    });
+
+    it('50 subscriptions are allowed on a connection; the 51st is an error, and one that ends makes room', async () => {
+      const socket = await connectInitialised();
+      for (let id = 1; id <= 51; id++) socket.subscribe(String(id), STATUS);
+      const refused = await socket.find(({ type }) => type === 'error');
+      expect(refused).toMatchObject({
+        id: '51',
+        payload: [{ extensions: { code: 'TOO_MANY_SUBSCRIPTIONS', limit: 50 } }],
+      });
+      socket.complete('1');
+      socket.subscribe('52', STATUS);
+      expect(await socket.find(({ id }) => id === '52')).toMatchObject({ type: 'next' });
+    });
+  });
+});
+
+describe('the limits of the WebSocket', () => {
+  it('close a connection with 1013 while the server is full', async () => {
+    await using tapeql = await startTestTapeql({ env: { MAX_CONNECTIONS: '1' } });
+    await using first = await RawWebSocket.connect(tapeql.webSocketUrl);
+    await using second = new RawWebSocket(tapeql.webSocketUrl);
+    expect(await second.closed).toEqual({ code: 1013, reason: 'Too many connections' });
+    first.socket.close(1000);
+    await expect.poll(async () => (await fetchJson(`${tapeql.url}/health/websocket`))['activeConnections']).toBe(0);
+    await using third = await RawWebSocket.connect(tapeql.webSocketUrl);
+    expect(third.socket.readyState).toBe(third.socket.OPEN);
+  });
+
+  it('close a connection without connection_init with 4408', async () => {
+    await using tapeql = await startTestTapeql({ tuning: { initTimeoutMs: 50 } });
+    await using idle = new RawWebSocket(tapeql.webSocketUrl);
+    await using initialised = await RawWebSocket.connect(tapeql.webSocketUrl);
+    expect(await idle.closed).toEqual({ code: 4408, reason: 'Connection initialisation timeout' });
+    expect(await initialised.settle()).toEqual([]);
+  });
+
+  it('end a connection whose other side has gone without a word, and leave one that answers pings', async () => {
+    await using tapeql = await startTestTapeql({ tuning: { pingIntervalMs: 60 } });
+    await using alive = await RawWebSocket.connect(tapeql.webSocketUrl);
+    await using dead = await RawWebSocket.connect(tapeql.webSocketUrl);
+    dead.subscribe('1', TRADES, { symbols: ['AAPL'] });
+    await tapeql.untilOpen(1);
+    dead.tcp.pause();
+    await tapeql.untilOpen(0);
+    await expect.poll(async () => (await tapeql.readStats())['connections'].connections).toBe(1);
+    expect(await alive.settle()).toEqual([]);
+  });
+
+  it('end a reader of a log that stays behind with SLOW_CONSUMER and the cursor to resume from', async () => {
+    await using tapeql = await startTestTapeql({ tuning: { maxLogBacklog: 10 } });
+    await using socket = await RawWebSocket.connect(tapeql.webSocketUrl);
+    socket.subscribe('t', TRADES, { symbols: ['AAPL'] });
+    await tapeql.untilOpen(1);
+    await tapeql.untilWatched(['AAPL']);
+    tapeql.simulator.push([makeWireTrade('AAPL')]);
+    const first = await socket.next();
+    // One frame brings more prints than may wait.
+    tapeql.simulator.push(Array.from({ length: 100 }, () => makeWireTrade('AAPL')));
+    const before = [first];
+    let message = await socket.next();
+    for (; message.type === 'next'; message = await socket.next()) before.push(message);
+    expect(message).toMatchObject({ id: 't', type: 'error', payload: [{ extensions: { code: 'SLOW_CONSUMER' } }] });
+    const { cursor } = message.payload[0].extensions;
+    expect(cursor).toBe(before.at(-1)!.payload.extensions.cursor);
+    expect(await socket.settle()).toEqual([]);
+
+    const resumed = 'subscription ($after: Cursor) { trades(symbols: ["AAPL"], after: $after) { sequence } }';
+    socket.subscribe('t', resumed, { after: cursor });
+    const sequences = before.map(({ payload }) => payload.data.trades.sequence);
+    while (sequences.length < 101) sequences.push((await socket.next()).payload.data.trades.sequence);
+    expect(sequences).toEqual(Array.from({ length: 101 }, (_, index) => index + 1));
+  });
+});
+
+describe('a server that stops', () => {
+  it('closes each connection with 1001, with subscriptions under way, after telling that it shuts down', async () => {
+    await using tapeql = await startTestTapeql();
+    const clients = await Promise.all([1, 2, 3].map(() => RawWebSocket.connect(tapeql.webSocketUrl)));
+    for (const socket of clients) {
+      socket.subscribe('t', TRADES, { symbols: ['AAPL'] });
+      socket.subscribe('s', STATUS);
+    }
+    await tapeql.untilOpen(6);
+    const closings: Promise<Closing[]> = Promise.all(clients.map(({ closed }) => closed));
+    await tapeql.stop();
+    expect(await closings).toEqual(clients.map(() => ({ code: 1001, reason: 'Going away' })));
+    for (const { received } of clients) {
+      expect(received.at(-1)).toMatchObject({
+        id: 's',
+        payload: { data: { serviceStatus: { state: 'SHUTTING_DOWN' } } },
+      });
+      // A client takes a `complete` for the end of the matter, and would not come back.
+      expect(received.filter(({ type }) => type === 'complete')).toEqual([]);
+    }
+  });
+
+  it('is done in time although a client never answers its close', async () => {
+    await using tapeql = await startTestTapeql();
+    await using deaf = await RawWebSocket.connect(tapeql.webSocketUrl);
+    deaf.tcp.pause();
+    const before = performance.now();
+    await tapeql.stop();
+    expect(performance.now() - before).toBeLessThan(4000);
+  });
+});
+
+function subscribeMessage(id: string, query: string, variables?: unknown): object {
+  return { type: 'subscribe', id, payload: { query, variables } };
+}
+
+/** Upgrades by hand and reads the code of the close frame that follows. */
+async function readUpgrade(url: string, headers: Record<string, string>): Promise<{ code: number }> {
+  const { hostname, port } = new URL(url);
+  const socket = connect(Number(port), hostname);
+  const lines = Object.entries({
+    Host: `${hostname}:${port}`,
+    Connection: 'Upgrade',
+    Upgrade: 'websocket',
+    'Sec-WebSocket-Version': '13',
+    'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==',
+    ...headers,
+  }).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.write(`GET /graphql HTTP/1.1\r\n${lines.join('')}\r\n`);
+  const chunks: Buffer[] = [];
+  for await (const chunk of socket) {
+    chunks.push(chunk as Buffer);
+    const all = Buffer.concat(chunks);
+    const frame = all.subarray(all.indexOf('\r\n\r\n') + 4);
+    if (all.includes('\r\n\r\n') && frame.length >= 4 && frame[0] === 0x88) {
+      socket.destroy();
+      await once(socket, 'close');
+      return { code: frame.readUInt16BE(2) };
+    }
+  }
+  throw new Error('the server closed without a close frame');
+}
