@@ -137,9 +137,14 @@ export class FrameDecoder {
     this.#badFrames += 1;
   }
 
-  /** `frames`, `events`, `badFrames`, `dropped.<cause>`, `ignored.<kind>`. */
+  /** `frames`, `events`, `badFrames`, `rememberedSymbols`, `dropped.<cause>`, `ignored.<kind>`. */
   readStats(): Record<string, number> {
-    const stats: Record<string, number> = { frames: this.#frames, events: this.#events, badFrames: this.#badFrames };
+    const stats: Record<string, number> = {
+      frames: this.#frames,
+      events: this.#events,
+      badFrames: this.#badFrames,
+      rememberedSymbols: this.#symbols.size,
+    };
     for (const [cause, count] of this.#dropped) stats[`dropped.${cause}`] = count;
     for (const [kind, count] of this.#ignored) stats[`ignored.${kind}`] = count;
     return stats;

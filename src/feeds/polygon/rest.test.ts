@@ -44,7 +44,8 @@ afterEach(async () => {
   if (said.includes(KEY)) throw new Error('the key was logged, or put into a URL');
 });
 
-const QUICK: Partial<RestLimits> = { initialDelayMs: 1, maxDelayMs: 2, timeoutMs: 5000 };
+/** Short waits between tries; a try itself has longer than a test, so that none ends by its deadline unseen. */
+const QUICK: Partial<RestLimits> = { initialDelayMs: 1, maxDelayMs: 2, timeoutMs: 60_000 };
 
 function open(options: Partial<PolygonRestOptions> = {}) {
   return createPolygonRest({ baseUrl: origin, apiKey: KEY, logger, limits: QUICK, clock: () => NOW, ...options });

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { WebSocket } from 'ws';
 import type { FeedStatus } from '../../market/service-status.ts';
 import type { Feed, FeedEvent } from '../feed.ts';
 import type { FeedLimits } from './limits.ts';
@@ -120,15 +122,22 @@ describe('the handshake', () => {
     upstream = await ScriptedUpstream.start();
   });
 
-  it('does not end by a status that says what was said before, or comes at the wrong time', async () => {
+  it('is not disturbed by a status that comes twice, or at the wrong time', async () => {
+    upstream.greets = false;
     const { feed, untilConnected } = open();
+    feed.subscribe(['AAPL']);
+    await until(() => expect(upstream.connections).toHaveLength(1));
+    const stocks = upstream.connections[0]!;
+    stocks.sendStatus('auth_success', 'before the key was sent');
+    stocks.sendStatus('connected', '');
     await untilConnected();
-    const stocks = await connection('/stocks');
+    expect(stocks.received.map(({ action }) => action)).toEqual(['auth', 'subscribe']);
     stocks.sendStatus('connected', '');
     stocks.sendStatus('auth_success', '');
-    stocks.sendStatus('nonsense', '');
-    await until(() => expect(feed.readStats()['unknownStatuses']).toBe(1));
-    expect(stocks.received).toHaveLength(1);
+    feed.subscribe(['MSFT']);
+    await until(() => expect(stocks.pairs).toHaveLength(8));
+    // Neither the key nor the first subscription again.
+    expect(stocks.received.map(({ action }) => action)).toEqual(['auth', 'subscribe', 'subscribe']);
     expect(upstream.connections).toHaveLength(1);
   });
 });
@@ -299,6 +308,26 @@ describe('a connection that is lost', () => {
     const { statuses } = open();
     await connection('/stocks', 2);
     expect(statuses.at(-1)).toMatchObject({ connected: false, reason: expect.stringContaining('no key in time') });
+  });
+
+  it('frees its place at the upstream before a new one asks for it', async () => {
+    const timers = new ManualTimers();
+    const { untilConnected, statuses } = open({ timers, limits: {}, random: () => 0 });
+    await untilConnected();
+    const first = await connection('/stocks');
+    first.sendStatus('auth_timeout', '');
+    // It does not read any more, so that the closing handshake waits for its deadline.
+    first.socket.pause();
+    await until(() => expect(statuses.at(-1)!.connected).toBe(false));
+    timers.advance(500);
+    // Whoever connects a turn later comes after an attempt of before.
+    await new Promise((resolve) => setImmediate(resolve));
+    const visitor = new WebSocket(`${upstream.url}/visitor`);
+    await once(visitor, 'message');
+    expect(upstream.connections.map(({ path }) => path)).toEqual(['/stocks', '/visitor']);
+    timers.advance(500);
+    await until(() => expect(upstream.of('/stocks')).toHaveLength(2));
+    visitor.terminate();
   });
 
   it('waits twice as long each time, unless it lived a minute', async () => {
