@@ -17,8 +17,13 @@ export type CacheKind<V> = {
   encode(value: V, writtenAt: number): string;
   /** `null` where the text is none of this kind. */
   decode(text: string): CacheEntry<V> | null;
-  /** A key whose count above 0 says that some process keeps the entry up to date: fresh, whatever its age. */
+  /** A key whose count above 0 says that some process keeps the entry up to date. */
   liveKey?(id: string): string;
+  /**
+   * How long an entry that is kept up to date counts as fresh. Not for ever: one that had been left for hours is taken up
+   * again, and would pass for current until its first change. One that stays quiet is asked for again that often.
+   */
+  readonly liveMs?: number;
 };
 
 /** `writtenAt`: when its source gave it, in Unix ms. */
@@ -50,6 +55,7 @@ export const marketKinds = {
   quote: {
     key: quoteKey,
     liveKey: demandTotalKey,
+    liveMs: MINUTE,
     freshMs: 10 * SECOND,
     keepMs: DAY,
     absentMs: 30 * SECOND,

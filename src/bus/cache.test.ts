@@ -197,14 +197,23 @@ describe.each([
     expect((await readQuotes(cache, source, ['AAPL'])).size).toBe(1);
   });
 
-  it('trusts an entry that is kept up to date, whatever its age, unless told that nothing keeps it', async () => {
+  it('trusts an entry that is kept up to date for longer, unless told that nothing keeps it', async () => {
     await readQuotes(cache, source, ['AAPL']);
     await untilKept('AAPL');
     await store.write([{ key: 'subscriptions:count:{AAPL}', value: '1', ttlMs: 86_400_000 }]);
-    now += 3_600_000;
+    now += marketKinds.quote.liveMs - 1;
     expect((await readQuotes(cache, source, ['AAPL'])).get('AAPL')).toEqual({ value: apple, stale: false });
     expect(source.asked).toHaveLength(1);
     await readQuotes(cache, source, ['AAPL'], false);
+    expect(source.asked).toHaveLength(2);
+  });
+
+  it('asks again for an entry that has long been quiet, though it is kept up to date: it may just have been taken up', async () => {
+    await readQuotes(cache, source, ['AAPL']);
+    await untilKept('AAPL');
+    await store.write([{ key: 'subscriptions:count:{AAPL}', value: '1', ttlMs: 86_400_000 }]);
+    now += marketKinds.quote.liveMs;
+    await readQuotes(cache, source, ['AAPL']);
     expect(source.asked).toHaveLength(2);
   });
 
@@ -305,7 +314,7 @@ describe('a cache beside its bus', () => {
     const quote = makeQuote('AAPL', { receivedAt: START });
     await bus.publishQuotes([quote]);
     await bus.publishDemandTotals(new Map([['AAPL', 2]]));
-    now += 3_600_000;
+    now += marketKinds.quote.liveMs - 1;
     expect((await readQuotes(cache, source, ['AAPL'])).get('AAPL')).toEqual({ value: quote, stale: false });
     await bus.publishDemandTotals(new Map([['AAPL', 0]]));
     source.failure = new SourceUnavailableError('down');
@@ -318,11 +327,11 @@ describe('a cache beside its bus', () => {
     closers.push(() => bus.close());
     await vi.waitFor(() => expect(bus.readState().connected).toBe(true));
     const symbols = Array.from({ length: 500 }, (_, index) => `S${index}`);
-    await bus.publishQuotes(symbols.map((symbol) => makeQuote(symbol)));
+    await bus.publishQuotes(symbols.map((symbol) => makeQuote(symbol, { receivedAt: START })));
     await bus.publishDemandTotals(new Map(symbols.map((symbol) => [symbol, 1])));
     const cache = openCache(await connectStore(), createMemoryStore({ clock }));
     const source = makeSource();
-    now += 3_600_000;
+    now += marketKinds.quote.liveMs - 1;
     await raw.config('RESETSTAT');
     expect((await readQuotes(cache, source, symbols)).size).toBe(500);
     const calls = [...(await raw.info('commandstats')).matchAll(/cmdstat_(\S+):calls=(\d+)/g)]

@@ -179,7 +179,8 @@ class ReadThroughCache<K extends Kinds> implements Cache<K> {
       }
       const live = Number(reply.texts[ids.length + index] ?? 0) > 0;
       // A clock ahead of ours must not make an entry fresh for longer.
-      const fresh = live || Math.abs(now - found.writtenAt) < definition.freshMs;
+      const freshMs = live ? (definition.liveMs ?? definition.freshMs) : definition.freshMs;
+      const fresh = Math.abs(now - found.writtenAt) < freshMs;
       kept.set(id, { found, fresh });
     }
     return { kept, texts };

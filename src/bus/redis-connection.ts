@@ -149,10 +149,14 @@ export class RedisConnection {
 
   #expectAnswer(): void {
     this.#stopWatch();
+    const { stream } = this.redis;
+    const received = stream.bytesRead;
     const watch = setTimeout(() => {
-      // Where this very process was busy, the answer may lie in the socket unread: one turn of the loop to read it.
+      // Where this very process was busy, the answer may lie in the socket unread: one turn of the loop to read from it.
       setImmediate(() => {
         if (this.#watch !== watch) return;
+        // A peer that sends is alive: the answer stands in line behind what it sent before.
+        if (stream.bytesRead > received) return this.#expectAnswer();
         this.#lastError = `Redis did not answer within ${this.#options.pingDeadlineMs} ms`;
         this.#cutOff();
       });
