@@ -1,9 +1,10 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { createTestLogger } from '../../test/logger.ts';
-import { makeBar, makeQuote, makeTrade } from '../../test/market.ts';
+import { makeBar, makeQuote, makeTrade } from '../../test/market-samples.ts';
+import { recordingLogger } from '../../test/recording-logger.ts';
 import { createMemoryBus } from '../bus/memory.ts';
 import { decodeCursor, OFFSETS_PER_MS } from '../market/log.ts';
 import { type DeliveredQuote, Hub, type HubOptions } from './hub.ts';
+import { RESUME_GRACE_MS } from './resume.ts';
 
 const cleanups: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -11,8 +12,8 @@ afterEach(async () => {
 });
 
 async function createHub(options: Partial<HubOptions> = {}) {
-  const logger = createTestLogger();
-  const bus = createMemoryBus({ historyMs: 300_000, logger });
+  const { logger, records } = recordingLogger();
+  const bus = createMemoryBus({ historyMs: 300_000 + RESUME_GRACE_MS, logger });
   const hub = new Hub({
     bus,
     process: 'test',
@@ -33,9 +34,9 @@ async function createHub(options: Partial<HubOptions> = {}) {
   const nextTrade = (symbol: string) => {
     const sequence = (sequences.get(symbol) ?? 0) + 1;
     sequences.set(symbol, sequence);
-    return makeTrade({ symbol, sequence, epoch, offset: ++offset });
+    return makeTrade(symbol, ++offset, { sequence, epoch });
   };
-  return { bus, hub, logger, epoch, nextTrade, nextOffset: () => ++offset };
+  return { bus, hub, records, epoch, nextTrade, nextOffset: () => ++offset };
 }
 
 async function take<T>(stream: AsyncIterator<T>, count: number): Promise<T[]> {
@@ -49,7 +50,7 @@ async function take<T>(stream: AsyncIterator<T>, count: number): Promise<T[]> {
 }
 
 const known = (symbol: string, fields: Partial<DeliveredQuote> = {}): DeliveredQuote => ({
-  ...makeQuote({ symbol }),
+  ...makeQuote(symbol),
   stale: false,
   ...fields,
 });
@@ -59,7 +60,7 @@ describe('quotes', () => {
     const { hub, bus } = await createHub({ readQuotes: async () => [known('A', { price: 1 }), null] });
     const stream = await hub.openQuotes(['A', 'B']);
     expect((await take(stream, 1)).map(({ symbol, price }) => [symbol, price])).toEqual([['A', 1]]);
-    await bus.publishQuotes([makeQuote({ symbol: 'B', price: 2 })]);
+    await bus.publishQuotes([makeQuote('B', { price: 2 })]);
     expect(await take(stream, 1)).toEqual([known('B', { price: 2 })]);
   });
 
@@ -69,7 +70,7 @@ describe('quotes', () => {
     const { hub, bus } = await createHub({ readQuotes: asked });
     const opening = hub.openQuotes(['A']);
     await vi.waitFor(() => expect(asked).toHaveBeenCalled());
-    await bus.publishQuotes([makeQuote({ symbol: 'A', price: 2 })]);
+    await bus.publishQuotes([makeQuote('A', { price: 2 })]);
     // The bus hands over in its next turn; a second channel's message that has arrived proves that the first has.
     await new Promise((done) => setImmediate(done));
     resolve([known('A', { price: 1 })]);
@@ -79,11 +80,11 @@ describe('quotes', () => {
   });
 
   test('are live though no current ones could be read', async () => {
-    const { hub, bus, logger } = await createHub({ readQuotes: () => Promise.reject(new Error('away')) });
+    const { hub, bus, records } = await createHub({ readQuotes: () => Promise.reject(new Error('away')) });
     const stream = await hub.openQuotes(['A']);
-    await bus.publishQuotes([makeQuote({ symbol: 'A', price: 3 })]);
+    await bus.publishQuotes([makeQuote('A', { price: 3 })]);
     expect((await take(stream, 1))[0]!.price).toBe(3);
-    expect(logger.lines.map(({ level }) => level)).toContain('warn');
+    expect(records.map(({ level }) => level)).toContain('warn');
   });
 });
 
@@ -99,8 +100,8 @@ describe('logs', () => {
   test('of bars give only the interval asked for', async () => {
     const { hub, bus, epoch, nextOffset } = await createHub();
     const stream = await hub.openBars(['A'], 'MINUTE', null);
-    const second = makeBar({ symbol: 'A', epoch, offset: nextOffset() });
-    const minute = makeBar({ symbol: 'A', epoch, offset: nextOffset(), interval: 'MINUTE' });
+    const second = makeBar('A', nextOffset(), { epoch });
+    const minute = makeBar('A', nextOffset(), { epoch, interval: 'MINUTE' });
     await bus.append([second, minute]);
     expect(await take(stream, 1)).toEqual([minute]);
   });

@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from 'vitest';
-import { createTestLogger } from '../../test/logger.ts';
-import { makeQuote, makeTrade } from '../../test/market.ts';
+import { makeQuote, makeTrade } from '../../test/market-samples.ts';
+import { recordingLogger } from '../../test/recording-logger.ts';
 import { createCache } from '../bus/cache.ts';
 import { marketKinds } from '../bus/cache-kinds.ts';
 import { createMemoryBus } from '../bus/memory.ts';
@@ -9,7 +9,7 @@ import { type MarketDataSource, SourceUnavailableError } from '../market/source.
 import { joinHistory, Reads } from './reads.ts';
 
 function createReads(source: Partial<MarketDataSource>, options: { isLive?: () => boolean; now?: () => number } = {}) {
-  const logger = createTestLogger();
+  const { logger } = recordingLogger();
   const now = options.now ?? Date.now;
   const store = createMemoryStore();
   const bus = createMemoryBus({ historyMs: 300_000, store, logger });
@@ -29,7 +29,7 @@ describe('quotes', () => {
   test('come from the upstream once, then from the cache, in the order asked', async () => {
     const readQuotes = vi.fn(async (symbols: readonly string[]) => {
       const known = symbols.filter((symbol) => symbol !== 'NONE');
-      return new Map(known.map((symbol) => [symbol, makeQuote({ symbol })]));
+      return new Map(known.map((symbol) => [symbol, makeQuote(symbol)]));
     });
     const { reads, cache } = createReads({ readQuotes });
     const symbols = ['B', 'NONE', 'A'];
@@ -44,7 +44,7 @@ describe('quotes', () => {
 
   test('are the last known, marked stale, while the upstream is away', async () => {
     let time = Date.now();
-    const readQuotes = vi.fn<MarketDataSource['readQuotes']>(async () => new Map([['A', makeQuote({ symbol: 'A' })]]));
+    const readQuotes = vi.fn<MarketDataSource['readQuotes']>(async () => new Map([['A', makeQuote('A')]]));
     const { reads } = createReads({ readQuotes }, { now: () => time });
     await reads.readQuotes(['A']);
     readQuotes.mockRejectedValue(new SourceUnavailableError('away'));
@@ -55,7 +55,7 @@ describe('quotes', () => {
 
   test('of indices are those that are known, stale while nothing keeps them up to date', async () => {
     let live = true;
-    const readQuotes = async () => new Map([['I:SPX', makeQuote({ symbol: 'I:SPX' })]]);
+    const readQuotes = async () => new Map([['I:SPX', makeQuote('I:SPX')]]);
     const { reads } = createReads({ readQuotes }, { isLive: () => live });
     expect(await reads.readIndices()).toMatchObject([{ symbol: 'I:SPX', stale: false }]);
     live = false;
@@ -79,11 +79,11 @@ describe('bars', () => {
 
 describe('recent trades', () => {
   const history = [1, 2, 3, 4, 5].map((n) => {
-    const { epoch: _, offset: __, sequence: ___, gapBefore: ____, ...trade } = makeTrade({ symbol: 'A', sequence: n });
+    const { epoch: _, offset: __, sequence: ___, gapBefore: ____, ...trade } = makeTrade('A', n, { id: `12-${n}` });
     return { ...trade, timestamp: 1000 + n };
   });
   const logged = (n: number, sequence: number) =>
-    makeTrade({ symbol: 'A', sequence, id: history[n - 1]!.id, timestamp: 1000 + n, offset: 5000 + n });
+    makeTrade('A', 5000 + n, { sequence, id: history[n - 1]!.id, timestamp: 1000 + n });
 
   test('join the upstream history and the log without a hole in the numbering', () => {
     const joined = joinHistory(history, [logged(4, 1), logged(5, 2)], 4, 'epoch');
@@ -98,7 +98,7 @@ describe('recent trades', () => {
   });
 
   test('are those of the history where the log stands still', () => {
-    const old = makeTrade({ symbol: 'A', sequence: 7, id: 'old', timestamp: 1000 - 60_000 });
+    const old = makeTrade('A', 7, { sequence: 7, id: 'old', timestamp: 1000 - 60_000 });
     expect(joinHistory(history, [old], 3, 'epoch').map(({ id, sequence }) => [id, sequence])).toEqual([
       ['12-3', -2],
       ['12-4', -1],
@@ -110,7 +110,7 @@ describe('recent trades', () => {
     const readTrades = () => Promise.reject(new SourceUnavailableError('away'));
     const { reads, bus } = createReads({ readTrades });
     const epoch = await bus.readEpoch();
-    const trade = makeTrade({ symbol: 'A', sequence: 1, epoch, offset: Date.now() * 1024 });
+    const trade = makeTrade('A', Date.now() * 1024, { sequence: 1, epoch });
     await bus.append([trade]);
     expect(await reads.readRecentTrades('A', 10)).toEqual([trade]);
     await expect(reads.readRecentTrades('B', 10)).rejects.toThrow(SourceUnavailableError);
