@@ -1,5 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { letRun, ManualTime } from '../../test/manual-time.ts';
+import { overrideBus } from '../../test/override-bus.ts';
 import { recordingLogger, type LogRecord } from '../../test/recording-logger.ts';
 import type { Bus } from '../bus/bus.ts';
 import { createMemoryBus } from '../bus/memory.ts';
@@ -21,7 +22,7 @@ function build(options: Partial<DemandOptions> = {}, change: (bus: Bus) => Parti
   const { logger, records } = recordingLogger();
   const memory = createMemoryBus({ historyMs: 1_000, clock: time.clock, logger });
   const totals = new Map<string, number>();
-  const bus = override(memory, {
+  const bus = overrideBus(memory, {
     publishDemandTotals: async (changed) => {
       for (const [symbol, count] of changed) totals.set(symbol, count);
     },
@@ -43,17 +44,6 @@ function build(options: Partial<DemandOptions> = {}, change: (bus: Bus) => Parti
   const set = (process: string, counts: Record<string, number>) =>
     memory.setDemand(process, new Map(Object.entries(counts)));
   return { time, bus, demand, calls, totals, records, set };
-}
-
-/** The same bus with some methods replaced. */
-function override(bus: Bus, methods: Partial<Bus>): Bus {
-  return new Proxy(bus, {
-    get(target, name) {
-      const replaced = Reflect.get(methods, name) as unknown;
-      const value = replaced ?? (Reflect.get(target, name, target) as unknown);
-      return typeof value === 'function' ? (value as () => unknown).bind(target) : value;
-    },
-  });
 }
 
 test('what was wanted before the start is known after it, as a sum over processes', async () => {

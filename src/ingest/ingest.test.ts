@@ -1,8 +1,9 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { letRun, ManualTime } from '../../test/manual-time.ts';
+import { overrideBus } from '../../test/override-bus.ts';
 import { recordingLogger } from '../../test/recording-logger.ts';
 import { ScriptedFeed, ScriptedSource } from '../../test/scripted-feed.ts';
-import { quoteChannel, statusChannel, tradeChannel, type Bus, type IngestStatus } from '../bus/bus.ts';
+import { quoteChannel, statusChannel, tradeChannel, type Bus, type BusState, type IngestStatus } from '../bus/bus.ts';
 import { createMemoryBus } from '../bus/memory.ts';
 import type { LiveBar } from '../market/bar.ts';
 import type { Quote } from '../market/quote.ts';
@@ -326,5 +327,171 @@ describe('status', () => {
     await letRun();
     expect(statuses).toHaveLength(count + 1);
     expect(statuses.at(-1)!.feed).toEqual({ feed: 'SIMULATED', connected: false, reason: 'pulled' });
+  });
+});
+
+describe('trouble', () => {
+  /** A bus of which parts can be broken. */
+  function breakable(time: ManualTime) {
+    const memory = createMemoryBus({ historyMs: 300_000, clock: time.clock, logger: recordingLogger().logger });
+    const listeners: ((state: BusState) => void)[] = [];
+    const control = { epoch: 'one', isAway: false, state: { connected: true, reason: null } as BusState };
+    const guard = async <T>(work: Promise<T>): Promise<T> => {
+      if (control.isAway) throw new Error('away');
+      return await work;
+    };
+    const bus = overrideBus(memory, {
+      readEpoch: () => guard(Promise.resolve(control.epoch)),
+      readLastEntries: (keys) => guard(memory.readLastEntries(keys)),
+      append: async (entries) => {
+        if (control.isAway) throw new Error('away');
+        await memory.append(entries);
+      },
+      publishQuotes: async (quotes) => {
+        if (control.isAway) throw new Error('away');
+        await memory.publishQuotes(quotes);
+      },
+      readState: () => control.state,
+      onState: (listener) => {
+        listeners.push(listener);
+        return () => void listeners.splice(listeners.indexOf(listener), 1);
+      },
+    });
+    const setConnected = (connected: boolean): void => {
+      control.isAway = !connected;
+      control.state = { connected, reason: connected ? null : 'away' };
+      for (const listener of listeners) listener(control.state);
+    };
+    return { bus, control, setConnected };
+  }
+
+  test('a symbol whose place in the log cannot be read is not subscribed before it can', async () => {
+    const time = new ManualTime(NOON);
+    const { bus, control } = breakable(time);
+    const { feed, want, ingest, time: own } = await build({ bus });
+    control.isAway = true;
+    await want('AAPL');
+    await own.advance(3_000);
+    expect(feed.calls).toEqual([]);
+    expect(ingest.readStats()).toMatchObject({ symbolsEntering: 1, symbols: 0 });
+    control.isAway = false;
+    await own.advance(1_000);
+    expect(feed.calls).toEqual(['+AAPL']);
+  });
+
+  test('a symbol that left before it was placed is never subscribed', async () => {
+    const { bus, control } = breakable(new ManualTime(NOON));
+    const { feed, want, time, ingest } = await build({ bus, demandLingerMs: 1_000 });
+    control.isAway = true;
+    await want('AAPL');
+    await bus.setDemand('api-1', new Map([['AAPL', 0]]));
+    await time.advance(8_000);
+    control.isAway = false;
+    await time.advance(8_000);
+    expect(feed.calls).toEqual([]);
+    expect(ingest.readStats()).toMatchObject({ symbolsEntering: 0, symbols: 0 });
+  });
+
+  test('while the bus is away reading goes on; when it is back the newest quote and every print are there', async () => {
+    const { bus, setConnected } = breakable(new ManualTime(NOON));
+    const { feed, want, trades, quotes, time } = await build({ bus });
+    await want('AAPL');
+    setConnected(false);
+    for (let price = 1; price <= 20; price += 1) {
+      feed.emit(print({ symbol: 'AAPL', price, timestamp: NOON + price }));
+      await time.advance(50);
+    }
+    expect([trades, quotes]).toEqual([[], []]);
+    setConnected(true);
+    await letRun();
+    expect(quotes.map(({ price }) => price)).toEqual([20]);
+    expect(trades.map(({ sequence, price }) => [sequence, price])).toEqual(
+      Array.from({ length: 20 }, (_, index) => [index + 1, index + 1]),
+    );
+  });
+
+  test('a bus that comes back with another log is asked for its name before anything is written', async () => {
+    const { bus, control, setConnected } = breakable(new ManualTime(NOON));
+    const { feed, want, trades, time } = await build({ bus });
+    await want('AAPL');
+    feed.emit(print({ symbol: 'AAPL' }));
+    await letRun();
+    setConnected(false);
+    feed.emit(print({ symbol: 'AAPL' }));
+    control.epoch = 'two';
+    setConnected(true);
+    control.isAway = true;
+    await time.advance(2_000);
+    expect(trades).toHaveLength(1);
+    control.isAway = false;
+    await time.advance(2_000);
+    expect(trades.map(({ sequence, epoch }) => [sequence, epoch])).toEqual([
+      [1, 'one'],
+      [2, 'two'],
+    ]);
+  });
+
+  test('a log that is lost without a word is noticed within seconds', async () => {
+    const { bus, control } = breakable(new ManualTime(NOON));
+    const { feed, want, trades, time } = await build({ bus });
+    await want('AAPL');
+    control.epoch = 'two';
+    await time.advance(6_000);
+    feed.emit(print({ symbol: 'AAPL' }));
+    await letRun();
+    expect(trades.map(({ epoch }) => epoch)).toEqual(['two']);
+  });
+
+  test('a start does not wait for a bus or an upstream that does not answer', async () => {
+    const { bus, setConnected } = breakable(new ManualTime(NOON));
+    setConnected(false);
+    const time = new ManualTime(NOON);
+    const feed = new ScriptedFeed();
+    const source = new ScriptedSource();
+    source.readMarketStatus = () => new Promise(() => {});
+    const { logger } = recordingLogger();
+    const ingest = createIngest({
+      feed,
+      bus: overrideBus(bus, { subscribe: () => new Promise(() => {}) }),
+      source,
+      clock: time.clock,
+      timers: time.timers,
+      logger,
+      indices: ['I:SPX'],
+    });
+    const started = ingest.start();
+    await time.advance(2_000);
+    await started;
+    const closed = ingest.close();
+    await time.advance(1_000);
+    await closed;
+    await ingest.close();
+    expect(time.pendingTimers).toBe(0);
+  });
+
+  test('an event that no fold can take harms no other of its frame', async () => {
+    const { feed, want, quotes, ingest } = await build();
+    await want('AAPL');
+    const breakPrint = (): Trade => ({ ...print({ symbol: 'AAPL' }), timestamp: Number.NEGATIVE_INFINITY });
+    feed.emit(breakPrint(), print({ symbol: 'AAPL', price: 7 }), breakPrint());
+    await letRun();
+    expect(quotes.at(-1)!.price).toBe(7);
+    expect(ingest.readStats().eventsFaulty).toBe(2);
+  });
+
+  test('closing writes what is left, and a feed that fails to close does not hinder it', async () => {
+    const { feed, want, trades, quotes, ingest, time, bus } = await build({ quoteIntervalMs: 60_000 });
+    await want('AAPL');
+    feed.emit(print({ symbol: 'AAPL', price: 1 }));
+    await letRun();
+    feed.emit(print({ symbol: 'AAPL', price: 2, timestamp: NOON + 1 }));
+    feed.close = () => Promise.reject(new Error('no'));
+    await ingest.close();
+    await letRun();
+    expect(trades).toHaveLength(2);
+    expect(quotes.map(({ price }) => price)).toEqual([1, 2]);
+    await time.advance(60_000);
+    expect(time.pendingTimers).toBe(0);
+    await bus.close();
   });
 });

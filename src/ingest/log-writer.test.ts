@@ -173,6 +173,35 @@ test('a bus that comes back with another log gets what waited, in that log', asy
   expect(bus.trades.map(([, sequence]) => sequence)).toEqual([1, 2]);
 });
 
+test('what is held back is not even tried', async () => {
+  const { bus, writer, open } = build();
+  writer.hold();
+  writer.add(print('A'), open());
+  writer.flush();
+  await letRun();
+  expect(bus.calls).toEqual([]);
+  writer.resume();
+  await letRun();
+  expect(bus.calls).toEqual([1]);
+});
+
+test('holding back in the middle ends with the call in flight', async () => {
+  const { bus, writer, open } = build();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  bus.gate = promise;
+  const counter = open();
+  writer.add(print('A'), counter);
+  writer.flush();
+  writer.add(print('A'), counter);
+  writer.hold();
+  resolve();
+  await letRun();
+  expect(bus.calls).toEqual([1]);
+  writer.resume();
+  await letRun();
+  expect(bus.calls).toEqual([1, 1]);
+});
+
 test('beyond the bound the oldest are given up, without a hole in the numbers, and the next print of each symbol says so', async () => {
   const { bus, writer, open } = build(32);
   const [a, b] = [open(), open()];

@@ -144,7 +144,7 @@ export class QuotePublisher {
       this.#cooling.push(publication);
     }
     this.#ready = [];
-    this.#arm(intervalMs);
+    this.#arm();
     if (quotes.length === 0) return;
     this.#inFlight += 1;
     try {
@@ -167,13 +167,14 @@ export class QuotePublisher {
     }
     this.#isFailing = true;
     for (const publication of publications) this.mark(publication);
-    this.#arm(RETRY_MS);
+    this.#arm();
   }
 
-  /** One timer for all: it wakes for the oldest publication whose interval ends. */
-  #arm(delayMs: number): void {
-    if (this.#cancelTick !== null || this.#closed) return;
-    if (this.#head === this.#cooling.length && !this.#isFailing) return;
+  /** One timer for all: it wakes for the oldest publication whose interval ends, which is the first one. */
+  #arm(): void {
+    const first = this.#cooling[this.#head];
+    if (this.#cancelTick !== null || this.#closed || (first === undefined && !this.#isFailing)) return;
+    const delayMs = this.#isFailing || first === undefined ? RETRY_MS : first.dueAt - this.#options.clock();
     this.#cancelTick = this.#options.timers.after(Math.max(MIN_TICK_MS, delayMs), () => {
       this.#cancelTick = null;
       this.#tick();
@@ -194,7 +195,6 @@ export class QuotePublisher {
       this.#head = 0;
     }
     if (this.#ready.length > 0) void this.#publish();
-    const next = cooling[this.#head];
-    this.#arm(this.#isFailing ? RETRY_MS : next === undefined ? 0 : next.dueAt - now);
+    this.#arm();
   }
 }
