@@ -1,9 +1,10 @@
-import { readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { CONFIG_VARIABLES, readConfig } from '../src/config.ts';
 
-const text = readFileSync(path.resolve(import.meta.dirname, '..', '.env.example'), 'utf8');
+const PROJECT = path.resolve(import.meta.dirname, '..');
+const text = readFileSync(path.join(PROJECT, '.env.example'), 'utf8');
 const entries = [...text.matchAll(/^# ([A-Z_]+)=(.*)$/gm)].map(([, name, value]) => [name!, value!] as const);
 
 describe('.env.example', () => {
@@ -24,5 +25,19 @@ describe('.env.example', () => {
 
   it('sets nothing as it stands', () => {
     expect(text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))).toEqual([]);
+  });
+});
+
+describe('the environment', () => {
+  it('is read in one place, src/main.ts, under whatever spelling', () => {
+    const readers = globSync('src/**/*.ts', { cwd: PROJECT })
+      .filter((file) => !file.endsWith('.test.ts'))
+      .flatMap((file) => {
+        const code = readFileSync(path.join(PROJECT, file), 'utf8').replace(/^\s*(\*|\/\/|\/\*).*$/gm, '');
+        const reads =
+          code.match(/\bprocess\??\.env\b|\bprocess\??\.?\[|= process\b(?!\.)|['"](node:)?process['"]/g) ?? [];
+        return reads.map(() => file);
+      });
+    expect(readers).toEqual(['src/main.ts']);
   });
 });
