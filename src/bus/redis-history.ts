@@ -7,10 +7,14 @@ import { codecs } from './codec.ts';
 import { epochKey, historyKey, logOf } from './keys.ts';
 import { LAST_ENTRY_MS } from './lifetimes.ts';
 import { execute } from './redis-pipeline.ts';
-import { appendAndPublish, runScript } from './redis-scripts.ts';
+import { appendAndPublish, runScript, trimIdle } from './redis-scripts.ts';
 
 /** One script call carries at most so many entries, so that none holds the server up for more than a few milliseconds. */
 const ENTRIES_PER_CALL = 500;
+const LOGS_PER_CALL = 100;
+
+/** A log is trimmed (and given its time to live) no more often than this, or after a tenth of its bound was appended. */
+const TRIM_INTERVAL_MS = 1_000;
 
 export type RedisHistoryOptions = {
   readonly redis: Redis;
@@ -25,6 +29,9 @@ export type RedisHistoryOptions = {
 export class RedisHistory {
   readonly #options: RedisHistoryOptions;
 
+  /** When each log was last trimmed, and the appends since. One per log that this process writes, until it stands still. */
+  readonly #trims = new Map<string, { readonly at: number; appends: number }>();
+
   constructor(options: RedisHistoryOptions) {
     this.#options = options;
   }
@@ -36,6 +43,25 @@ export class RedisHistory {
       calls.push(this.#appendOnce(entries.slice(start, start + ENTRIES_PER_CALL)));
     }
     await Promise.all(calls);
+  }
+
+  /** Cuts the logs that were written here and now stand still down to their newest entry. To be called now and then. */
+  async trimIdle(): Promise<void> {
+    const now = this.#options.clock();
+    const idle: string[] = [];
+    for (const [key, { at }] of this.#trims) {
+      if (now - at > this.#options.historyMs + TRIM_INTERVAL_MS) idle.push(key);
+    }
+    for (let start = 0; start < idle.length; start += LOGS_PER_CALL) {
+      const keys = idle.slice(start, start + LOGS_PER_CALL);
+      await runScript(this.#options.redis, trimIdle, keys, [this.#ageFloor()]);
+      for (const key of keys) this.#trims.delete(key);
+    }
+  }
+
+  /** A server that was away may have lost the logs, and the times to live with them. */
+  distrust(): void {
+    this.#trims.clear();
   }
 
   async read(log: LogKey, range: HistoryRange): Promise<LogEntry[]> {
@@ -86,20 +112,37 @@ export class RedisHistory {
 
   async #appendOnce(entries: readonly LogEntry[]): Promise<void> {
     const logs = new Map<string, number>();
+    const trims: number[] = [];
+    const args: (string | number)[] = [];
     // An entry may be older than the time limit (a print fetched late): trimming by age never reaches what is appended.
     let lowest = this.#ageFloor();
-    const args: (string | number)[] = [];
     for (const entry of entries) {
       const key = historyKey(logOf(entry));
       let index = logs.get(key);
       if (index === undefined) logs.set(key, (index = logs.size + 1));
+      if (this.#isTrimDue(key)) trims.push(index);
       const { name } = entry.kind === 'trade' ? tradeChannel(entry.symbol) : barChannel(entry.symbol);
       const text = entry.kind === 'trade' ? codecs.trade.encode(entry) : codecs.bar.encode(entry);
       args.push(index, `${entry.offset}-0`, name, text);
       lowest = Math.min(lowest, entry.offset);
     }
-    const limits = [`${lowest}-0`, this.#options.maxEntriesPerLog, LAST_ENTRY_MS];
+    const limits = [`${lowest}-0`, this.#options.maxEntriesPerLog, LAST_ENTRY_MS, trims.length, ...trims];
     await runScript(this.#options.redis, appendAndPublish, [...logs.keys()], [...limits, ...args]);
+  }
+
+  /** Counts an append to a log. Trimming at each would cost the server more than the append. */
+  #isTrimDue(key: string): boolean {
+    const now = this.#options.clock();
+    const last = this.#trims.get(key);
+    if (
+      last !== undefined &&
+      now - last.at < TRIM_INTERVAL_MS &&
+      ++last.appends < this.#options.maxEntriesPerLog / 10
+    ) {
+      return false;
+    }
+    this.#trims.set(key, { at: now, appends: 0 });
+    return true;
   }
 
   #ageFloor(): number {

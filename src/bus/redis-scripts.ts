@@ -18,19 +18,36 @@ end
 
 /**
  * Appends to logs and publishes, in one step, so that history and live agree: an entry whose number is not above its log's
- * newest is neither kept nor published, nor is any after it. Then trims, approximately, by age and by size.
- * KEYS: the logs. ARGV: the lowest id to keep, the number of entries to keep, the time to live in ms; then per entry the
- * index of its log, its id, its channel and its text. (When appending is to be fenced, this is where.)
+ * newest is neither kept nor published, nor is any after it. Then trims some of the logs, approximately, by age and by size.
+ * KEYS: the logs. ARGV: the lowest id to keep, the number of entries to keep, the time to live in ms, how many logs to trim
+ * and the index of each; then per entry the index of its log, its id, its channel and its text.
+ * (When appending is to be fenced, this is where.)
  */
 export const appendAndPublish = defineScript(`
-for i = 4, #ARGV, 4 do
+local trims = tonumber(ARGV[4])
+for i = 5 + trims, #ARGV, 4 do
   redis.call('XADD', KEYS[tonumber(ARGV[i])], ARGV[i + 1], 'data', ARGV[i + 3])
   redis.call('PUBLISH', ARGV[i + 2], ARGV[i + 3])
 end
+for i = 5, 4 + trims do
+  local log = KEYS[tonumber(ARGV[i])]
+  redis.call('XTRIM', log, 'MINID', '~', ARGV[1])
+  redis.call('XTRIM', log, 'MAXLEN', '~', ARGV[2])
+  redis.call('PEXPIRE', log, ARGV[3])
+end
+`);
+
+/**
+ * Trims logs by age, exactly, but for their newest entry. KEYS: the logs. ARGV: the lowest offset to keep.
+ */
+export const trimIdle = defineScript(`
 for i = 1, #KEYS do
-  redis.call('XTRIM', KEYS[i], 'MINID', '~', ARGV[1])
-  redis.call('XTRIM', KEYS[i], 'MAXLEN', '~', ARGV[2])
-  redis.call('PEXPIRE', KEYS[i], ARGV[3])
+  local newest = redis.call('XREVRANGE', KEYS[i], '+', '-', 'COUNT', 1)[1]
+  if newest then
+    local offset = string.match(newest[1], '^%d+')
+    local lowest = tonumber(offset) < tonumber(ARGV[1]) and offset or ARGV[1]
+    redis.call('XTRIM', KEYS[i], 'MINID', lowest .. '-0')
+  end
 end
 `);
 
@@ -51,7 +68,7 @@ end
 /** Makes the scripts known to the server. To be awaited at each connect: a server that restarted has forgotten them. */
 export async function loadScripts(redis: Redis): Promise<void> {
   await Promise.all(
-    [keepAndPublish, appendAndPublish, writeUnchanged].map((script) => redis.script('LOAD', script.lua)),
+    [keepAndPublish, appendAndPublish, trimIdle, writeUnchanged].map((script) => redis.script('LOAD', script.lua)),
   );
 }
 

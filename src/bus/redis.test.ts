@@ -75,7 +75,7 @@ describe('what outside programs find in Redis', () => {
   });
 
   it('is what is wanted: a set of symbols and a count each, renewed while a bus lives that wrote them', async () => {
-    const bus = await connectBus({ demandTotalRenewalMs: 20 });
+    const bus = await connectBus({ upkeepIntervalMs: 20 });
     await bus.publishDemandTotals(
       new Map([
         ['AAPL', 3],
@@ -124,6 +124,31 @@ describe('what outside programs find in Redis', () => {
       { action: 'pause', data: { reason: 'maintenance' } },
       { action: 'resume', data: { reason: null } },
     ]);
+  });
+});
+
+describe('the history in Redis', () => {
+  it('is cut in time: while it is written by age and size, later but for its last entry, even where it is full', async () => {
+    let now = START;
+    const bus = await connectBus({ clock: () => now, upkeepIntervalMs: 20, maxHistoryEntriesPerLog: 1_000 });
+    const length = () => raw.xlen('history:{AAPL}:trades');
+    const append = (count: number) =>
+      bus.append(Array.from({ length: count }, (_, index) => makeTrade('AAPL', offsetAt(now, index))));
+    await append(900);
+    now += 30_000;
+    await append(900);
+    expect(await length()).toBeLessThan(1_200);
+    now += 31_000;
+    await append(10);
+    expect(await length()).toBeLessThan(1_100);
+    now += 20_000;
+    await raw.xadd('history:{MSFT}:trades', `${offsetAt(START)}-0`, 'data', 'of another writer');
+    now += 42_000;
+    await expect.poll(length).toBe(1);
+    const [last] = await bus.readLastEntries([{ kind: 'trade', symbol: 'AAPL' }]);
+    expect(last!.offset).toBe(offsetAt(START + 61_000, 9));
+    expect(await raw.pttl('history:{AAPL}:trades')).toBeGreaterThan(86_400_000);
+    expect(await raw.xlen('history:{MSFT}:trades')).toBe(1);
   });
 });
 

@@ -6,7 +6,7 @@ import type { Bus, BusState, Channel, HistoryRange, IngestStatus, LogEntry, LogK
 import { codecs } from './codec.ts';
 import { FanOut } from './fan-out.ts';
 import { quoteKey, statusKey } from './keys.ts';
-import { DEMAND_LEASE_MS, DEMAND_TOTAL_RENEWAL_MS, QUOTE_KEEP_MS, STATUS_KEEP_MS } from './lifetimes.ts';
+import { DEMAND_LEASE_MS, QUOTE_KEEP_MS, STATUS_KEEP_MS, UPKEEP_INTERVAL_MS } from './lifetimes.ts';
 import { RedisConnection } from './redis-connection.ts';
 import { RedisDemand } from './redis-demand.ts';
 import { RedisHistory } from './redis-history.ts';
@@ -27,8 +27,8 @@ export type RedisBusOptions = {
   readonly maxPendingMessages?: number;
   /** Default 25 s. */
   readonly demandLeaseMs?: number;
-  /** How often the published totals of demand are written again before they expire. Default 60 s. */
-  readonly demandTotalRenewalMs?: number;
+  /** How often the totals of demand are written again before they expire, and logs that stand still are cut. Default 60 s. */
+  readonly upkeepIntervalMs?: number;
   /** See {@link RedisConnection}. */
   readonly pingIntervalMs?: number;
   readonly pingDeadlineMs?: number;
@@ -67,7 +67,7 @@ class RedisBus implements Bus {
   readonly #fanOut: FanOut;
   readonly #topics = new Map<string, Topic>();
   readonly #stateListeners = new Set<(state: BusState) => void>();
-  readonly #totalsTimer: NodeJS.Timeout;
+  readonly #upkeepTimer: NodeJS.Timeout;
   #state: BusState;
   #pending = 0;
   #published = 0;
@@ -113,16 +113,19 @@ class RedisBus implements Bus {
     });
     this.#state = this.#readConnections();
     this.#publisher.onState((state) => {
-      if (!state.connected) this.#demand.distrust();
+      if (!state.connected) {
+        this.#demand.distrust();
+        this.#history.distrust();
+      }
       this.#updateState();
     });
     this.#subscriber.connection.onState(() => this.#updateState());
-    this.#totalsTimer = setInterval(() => {
-      this.#demand.renewTotals().catch((error: unknown) => {
-        this.#logger.debug({ reason: messageOf(error) }, 'could not renew the totals of demand');
+    this.#upkeepTimer = setInterval(() => {
+      Promise.all([this.#demand.renewTotals(), this.#history.trimIdle()]).catch((error: unknown) => {
+        this.#logger.debug({ reason: messageOf(error) }, 'the upkeep of what is kept in Redis waits until it is back');
       });
-    }, options.demandTotalRenewalMs ?? DEMAND_TOTAL_RENEWAL_MS);
-    this.#totalsTimer.unref();
+    }, options.upkeepIntervalMs ?? UPKEEP_INTERVAL_MS);
+    this.#upkeepTimer.unref();
   }
 
   async publishQuotes(quotes: readonly Messages['quote'][]): Promise<void> {
@@ -236,7 +239,7 @@ class RedisBus implements Bus {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    clearInterval(this.#totalsTimer);
+    clearInterval(this.#upkeepTimer);
     this.#stateListeners.clear();
     this.#fanOut.clear();
     this.#topics.clear();
