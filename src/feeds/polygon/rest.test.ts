@@ -307,11 +307,20 @@ describe('bars', () => {
     ['DAY', 'day', 101],
   ] as const)('of a %s ask for enough of what they are made of', async (interval, timespan, limit) => {
     answerInTurn({ body: { results: [AGGREGATE] } });
-    const bars = await open().readBars({ symbol: 'I:SPX', interval, from: 0, to: NOW + 1, limit: 100 });
+    const bars = await open().readBars({ symbol: 'I:SPX', interval, from: Date.UTC(2020), to: NOW + 1, limit: 100 });
     expect(bars).toHaveLength(1);
     expect(requests[0]!.url).toBe(
-      `/v2/aggs/ticker/I%3ASPX/range/1/${timespan}/0/${NOW}?adjusted=true&sort=asc&limit=${limit}`,
+      `/v2/aggs/ticker/I%3ASPX/range/1/${timespan}/${Date.UTC(2020)}/${NOW}?adjusted=true&sort=asc&limit=${limit}`,
     );
+  });
+
+  it('are asked for from the beginning of all history at the earliest', async () => {
+    answerInTurn({ body: { results: [AGGREGATE] } });
+    const query = { symbol: 'AAPL', interval: 'DAY', limit: 1 } as const;
+    expect(await open().readBars({ ...query, from: 0, to: NOW + 1 })).toHaveLength(1);
+    expect(requests[0]!.url).toContain(`/${Date.UTC(2000)}/`);
+    expect(await open().readBars({ ...query, from: 0, to: 1000 })).toEqual([]);
+    expect(requests).toHaveLength(1);
   });
 
   it('of an index have no volume', async () => {

@@ -19,6 +19,7 @@ import {
   readTrade,
   readUpstreamStatus,
 } from './answers.ts';
+import { EARLIEST_MS } from './values.ts';
 import { REST_LIMITS, RestClient, type RestLimits } from './rest-client.ts';
 import { systemTimers, type Timers } from './timers.ts';
 
@@ -149,8 +150,9 @@ export function createPolygonRest(options: PolygonRestOptions): PolygonRest {
     },
 
     async readBars({ symbol, interval, from, to, limit }, signal) {
-      if (limit < 1 || to <= from) return [];
-      const window = `1/${TIMESPAN[interval]}/${Math.floor(from)}/${Math.ceil(to) - 1}`;
+      if (limit < 1 || to <= from || to <= EARLIEST_MS) return [];
+      // A time before all history may be taken for a mistake.
+      const window = `1/${TIMESPAN[interval]}/${Math.max(EARLIEST_MS, Math.floor(from))}/${Math.ceil(to) - 1}`;
       const page = Math.min(MAX_PAGE, limit * BASE_BARS[interval] + BASE_BARS[interval]);
       const path = `/v2/aggs/ticker/${encodeURIComponent(symbol)}/range/${window}?adjusted=true&sort=asc&limit=${page}`;
       const read = (value: unknown) => readBar(value, symbol, interval, clock());
@@ -171,7 +173,7 @@ export function createPolygonRest(options: PolygonRestOptions): PolygonRest {
       const query = new URLSearchParams({ sort: 'timestamp', limit: String(Math.min(limit, MAX_PAGE)) });
       query.set('order', from === undefined ? 'desc' : 'asc');
       // In nanoseconds, as text: they pass 2^53.
-      if (from !== undefined) query.set('timestamp.gte', `${Math.ceil(from)}000000`);
+      if (from !== undefined) query.set('timestamp.gte', `${Math.max(EARLIEST_MS, Math.ceil(from))}000000`);
       if (to !== undefined) query.set('timestamp.lt', `${Math.ceil(to)}000000`);
       const read = (value: unknown) => readTrade(value, symbol, clock());
       const path = `/v3/trades/${encodeURIComponent(symbol)}?${query}`;

@@ -6,7 +6,7 @@ import type { Tape } from '../../market/trade.ts';
  */
 
 /** 2000-01-01: no tick history of the upstream is older. */
-const EARLIEST_MS = 946_684_800_000;
+export const EARLIEST_MS = 946_684_800_000;
 
 /** A tick from further ahead is a broken clock, and would stand as the newest state for as long. */
 export const FUTURE_TOLERANCE_MS = 24 * 60 * 60 * 1000;
