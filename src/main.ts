@@ -60,17 +60,19 @@ export type Tuning = {
   readonly pingIntervalMs?: number;
   readonly maxLogBacklog?: number;
   readonly feedLimits?: Partial<FeedLimits>;
+  /** Unix ms. Default `Date.now`. */
+  readonly clock?: () => number;
 };
 
 /** The composition root: config → bus → ingest → server. */
 export async function startTapeql(config: Config, options: TapeqlOptions): Promise<Tapeql> {
   const { logger, tuning = {} } = options;
-  const now = Date.now;
+  const now = tuning.clock ?? Date.now;
   const startedAt = now();
   const stack = new AsyncDisposableStack();
   try {
-    const { bus, store, cache } = openBus(config, logger, stack);
-    const upstream = await openUpstream(config, store, logger, stack);
+    const { bus, store, cache } = openBus(config, now, logger, stack);
+    const upstream = await openUpstream(config, store, now, logger, stack);
     const calendar = createCalendar();
     const feedName = config.feed === 'simulated' ? 'SIMULATED' : feedNameOf(config.polygon.wsUrl);
     const status = new StatusBoard({
@@ -89,6 +91,7 @@ export async function startTapeql(config: Config, options: TapeqlOptions): Promi
       feed = createPolygonFeed({
         ...upstream.socket,
         name: feedName,
+        clock: now,
         logger: logger.child({ part: 'feed' }),
         ...(tuning.feedLimits !== undefined && { limits: tuning.feedLimits }),
       });
@@ -124,22 +127,24 @@ export async function startTapeql(config: Config, options: TapeqlOptions): Promi
 /** Redis where it is configured, else this process's memory; the cache's fallback is always the latter. */
 function openBus(
   config: Config,
+  clock: () => number,
   logger: Logger,
   stack: AsyncDisposableStack,
 ): { bus: Bus; store: Store; cache: Cache<MarketKinds> } {
   const [url] = config.redisUrls;
-  const memory = createMemoryStore();
+  const memory = createMemoryStore({ clock });
   const busLogger = logger.child({ part: 'bus' });
+  const historyMs = config.historyMs + RESUME_GRACE_MS;
   if (url === undefined) {
-    const bus = createMemoryBus({ historyMs: config.historyMs + RESUME_GRACE_MS, store: memory, logger: busLogger });
+    const bus = createMemoryBus({ historyMs, store: memory, clock, logger: busLogger });
     stack.defer(() => bus.close());
-    return { bus, store: memory, cache: createCache({ store: memory, kinds: marketKinds, logger: busLogger }) };
+    return { bus, store: memory, cache: createCache({ store: memory, kinds: marketKinds, clock, logger: busLogger }) };
   }
   const store = createRedisStore({ url, logger: busLogger });
   stack.defer(() => store.close());
-  const bus = createRedisBus({ url, historyMs: config.historyMs + RESUME_GRACE_MS, logger });
+  const bus = createRedisBus({ url, historyMs, clock, logger });
   stack.defer(() => bus.close());
-  return { bus, store, cache: createCache({ store, fallback: memory, kinds: marketKinds, logger: busLogger }) };
+  return { bus, store, cache: createCache({ store, fallback: memory, kinds: marketKinds, clock, logger: busLogger }) };
 }
 
 type Upstream = {
@@ -152,11 +157,12 @@ type Upstream = {
 async function openUpstream(
   config: Config,
   store: Store,
+  clock: () => number,
   logger: Logger,
   stack: AsyncDisposableStack,
 ): Promise<Upstream> {
   const open = (wsUrl: string, restUrl: string | (() => Promise<string>), apiKey: string): Upstream => {
-    const rest = createPolygonRest({ baseUrl: restUrl, apiKey, logger: logger.child({ part: 'rest' }) });
+    const rest = createPolygonRest({ baseUrl: restUrl, apiKey, clock, logger: logger.child({ part: 'rest' }) });
     stack.defer(() => rest.close());
     return { source: rest, readStats: () => rest.readStats(), socket: { url: wsUrl, apiKey } };
   };

@@ -76,7 +76,8 @@ export async function startTestTapeql(
     records,
     query: (query, variables) => postOperation(`${url}/graphql`, { query, variables }),
     readStats,
-    untilWatched: (symbols) => vi.waitFor(() => expect(listWatched(simulator)).toEqual(expect.arrayContaining([...symbols])), PATIENCE),
+    untilWatched: (symbols) =>
+      vi.waitFor(() => expect(listWatched(simulator)).toEqual(expect.arrayContaining([...symbols])), PATIENCE),
     untilOpen,
     async untilIdle() {
       await untilOpen(0);

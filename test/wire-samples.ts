@@ -27,7 +27,20 @@ export function makeWireTrade(symbol: string, fields: WireElement = {}): WireEle
 export function makeWireQuote(symbol: string, fields: WireElement = {}): WireElement {
   const now = Date.now();
   const sequence = ++lastSequence;
-  return { ev: 'Q', sym: symbol, bx: 15, ax: 12, bp: 99.99, ap: 100.01, bs: 200, as: 300, t: now, q: sequence, z: 3, ...fields };
+  return {
+    ev: 'Q',
+    sym: symbol,
+    bx: 15,
+    ax: 12,
+    bp: 99.99,
+    ap: 100.01,
+    bs: 200,
+    as: 300,
+    t: now,
+    q: sequence,
+    z: 3,
+    ...fields,
+  };
 }
 
 /** `A`: of one second, `AM`: of one minute; the last one that has ended. */

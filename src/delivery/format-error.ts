@@ -24,12 +24,13 @@ export function toGraphQLError(error: unknown): GraphQLError {
     // Made by GraphQL itself or by Yoga: meant for the client, and often without a code, or with one of its own.
     const code = codeOf(thrown);
     if (code === thrown.extensions['code']) return located ?? thrown;
-    const http = thrown.extensions['http'];
+    // A request that is none of GraphQL has no response of GraphQL's: its status is told whatever media type is accepted.
+    const http = thrown.extensions['http'] as object | undefined;
     return coded(
       code,
       code === 'INTERNAL_SERVER_ERROR' ? MASKED : thrown.message,
       located,
-      http === undefined ? {} : { http },
+      http === undefined ? {} : { http: { ...http, spec: false } },
     );
   }
   return coded('INTERNAL_SERVER_ERROR', MASKED, located);

@@ -31,7 +31,10 @@ export async function readResumed(bus: Bus, keys: readonly LogKey[], after: LogP
   const floor = Math.max(...floors);
   if (floor > after.offset) {
     const { symbol } = keys[floors.indexOf(floor)]!;
-    throw expired(`The history of ${symbol} no longer reaches back to this cursor.`, { epoch: after.epoch, offset: floor });
+    throw expired(`The history of ${symbol} no longer reaches back to this cursor.`, {
+      epoch: after.epoch,
+      offset: floor,
+    });
   }
   return parts.flat().toSorted((a, b) => a.offset - b.offset);
 }

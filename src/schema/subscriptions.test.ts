@@ -270,9 +270,7 @@ describe.each(['WebSocket', 'SSE'] as const)('over %s', (transport) => {
     for (const query of [QUOTES, TRADES]) {
       const [none] = await fail(subscribe(query, { symbols: [] }));
       expect(none!.extensions).toEqual({ code: 'BAD_USER_INPUT', argument: 'symbols' });
-      const [many] = await fail(
-        subscribe(query, { symbols: Array.from({ length: 501 }, (_, index) => `S${index}`) }),
-      );
+      const [many] = await fail(subscribe(query, { symbols: Array.from({ length: 501 }, (_, index) => `S${index}`) }));
       expect(many!.extensions).toEqual({ code: 'TOO_MANY_SYMBOLS', limit: 500 });
     }
   });
