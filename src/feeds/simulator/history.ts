@@ -52,25 +52,35 @@ export class History {
     const key = `${character.symbol} ${day.date}`;
     const known = this.#days.get(key);
     if (known !== undefined) return known;
-    const sum = sumDay(this.walk(character, day).bars, day);
-    const bar = sum.open === 0 ? null : sum;
+    const sum = new DaySum(day);
+    this.walk(character, day, Infinity, (bar) => sum.add(bar));
+    const bar = sum.open === 0 ? null : sum.freeze();
     if (this.#days.size >= MAX_KEPT_DAYS) this.#days.clear();
     this.#days.set(key, bar);
     return bar;
   }
 
+  /** Minute bars of the day that ended by `until`, oldest first; a minute without an eligible trade has none. */
+  minutesOf(character: Character, day: TradingDay, until: number): PastBar[] {
+    const bars: PastBar[] = [];
+    this.walk(character, day, until, (bar) => bars.push({ ...bar }));
+    return bars;
+  }
+
   /**
-   * Minute bars of the day that ended by `until`, oldest first (a minute without an eligible trade has none), and the
-   * price that the path has reached by then.
+   * Calls `visit` with the minute bars of the day that ended by `until`, oldest first. It is one object every time, filled
+   * anew: hundreds of thousands of them pass at the start. Returns the price that the path has reached by `until`.
    */
-  walk(character: Character, day: TradingDay, until = Infinity): { bars: PastBar[]; price: number } {
+  walk(character: Character, day: TradingDay, until: number, visit: (bar: PastBar) => void): number {
     const random = new Random(this.#seed, hashText(character.symbol), day.number);
+    const { dailyVolatility, tradesPerSecond, sharesPerTrade, ticksPerUnit } = character;
     const before = this.closeOf(character, this.#schedule.dayBefore(day));
     const close = this.closeOf(character, day);
-    const gap = this.#schedule.continuous ? 0 : character.dailyVolatility * 0.4 * random.normal();
+    const gap = this.#schedule.continuous ? 0 : dailyVolatility * 0.4 * random.normal();
     const open = toGrid(character, before * (1 + gap));
-    const late = toGrid(character, close * (1 + character.dailyVolatility * 0.1 * random.normal()));
-    const bars: PastBar[] = [];
+    const late = toGrid(character, close * (1 + dailyVolatility * 0.1 * random.normal()));
+    const floor = 1 / ticksPerUnit;
+    const bar = { start: 0, open: 0, high: 0, low: 0, close: 0, micros: 0, notional: 0, count: 0 };
     let price = before;
     for (const [from, to, target, activity] of [
       [day.startsAt, day.opensAt, open, EXTENDED_HOURS_ACTIVITY],
@@ -78,30 +88,36 @@ export class History {
       [day.closesAt, day.endsAt, late, EXTENDED_HOURS_ACTIVITY],
     ] as const) {
       const minutes = Math.round((to - from) / MS_PER_MINUTE);
-      const step = character.dailyVolatility / Math.sqrt(Math.max(1, minutes)) / (activity === 1 ? 1 : 3);
+      const step = dailyVolatility / Math.sqrt(Math.max(1, minutes)) / (activity === 1 ? 1 : 3);
       for (let minute = 0; minute < minutes; minute += 1) {
         const start = from + minute * MS_PER_MINUTE;
-        if (start + MS_PER_MINUTE > until) return { bars, price: toGrid(character, price) };
+        if (start + MS_PER_MINUTE > until) return toGrid(character, price);
         const opening = price;
         const drift = (target - price) / (minutes - minute);
-        price =
-          minute === minutes - 1
-            ? target
-            : Math.max(1 / character.ticksPerUnit, price + drift + price * step * random.normal());
+        price = minute === minutes - 1 ? target : Math.max(floor, price + drift + price * step * random.normal());
         const swing = price * step * 0.5;
         const high = Math.max(opening, price) + swing * random.next();
-        const low = Math.max(1 / character.ticksPerUnit, Math.min(opening, price) - swing * random.next());
-        const intraday = activity === 1 && !this.#schedule.continuous ? shareOfMinute(minute, minutes) : activity;
-        const trades = character.tradesPerSecond * 60 * intraday * Math.exp(0.4 * random.normal() - 0.08);
-        const luck = random.next();
-        const bulk = Math.exp(0.5 * random.normal() - 0.125);
-        // A thinly traded symbol has minutes without an eligible trade; an index has a value in each.
-        if (character.tradesPerSecond > 0 && luck > 1 - Math.exp(-trades * ELIGIBLE_SHARE)) continue;
-        bars.push(toBar(character, start, opening, high, low, price, Math.max(1, Math.round(trades)), bulk));
+        const low = Math.max(floor, Math.min(opening, price) - swing * random.next());
+        if (tradesPerSecond > 0) {
+          const intraday = activity === 1 && !this.#schedule.continuous ? shareOfMinute(minute, minutes) : activity;
+          const trades = tradesPerSecond * 60 * intraday * (0.5 + random.next());
+          // A thinly traded symbol has minutes without an eligible trade.
+          if (random.next() < Math.exp(-trades * ELIGIBLE_SHARE)) continue;
+          bar.count = Math.max(1, Math.round(trades));
+        }
+        bar.start = start;
+        bar.open = toGrid(character, opening);
+        bar.close = toGrid(character, price);
+        bar.high = toGrid(character, high);
+        bar.low = toGrid(character, low);
+        const shares = Math.round(bar.count * sharesPerTrade * (0.5 + random.next()));
+        bar.micros = shares * MICROS_PER_SHARE;
+        bar.notional = ((bar.open + bar.high + bar.low + bar.close) / 4) * shares;
+        visit(bar);
       }
       price = target;
     }
-    return { bars, price };
+    return price;
   }
 
   /** Noise of mean 0 and variance 1 at one point of one octave. */
@@ -110,43 +126,44 @@ export class History {
   }
 }
 
-/** `bars` in one: prices of the regular session (`open` is 0 where it has none), volume of all hours. */
-export function sumDay(bars: readonly PastBar[], day: TradingDay): PastBar {
-  let [open, high, low, close, micros, notional, count] = [0, -Infinity, Infinity, 0, 0, 0, 0];
-  for (const bar of bars) {
-    micros += bar.micros;
-    notional += bar.notional;
-    count += bar.count;
-    if (bar.start < day.opensAt || bar.start >= day.closesAt) continue;
-    if (open === 0) open = bar.open;
-    high = Math.max(high, bar.high);
-    low = Math.min(low, bar.low);
-    close = bar.close;
-  }
-  return { start: day.midnight, open, high, low, close, micros, notional, count };
-}
+/** A day's bars in one: prices of the regular session (`open` is 0 where it has none), volume of all hours. */
+export class DaySum {
+  readonly #day: TradingDay;
+  open = 0;
+  #high = -Infinity;
+  #low = Infinity;
+  #close = 0;
+  #micros = 0;
+  #notional = 0;
+  #count = 0;
 
-function toBar(
-  character: Character,
-  start: number,
-  open: number,
-  high: number,
-  low: number,
-  close: number,
-  trades: number,
-  bulk: number,
-): PastBar {
-  const bar = {
-    start,
-    open: toGrid(character, open),
-    high: toGrid(character, high),
-    low: toGrid(character, low),
-    close: toGrid(character, close),
-  };
-  if (character.tradesPerSecond === 0) return { ...bar, micros: 0, notional: 0, count: 0 };
-  const shares = Math.max(1, Math.round(trades * character.sharesPerTrade * bulk));
-  const typical = (bar.open + bar.high + bar.low + bar.close) / 4;
-  return { ...bar, micros: shares * MICROS_PER_SHARE, notional: typical * shares, count: trades };
+  constructor(day: TradingDay) {
+    this.#day = day;
+  }
+
+  add(bar: PastBar): void {
+    this.#micros += bar.micros;
+    this.#notional += bar.notional;
+    this.#count += bar.count;
+    if (bar.start < this.#day.opensAt || bar.start >= this.#day.closesAt) return;
+    if (this.open === 0) this.open = bar.open;
+    if (bar.high > this.#high) this.#high = bar.high;
+    if (bar.low < this.#low) this.#low = bar.low;
+    this.#close = bar.close;
+  }
+
+  freeze(): PastBar {
+    return {
+      start: this.#day.midnight,
+      open: this.open,
+      high: this.#high,
+      low: this.#low,
+      close: this.#close,
+      micros: this.#micros,
+      notional: this.#notional,
+      count: this.#count,
+    };
+  }
 }
 
 /** Activity of a minute of the regular session against its mean; an early close has the same shape, shortened. */

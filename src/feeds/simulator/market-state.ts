@@ -1,7 +1,7 @@
 import { DAY_MS } from '../../market/calendar-time.ts';
 import { freezeBar } from './bar-window.ts';
 import type { PastBar } from './bar-window.ts';
-import { HISTORY_DAYS, History, hashText, sumDay } from './history.ts';
+import { DaySum, HISTORY_DAYS, History, hashText } from './history.ts';
 import { Index, Instrument } from './instrument.ts';
 import type { Character } from './instrument.ts';
 import { INDICES, LISTINGS } from './listings.ts';
@@ -96,7 +96,7 @@ export class MarketState {
     }
     if (order === 'asc') days.reverse();
     for (const day of days) {
-      const ofDay = this.history.walk(item.character, day, this.beganAt).bars.filter(within);
+      const ofDay = this.history.minutesOf(item.character, day, this.beganAt).filter(within);
       yield* order === 'asc' ? ofDay : ofDay.reverse();
     }
     if (order === 'asc') yield* ofTape;
@@ -131,11 +131,16 @@ export class MarketState {
   #takeUp(item: Instrument | Index): void {
     const { history, schedule, beganAt } = this;
     const day = schedule.dayAt(beganAt);
-    const { bars, price } = history.walk(item.character, day, beganAt);
+    const sum = new DaySum(day);
+    let last: PastBar | null = null;
+    const price = history.walk(item.character, day, beganAt, (bar) => {
+      sum.add(bar);
+      last = bar;
+    });
     item.previousDay = history.dayBarOf(item.character, schedule.dayBefore(day));
-    item.lastMinute = bars.at(-1) ?? null;
+    item.lastMinute = last;
     item.day.reset(day.midnight);
-    Object.assign(item.day, sumDay(bars, day));
+    Object.assign(item.day, sum.freeze());
     if (item instanceof Index) {
       item.value = price;
       item.time = beganAt;

@@ -189,7 +189,7 @@ export class Tape {
     this.#market +=
       (MARKET_DAILY_VOLATILITY / Math.sqrt(SECONDS_PER_SESSION)) * this.#random.normal() -
       this.#market * MARKET_REVERSION_PER_SECOND;
-    if (this.#nextArrival === Infinity || this.#nextArrival >= time) this.#planArrival(time);
+    this.#planArrival(time);
     if (this.#activity(time) > 0) {
       this.#valueIndices(time);
       if (time % 30_000 === 0) this.#sendBands(time);
