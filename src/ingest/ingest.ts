@@ -1,10 +1,12 @@
-import type { Bus, BusState, LogKey } from '../bus/bus.ts';
+import type { Bus, BusState } from '../bus/bus.ts';
 import type { Feed, FeedEvent } from '../feeds/feed.ts';
 import type { Logger } from '../market/logger.ts';
 import type { Quote } from '../market/quote.ts';
 import type { FeedStatus } from '../market/service-status.ts';
 import type { MarketDataSource } from '../market/source.ts';
+import { Admission } from './admission.ts';
 import { Demand } from './demand.ts';
+import { EpochWatch } from './epoch-watch.ts';
 import { LogWriter } from './log-writer.ts';
 import { MarketHours } from './market-hours.ts';
 import { QuoteFold } from './quote-book.ts';
@@ -12,17 +14,10 @@ import { createPublication, QuotePublisher, type Publication } from './quote-pub
 import { Seeder } from './seeder.ts';
 import { Sequencer, type LogCounter } from './sequencer.ts';
 import { StatusPublisher } from './status-publisher.ts';
-import type { Timers } from './timers.ts';
+import { TimerGroup, waitAtMost, type Timers } from './timers.ts';
 
-/** Symbols that become wanted within it share the look-ups on the bus and upstream. */
-const ADMISSION_DELAY_MS = 2;
-const MAX_ADMISSION = 1_000;
-const LOGS_PER_SYMBOL = 3;
-const ADMISSION_RETRY_MS = 500;
 /** A first quote waits so long at most for the snapshot that makes it whole. */
 const SEED_WAIT_MS = 1_000;
-/** How often it is looked whether the log on the bus is still the same. */
-const EPOCH_CHECK_MS = 5_000;
 /** A start does not wait longer for an upstream or a bus that is away. */
 const FIRST_LOOK_MS = 1_000;
 /** What is still to be written when ingest closes has this long. */
@@ -80,12 +75,11 @@ class SingleWriter implements Ingest {
   readonly #quotes: QuotePublisher;
   readonly #seeder: Seeder;
   readonly #demand: Demand;
-  /** Bounded by `maxSymbols`, as is `#entering`. */
+  readonly #epoch: EpochWatch;
+  readonly #admission: Admission;
+  readonly #timers: TimerGroup;
+  /** Bounded by `maxSymbols`. */
   readonly #slots = new Map<string, Slot>();
-  /** Wanted, but their place in the log is not known yet. */
-  readonly #entering = new Set<string>();
-  #isAdmitting = false;
-  readonly #timers = new Set<() => void>();
   #stopBusState: (() => void) | null = null;
   #feedWasConnected = false;
   #isConnected = false;
@@ -103,6 +97,7 @@ class SingleWriter implements Ingest {
   constructor(options: IngestOptions) {
     const { bus, clock, timers, logger, source } = options;
     this.#options = options;
+    this.#timers = new TimerGroup(timers);
     this.#hours = new MarketHours();
     this.#status = new StatusPublisher({
       bus,
@@ -122,6 +117,16 @@ class SingleWriter implements Ingest {
       logger,
       ...(options.maxWaitingEntries !== undefined && { maxWaiting: options.maxWaitingEntries }),
     });
+    this.#epoch = new EpochWatch({ bus, sequencer: this.#sequencer, log: this.#log, timers, logger });
+    this.#admission = new Admission({
+      bus,
+      epoch: this.#epoch,
+      log: this.#log,
+      sequencer: this.#sequencer,
+      timers,
+      logger,
+      onAdmitted: (counters) => this.#open(counters),
+    });
     this.#quotes = new QuotePublisher({ bus, clock, timers, logger, intervalMs: options.quoteIntervalMs ?? 100 });
     this.#seeder = new Seeder({
       source,
@@ -139,20 +144,19 @@ class SingleWriter implements Ingest {
       lingerMs: options.demandLingerMs ?? 10_000,
       pinned: options.indices,
       ...(options.maxSymbols !== undefined && { maxSymbols: options.maxSymbols }),
-      onWanted: (symbols) => this.#enter(symbols),
+      onWanted: (symbols) => this.#admission.enter(symbols),
       onUnwanted: (symbols) => this.#leave(symbols),
     });
   }
 
   async start(): Promise<void> {
-    const { bus, feed } = this.#options;
+    const { bus, feed, timers } = this.#options;
     this.#stopBusState = bus.onState((state) => this.#followBus(state));
-    if (!bus.readState().connected) this.#log.hold();
-    const statusRead = this.#status.start();
+    const [epochRead, statusRead] = [this.#epoch.start(), this.#status.start()];
     feed.start({ onEvents: (events) => this.#take(events), onStatus: (status) => this.#followFeed(status) });
     // The hours come before the first symbols: the day of a snapshot depends on them.
-    await this.#within(FIRST_LOOK_MS, Promise.all([this.#checkEpoch(), statusRead]));
-    if (this.#closing === null) await this.#within(FIRST_LOOK_MS, this.#demand.start());
+    await waitAtMost(FIRST_LOOK_MS, timers, Promise.all([epochRead, statusRead]));
+    if (this.#closing === null) await waitAtMost(FIRST_LOOK_MS, timers, this.#demand.start());
   }
 
   readStats(): Readonly<Record<string, number>> {
@@ -167,7 +171,7 @@ class SingleWriter implements Ingest {
       feedGaps: this.#feedGaps,
       lagMs: this.#lagMs,
       symbols: this.#slots.size,
-      symbolsEntering: this.#entering.size,
+      symbolsEntering: this.#admission.size,
       ...this.#demand.readStats(),
       ...this.#quotes.readStats(),
       ...this.#log.readStats(),
@@ -184,9 +188,13 @@ class SingleWriter implements Ingest {
   async #close(): Promise<void> {
     this.#stopBusState?.();
     this.#seeder.close();
-    for (const cancel of this.#timers) cancel();
+    this.#admission.close();
+    this.#epoch.close();
+    this.#timers.close();
     const closings = await Promise.allSettled([this.#demand.close(), this.#options.feed.close()]);
-    await this.#drain();
+    this.#log.flush();
+    const written = Promise.all([this.#log.settle(), this.#quotes.drain()]);
+    await waitAtMost(DRAIN_MS, this.#options.timers, written);
     this.#log.close();
     this.#quotes.close();
     await this.#status.close();
@@ -248,63 +256,24 @@ class SingleWriter implements Ingest {
     this.#options.logger.error(fields, 'An event could not be taken; further ones are counted only.');
   }
 
-  #enter(symbols: readonly string[]): void {
-    for (const symbol of symbols) this.#entering.add(symbol);
-    this.#admitLater(ADMISSION_DELAY_MS);
-  }
-
-  #admitLater(delayMs: number): void {
-    if (this.#isAdmitting || this.#closing !== null) return;
-    this.#isAdmitting = true;
-    this.#after(delayMs, () => void this.#admit());
-  }
-
-  /** Places symbols in the log, then subscribes them upstream: when their first event comes, its number is known. */
-  async #admit(): Promise<void> {
-    let retryMs = 0;
-    const batch = [...this.#entering].slice(0, MAX_ADMISSION);
-    const keys = batch.flatMap((symbol) => listLogs(symbol));
-    try {
-      // A symbol that left and returns may have entries that still wait: its numbers go on from those.
-      await this.#log.settle();
-      if (this.#sequencer.epoch === '') await this.#readEpoch();
-      const lastEntries = await this.#options.bus.readLastEntries(keys);
-      this.#open(batch, lastEntries);
-    } catch (error) {
-      this.#options.logger.warn(
-        { error: String(error), symbols: batch.length },
-        'Symbols wait for their place in the log.',
-      );
-      retryMs = ADMISSION_RETRY_MS;
-    }
-    this.#isAdmitting = false;
-    if (this.#entering.size > 0) this.#admitLater(retryMs);
-  }
-
-  #open(batch: readonly string[], lastEntries: Awaited<ReturnType<Bus['readLastEntries']>>): void {
-    if (this.#closing !== null) return;
-    const opened: string[] = [];
-    for (const [index, symbol] of batch.entries()) {
-      const counter = this.#sequencer.openLog(
-        lastEntries.slice(index * LOGS_PER_SYMBOL, (index + 1) * LOGS_PER_SYMBOL),
-      );
-      if (!this.#entering.delete(symbol)) continue;
+  /** Subscribes upstream: when the first event of these symbols comes, there is a slot for it. */
+  #open(counters: ReadonlyMap<string, LogCounter>): void {
+    const symbols = [...counters.keys()];
+    for (const [symbol, counter] of counters) {
       const fold = new QuoteFold(symbol, this.#hours);
       const publication = createPublication(fold);
       publication.isHeld = true;
       this.#slots.set(symbol, { publication, fold, counter });
-      opened.push(symbol);
     }
-    if (opened.length === 0) return;
-    this.#options.feed.subscribe(opened);
-    this.#seeder.request(opened);
-    this.#after(SEED_WAIT_MS, () => this.#release(opened));
+    this.#options.feed.subscribe(symbols);
+    this.#seeder.request(symbols);
+    this.#timers.after(SEED_WAIT_MS, () => this.#release(symbols));
   }
 
   #leave(symbols: readonly string[]): void {
     const left: string[] = [];
     for (const symbol of symbols) {
-      this.#entering.delete(symbol);
+      this.#admission.leave(symbol);
       const slot = this.#slots.get(symbol);
       if (slot === undefined) continue;
       slot.publication.isRemoved = true;
@@ -358,70 +327,10 @@ class SingleWriter implements Ingest {
   }
 
   #followBus(state: BusState): void {
-    if (!state.connected) {
-      this.#log.hold();
-      return;
-    }
+    this.#epoch.followBus(state);
+    if (!state.connected) return;
     this.#quotes.resume();
     this.#status.publish();
     this.#demand.resume();
-    void this.#resumeLog();
   }
-
-  /** The bus may have come back without its log: that is known before anything is written. */
-  async #resumeLog(): Promise<void> {
-    try {
-      await this.#readEpoch();
-      this.#log.resume();
-    } catch {
-      if (this.#options.bus.readState().connected) this.#after(ADMISSION_RETRY_MS, () => void this.#resumeLog());
-    }
-  }
-
-  async #readEpoch(): Promise<void> {
-    const epoch = await this.#options.bus.readEpoch();
-    if (epoch === this.#sequencer.epoch) return;
-    if (this.#sequencer.epoch !== '')
-      this.#options.logger.warn({ epoch }, 'The log on the bus was lost; a new one begins.');
-    this.#sequencer.setEpoch(epoch);
-  }
-
-  async #checkEpoch(): Promise<void> {
-    try {
-      await this.#readEpoch();
-    } catch {
-      // Without the bus there is nothing to number for; the next look is in five seconds, or when it is back.
-    }
-    this.#after(EPOCH_CHECK_MS, () => void this.#checkEpoch());
-  }
-
-  async #drain(): Promise<void> {
-    this.#log.flush();
-    await this.#within(DRAIN_MS, Promise.all([this.#log.settle(), this.#quotes.drain()]));
-  }
-
-  /** Waits for `work`, but not longer than this. */
-  async #within(milliseconds: number, work: Promise<unknown>): Promise<void> {
-    const { promise: deadline, resolve } = Promise.withResolvers<void>();
-    const cancel = this.#options.timers.after(milliseconds, resolve);
-    await Promise.race([work, deadline]);
-    cancel();
-  }
-
-  #after(delayMs: number, callback: () => void): void {
-    if (this.#closing !== null) return;
-    const cancel = this.#options.timers.after(delayMs, () => {
-      this.#timers.delete(cancel);
-      callback();
-    });
-    this.#timers.add(cancel);
-  }
-}
-
-function listLogs(symbol: string): LogKey[] {
-  return [
-    { kind: 'trade', symbol },
-    { kind: 'bar', symbol, interval: 'SECOND' },
-    { kind: 'bar', symbol, interval: 'MINUTE' },
-  ];
 }

@@ -130,6 +130,26 @@ test('a held quote waits, one that nobody wants any more is not published, one w
   expect(prices()).toEqual([1]);
 });
 
+test('thousands of symbols share the timer, and each gets its last value', async () => {
+  const { publisher, bus, time } = build(100);
+  const publications = Array.from({ length: 3_000 }, (_, index) => watch(String(index)));
+  for (let price = 1; price <= 7; price += 1) {
+    for (const [index, publication] of publications.entries()) {
+      set(publisher, publication, price);
+      if (index % 300 === 299) {
+        publisher.flush();
+        await time.advance(4);
+      }
+    }
+  }
+  await time.advance(110);
+  const last = new Map(bus.published.map(({ symbol, price }) => [symbol, price]));
+  expect([...last.values()]).toEqual(publications.map(() => 7));
+  expect(bus.published.length).toBeLessThanOrEqual(5 * 3_000);
+  await time.advance(110);
+  expect(time.pendingTimers).toBe(0);
+});
+
 test('at the end the last value goes out though its interval has not ended', async () => {
   const { publisher, prices, time } = build(10_000);
   const publication = watch();

@@ -5,7 +5,7 @@ import type { MarketStatus, UpstreamMarketStatus } from '../market/market-status
 import type { FeedName, FeedStatus } from '../market/service-status.ts';
 import type { MarketDataSource } from '../market/source.ts';
 import type { MarketHours } from './market-hours.ts';
-import type { Timers } from './timers.ts';
+import { TimerGroup, type Timers } from './timers.ts';
 
 /** Sessions begin and end on minutes: looking once a second, on the second, tells it at once. */
 const TICK_MS = 1_000;
@@ -33,7 +33,7 @@ export type StatusPublisherOptions = {
 export class StatusPublisher {
   readonly #options: StatusPublisherOptions;
   readonly #abort = new AbortController();
-  readonly #timers = new Set<() => void>();
+  readonly #timers: TimerGroup;
   readonly #pending = new Set<Promise<void>>();
   #feed: FeedStatus;
   #upstream: UpstreamMarketStatus | null = null;
@@ -46,6 +46,7 @@ export class StatusPublisher {
 
   constructor(options: StatusPublisherOptions) {
     this.#options = options;
+    this.#timers = new TimerGroup(options.timers);
     this.#feed = { feed: options.feed, connected: false, reason: 'not connected yet' };
   }
 
@@ -97,7 +98,7 @@ export class StatusPublisher {
   /** Stops; what is on its way is waited for, so that nothing is published after. */
   async close(): Promise<void> {
     this.#abort.abort();
-    for (const cancel of this.#timers) cancel();
+    this.#timers.close();
     await Promise.all(this.#pending);
   }
 
@@ -117,7 +118,7 @@ export class StatusPublisher {
     const now = clock();
     const market = resolveMarketStatus(hours.calendar, this.#upstream, now);
     if (now - this.#publishedAt >= SIGN_OF_LIFE_MS || this.#hasChanged(market)) this.publish();
-    this.#after(TICK_MS - (now % TICK_MS), () => this.#tick());
+    this.#timers.after(TICK_MS - (now % TICK_MS), () => this.#tick());
   }
 
   #hasChanged(market: MarketStatus): boolean {
@@ -147,17 +148,8 @@ export class StatusPublisher {
           this.#options.logger.warn({ error: reason }, `The ${what} could not be read; the calendar stands alone.`);
         isFailing = true;
       }
-      this.#after(delayMs, () => void run());
+      this.#timers.after(delayMs, () => void run());
     };
     await run();
-  }
-
-  #after(delayMs: number, callback: () => void): void {
-    if (this.#abort.signal.aborted) return;
-    const cancel = this.#options.timers.after(delayMs, () => {
-      this.#timers.delete(cancel);
-      callback();
-    });
-    this.#timers.add(cancel);
   }
 }

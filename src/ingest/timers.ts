@@ -13,3 +13,42 @@ export const systemTimers: Timers = {
     };
   },
 };
+
+/** Timers that are called off together. */
+export class TimerGroup implements Timers {
+  readonly #timers: Timers;
+  readonly #pending = new Set<() => void>();
+  #closed = false;
+
+  constructor(timers: Timers) {
+    this.#timers = timers;
+  }
+
+  after(delayMs: number, callback: () => void): () => void {
+    if (this.#closed) return () => {};
+    const stop = this.#timers.after(delayMs, () => {
+      this.#pending.delete(stop);
+      callback();
+    });
+    this.#pending.add(stop);
+    return () => {
+      this.#pending.delete(stop);
+      stop();
+    };
+  }
+
+  /** Calls all of them off, and sets none any more. */
+  close(): void {
+    this.#closed = true;
+    for (const stop of this.#pending) stop();
+    this.#pending.clear();
+  }
+}
+
+/** Waits for `work`, but not longer than so many milliseconds. */
+export async function waitAtMost(milliseconds: number, timers: Timers, work: Promise<unknown>): Promise<void> {
+  const { promise: deadline, resolve } = Promise.withResolvers<void>();
+  const cancel = timers.after(milliseconds, resolve);
+  await Promise.race([work, deadline]);
+  cancel();
+}
