@@ -1,0 +1,98 @@
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { openBreakableLink } from '../testing/breakable-link.ts';
+import { type RealServer, startRealServer } from '../testing/real-server.ts';
+import { readGap } from './exchanges/resumption.ts';
+import { QuoteUpdates, Trades } from './operations.ts';
+import { createTapeqlClient } from './tapeql-client.ts';
+
+const QUICK = { initialDelayMs: 10, maxDelayMs: 100 };
+const PATIENCE = { timeout: 15_000 };
+const SYMBOLS = ['AAPL', 'MSFT', 'NVDA', 'TSLA'];
+
+let server: RealServer;
+
+beforeAll(async () => {
+  server = await startRealServer();
+});
+
+afterAll(() => server.kill());
+
+test('reads quotes by subscription and by query, which asks the server each time', async () => {
+  const fetches = vi.fn(fetch);
+  const client = createTapeqlClient({ url: server.url, fetch: fetches });
+  const seen = new Set<string>();
+  const { unsubscribe } = client.urql
+    .subscription(QuoteUpdates, { symbols: SYMBOLS })
+    .subscribe(({ data }) => data && seen.add(data.quoteUpdates.symbol));
+  await vi.waitFor(() => expect([...seen].toSorted()).toEqual(SYMBOLS), PATIENCE);
+  expect(client.connection.getState()).toEqual({ status: 'live' });
+  unsubscribe();
+
+  for (let asked = 1; asked <= 2; asked++) {
+    const { data, error } = await client.urql.query('query { quote(symbol: "AAPL") { symbol price } }', {}).toPromise();
+    expect(error).toBeUndefined();
+    expect(data).toMatchObject({ quote: { symbol: 'AAPL', price: expect.any(Number) } });
+    expect(fetches).toHaveBeenCalledTimes(asked);
+  }
+  await client.dispose();
+});
+
+test('every print arrives once and in order over a link that breaks again and again', async () => {
+  const link = await openBreakableLink(server.url);
+  const client = createTapeqlClient({ url: link.url, backoff: QUICK });
+  const sequences = new Map<string, number[]>();
+  let gaps = 0;
+  let prints = 0;
+  client.urql.subscription(Trades, { symbols: SYMBOLS }).subscribe((result) => {
+    if (readGap(result) !== null) gaps++;
+    if (!result.data) return;
+    const { symbol, sequence } = result.data.trades;
+    prints++;
+    sequences.set(symbol, [...(sequences.get(symbol) ?? []), sequence]);
+  });
+  for (let cuts = 0; cuts < 5; cuts++) {
+    const before = prints;
+    await vi.waitFor(() => expect(prints).toBeGreaterThan(before + 5), PATIENCE);
+    link.cut();
+    await vi.waitFor(() => expect(client.connection.getState().status).not.toBe('live'), { interval: 1 });
+  }
+  const before = prints;
+  await vi.waitFor(() => expect(prints).toBeGreaterThan(before + 5), PATIENCE);
+  await client.dispose();
+  await link.close();
+
+  for (const [symbol, received] of sequences) {
+    const first = received[0]!;
+    expect({ symbol, received }).toEqual({ symbol, received: received.map((_, index) => first + index) });
+  }
+  expect(gaps).toBe(0);
+});
+
+test('sends its credentials with requests and with the connection', async () => {
+  const sent: (string | null)[] = [];
+  const opened: string[] = [];
+  class RecordingSocket extends WebSocket {
+    override send(data: string): void {
+      opened.push(data);
+      super.send(data);
+    }
+  }
+  let token = 'first';
+  const client = createTapeqlClient({
+    url: server.url,
+    readCredentials: () => ({ authorization: `Bearer ${token}` }),
+    webSocket: RecordingSocket,
+    fetch: (input, init) => {
+      sent.push(new Headers(init?.headers).get('authorization'));
+      return fetch(input, init);
+    },
+  });
+  await client.urql.query('{ __typename }', {}).toPromise();
+  token = 'second';
+  await client.urql.query('query Again { __typename }', {}).toPromise();
+  client.urql.subscription(QuoteUpdates, { symbols: ['AAPL'] }).subscribe(() => {});
+  await vi.waitFor(() => expect(opened.length).toBeGreaterThan(0));
+  await client.dispose();
+  expect(sent).toEqual(['Bearer first', 'Bearer second']);
+  expect(JSON.parse(opened[0]!)).toEqual({ type: 'connection_init', payload: { authorization: 'Bearer second' } });
+});

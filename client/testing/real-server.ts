@@ -1,0 +1,41 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+export type RealServer = {
+  readonly url: string;
+  /** Ends it in order, with 1001 to its clients. */
+  readonly stop: () => Promise<void>;
+  /** Ends it at once. */
+  readonly kill: () => Promise<void>;
+};
+
+/** The server as `npm start` has it, in its own process, with the simulated feed. */
+export async function startRealServer(port = 0): Promise<RealServer> {
+  const root = fileURLToPath(new URL('../../', import.meta.url));
+  const child = spawn(process.execPath, ['src/main.ts'], {
+    cwd: root,
+    env: { PATH: process.env['PATH'], PORT: String(port), FEED: 'simulated' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, 'exit');
+    child.kill(signal);
+    await exited;
+  };
+  const url = await readUrl(child);
+  return { url: `${url}/graphql`, stop: () => end('SIGTERM'), kill: () => end('SIGKILL') };
+}
+
+/** What its log says that it listens on. The log is read to its end, so that the server never waits for its reader. */
+function readUrl(child: ChildProcess): Promise<string> {
+  return new Promise((resolve, reject) => {
+    child.once('exit', (status) => reject(new Error(`the server ended with ${status} before it listened`)));
+    createInterface({ input: child.stdout! }).on('line', (line) => {
+      const { url } = JSON.parse(line) as { url?: unknown };
+      if (typeof url === 'string') resolve(url);
+    });
+  });
+}
