@@ -1,46 +1,25 @@
-import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SourceUnavailableError } from '../../market/source.ts';
-import { ManualTimers } from './manual-timers.ts';
 import { RecordingLogger } from './recording-logger.ts';
 import type { RestLimits } from './rest-client.ts';
 import { createPolygonRest, type PolygonRestOptions } from './rest.ts';
+import { ScriptedRest } from './scripted-rest.ts';
 
 const KEY = 'secret-key-4711';
 const NOW = Date.UTC(2026, 10, 20, 20, 0, 0);
 const NOW_NS = `${NOW}000000`;
 
-type Answer = { status?: number; headers?: Record<string, string>; body?: unknown; text?: string };
-
-let server: Server;
-let origin: string;
-let requests: { url: string; authorization: string | undefined }[];
-/** Answers the n-th request (from 0); `null`: never answers. */
-let answer: (url: URL, count: number, request: IncomingMessage, response: ServerResponse) => Answer | null;
+let upstream: ScriptedRest;
 let logger: RecordingLogger;
 
 beforeEach(async () => {
-  requests = [];
+  upstream = await ScriptedRest.start();
   logger = new RecordingLogger();
-  server = createServer((request, response) => {
-    const url = new URL(request.url ?? '', origin);
-    requests.push({ url: request.url ?? '', authorization: request.headers.authorization });
-    const reply = answer(url, requests.length - 1, request, response);
-    if (reply === null) return;
-    response.writeHead(reply.status ?? 200, { 'content-type': 'application/json', ...reply.headers });
-    response.end(reply.text ?? JSON.stringify(reply.body ?? {}));
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 });
 
 afterEach(async () => {
-  server.close();
-  server.closeAllConnections();
-  if (server.listening) await once(server, 'close');
-  const said = JSON.stringify([logger.lines, requests.map(({ url }) => url)]);
+  await upstream[Symbol.asyncDispose]();
+  const said = JSON.stringify([logger.lines, upstream.requests.map(({ url }) => url)]);
   if (said.includes(KEY)) throw new Error('the key was logged, or put into a URL');
 });
 
@@ -48,12 +27,14 @@ afterEach(async () => {
 const QUICK: Partial<RestLimits> = { initialDelayMs: 1, maxDelayMs: 2, timeoutMs: 60_000 };
 
 function open(options: Partial<PolygonRestOptions> = {}) {
-  return createPolygonRest({ baseUrl: origin, apiKey: KEY, logger, limits: QUICK, clock: () => NOW, ...options });
-}
-
-/** Answers that follow one another; the last one stays. */
-function answerInTurn(...answers: Answer[]) {
-  answer = (_, count) => answers[Math.min(count, answers.length - 1)]!;
+  return createPolygonRest({
+    baseUrl: upstream.origin,
+    apiKey: KEY,
+    logger,
+    limits: QUICK,
+    clock: () => NOW,
+    ...options,
+  });
 }
 
 const failureOf = (promise: Promise<unknown>) =>
@@ -78,9 +59,9 @@ const SNAPSHOT = {
 
 describe('quotes of stocks', () => {
   it('come from the snapshot', async () => {
-    answerInTurn({ body: { status: 'OK', count: 1, tickers: [SNAPSHOT] } });
+    upstream.answerInTurn({ body: { status: 'OK', count: 1, tickers: [SNAPSHOT] } });
     const quotes = await open().readQuotes(['AAPL', 'NOSUCH']);
-    expect(requests).toEqual([
+    expect(upstream.requests).toEqual([
       { url: '/v2/snapshot/locale/us/markets/stocks/tickers?tickers=AAPL,NOSUCH', authorization: `Bearer ${KEY}` },
     ]);
     expect([...quotes]).toEqual([
@@ -109,7 +90,7 @@ describe('quotes of stocks', () => {
   });
 
   const priceOf = async (change: object, options: Partial<PolygonRestOptions> = {}) => {
-    answerInTurn({ body: { tickers: [{ ...SNAPSHOT, ...change }] } });
+    upstream.answerInTurn({ body: { tickers: [{ ...SNAPSHOT, ...change }] } });
     return (await open(options).readQuotes(['AAPL'])).get('AAPL')?.price;
   };
   const ZEROS = { o: 0, h: 0, l: 0, c: 0, v: 0, vw: 0 };
@@ -133,7 +114,7 @@ describe('quotes of stocks', () => {
   });
 
   it('have no figures of a day that has not begun', async () => {
-    answerInTurn({
+    upstream.answerInTurn({
       body: { tickers: [{ ticker: 'AAPL', day: ZEROS, min: ZEROS, prevDay: SNAPSHOT.prevDay, updated: 0 }] },
     });
     expect((await open().readQuotes(['AAPL'])).get('AAPL')).toMatchObject({
@@ -153,7 +134,7 @@ describe('quotes of stocks', () => {
   });
 
   it('are asked for in batches, each symbol once', async () => {
-    answer = (url) => ({
+    upstream.answer = (url) => ({
       body: {
         tickers: url.searchParams
           .get('tickers')!
@@ -164,24 +145,24 @@ describe('quotes of stocks', () => {
     const symbols = Array.from({ length: 600 }, (_, n) => `SYM${n}`);
     const quotes = await open().readQuotes([...symbols, ...symbols, 'not a symbol']);
     expect(quotes.size).toBe(600);
-    expect(requests).toHaveLength(3);
+    expect(upstream.requests).toHaveLength(3);
   });
 
   it('are not asked for where there are none', async () => {
     expect(await open().readQuotes([])).toEqual(new Map());
-    expect(requests).toEqual([]);
+    expect(upstream.requests).toEqual([]);
   });
 
   it('of bad elements are left out and counted, and so is what nobody asked for', async () => {
     const rest = open();
     const bad = [null, 7, [], {}, { ticker: 'not a symbol' }, { ticker: 'MSFT' }, { ...SNAPSHOT, ticker: 7 }];
-    answerInTurn({ body: { tickers: [...bad, SNAPSHOT, { ...SNAPSHOT, ticker: 'IBM' }] } });
+    upstream.answerInTurn({ body: { tickers: [...bad, SNAPSHOT, { ...SNAPSHOT, ticker: 'IBM' }] } });
     expect([...(await rest.readQuotes(['AAPL', 'MSFT'])).keys()]).toEqual(['AAPL']);
     expect(rest.readStats()['badElements']).toBe(7);
   });
 
   it.each([null, [], 7, 'x', {}, { tickers: null }, { tickers: { AAPL: 1 } }])('are none in %j', async (body) => {
-    answerInTurn({ text: JSON.stringify(body) });
+    upstream.answerInTurn({ text: JSON.stringify(body) });
     expect(await open().readQuotes(['AAPL'])).toEqual(new Map());
   });
 });
@@ -196,7 +177,7 @@ const INDEX = {
 
 describe('quotes of indices', () => {
   it('come from the universal snapshot, beside those of stocks', async () => {
-    answer = (url) =>
+    upstream.answer = (url) =>
       url.pathname === '/v3/snapshot'
         ? { body: { results: [INDEX, { error: 'NOT_FOUND', message: 'Ticker not found.', ticker: 'I:NONE' }] } }
         : { body: { tickers: [SNAPSHOT] } };
@@ -221,7 +202,7 @@ describe('quotes of indices', () => {
       timestamp: NOW - 3000,
       receivedAt: NOW,
     });
-    expect(requests.map(({ url }) => url)).toContain('/v3/snapshot?ticker.any_of=I%3ASPX,I%3ANONE&limit=250');
+    expect(upstream.requests.map(({ url }) => url)).toContain('/v3/snapshot?ticker.any_of=I%3ASPX,I%3ANONE&limit=250');
     expect(rest.readStats()['badElements']).toBe(0);
   });
 
@@ -231,12 +212,12 @@ describe('quotes of indices', () => {
     [{ value: 0, session: { previous_close: 3978.5 } }, 3978.5],
     [{ value: 0, session: null }, undefined],
   ])('have the next best price where %j', async (change, price) => {
-    answerInTurn({ body: { results: [{ ...INDEX, ...change }] } });
+    upstream.answerInTurn({ body: { results: [{ ...INDEX, ...change }] } });
     expect((await open().readQuotes(['I:SPX'])).get('I:SPX')?.price).toBe(price);
   });
 
   it('that the plan does not include are not known of, and the stocks are answered', async () => {
-    answer = (url) =>
+    upstream.answer = (url) =>
       url.pathname === '/v3/snapshot'
         ? { status: 403, body: { status: 'NOT_AUTHORIZED', message: 'You are not entitled to this data.' } }
         : { body: { tickers: [SNAPSHOT] } };
@@ -246,7 +227,7 @@ describe('quotes of indices', () => {
   });
 
   it('that fail for now fail the whole', async () => {
-    answer = (url) => (url.pathname === '/v3/snapshot' ? { status: 500 } : { body: { tickers: [SNAPSHOT] } });
+    upstream.answer = (url) => (url.pathname === '/v3/snapshot' ? { status: 500 } : { body: { tickers: [SNAPSHOT] } });
     const error = await failureOf(open().readQuotes(['I:SPX', 'AAPL']));
     expect(error.retryAfterMs).toBeGreaterThan(0);
   });
@@ -257,7 +238,7 @@ const AGGREGATE = { o: 115.55, h: 117.59, l: 114.13, c: 115.97, v: 131704427, vw
 describe('the previous close', () => {
   it('is the bar of that day in New York', async () => {
     // 2020-11-10 16:00 in New York.
-    answerInTurn({ body: { results: [{ T: 'AAPL', ...AGGREGATE, t: 1605042000000 }] } });
+    upstream.answerInTurn({ body: { results: [{ T: 'AAPL', ...AGGREGATE, t: 1605042000000 }] } });
     expect(await open().readPreviousClose('BRK.B')).toEqual({
       symbol: 'BRK.B',
       interval: 'DAY',
@@ -270,13 +251,13 @@ describe('the previous close', () => {
       start: Date.parse('2020-11-10T00:00:00-05:00'),
       end: Date.parse('2020-11-11T00:00:00-05:00'),
     });
-    expect(requests[0]!.url).toBe('/v2/aggs/ticker/BRK.B/prev?adjusted=true');
+    expect(upstream.requests[0]!.url).toBe('/v2/aggs/ticker/BRK.B/prev?adjusted=true');
   });
 
   it.each([{ body: { results: [] } }, { body: {} }, { status: 404, body: { status: 'NOT_FOUND' } }])(
     'of an unknown symbol is none (%j)',
     async (reply) => {
-      answerInTurn(reply);
+      upstream.answerInTurn(reply);
       expect(await open().readPreviousClose('NOSUCH')).toBeNull();
     },
   );
@@ -288,7 +269,9 @@ describe('bars', () => {
   const startsOf = (bars: readonly { start: number }[]) => bars.map(({ start }) => (start - from) / 60_000);
 
   it('are those that begin in the range, oldest first, cut to the limit', async () => {
-    answerInTurn({ body: { results: [at(-1), at(2), at(0), at(1), at(1), at(60), { ...at(3), o: 0 }, null] } });
+    upstream.answerInTurn({
+      body: { results: [at(-1), at(2), at(0), at(1), at(1), at(60), { ...at(3), o: 0 }, null] },
+    });
     const rest = open();
     const query = { symbol: 'AAPL', interval: 'MINUTE', from, to: NOW, limit: 10 } as const;
     const bars = await rest.readBars(query);
@@ -296,7 +279,7 @@ describe('bars', () => {
     expect(bars[0]).toMatchObject({ interval: 'MINUTE', end: from + 60_000, volume: 131704427, vwap: 116.3058 });
     expect(rest.readStats()['badElements']).toBe(2);
     expect(startsOf(await rest.readBars({ ...query, limit: 2 }))).toEqual([0, 1]);
-    const url = new URL(requests[0]!.url, origin);
+    const url = new URL(upstream.requests[0]!.url, upstream.origin);
     expect(url.pathname).toBe(`/v2/aggs/ticker/AAPL/range/1/minute/${from}/${NOW - 1}`);
     expect(Object.fromEntries(url.searchParams)).toMatchObject({ adjusted: 'true', sort: 'asc' });
   });
@@ -306,38 +289,40 @@ describe('bars', () => {
     ['HOUR', 'hour', 6060],
     ['DAY', 'day', 101],
   ] as const)('of a %s ask for enough of what they are made of', async (interval, timespan, limit) => {
-    answerInTurn({ body: { results: [AGGREGATE] } });
+    upstream.answerInTurn({ body: { results: [AGGREGATE] } });
     const bars = await open().readBars({ symbol: 'I:SPX', interval, from: Date.UTC(2020), to: NOW + 1, limit: 100 });
     expect(bars).toHaveLength(1);
-    expect(requests[0]!.url).toBe(
+    expect(upstream.requests[0]!.url).toBe(
       `/v2/aggs/ticker/I%3ASPX/range/1/${timespan}/${Date.UTC(2020)}/${NOW}?adjusted=true&sort=asc&limit=${limit}`,
     );
   });
 
   it('are asked for from the beginning of all history at the earliest', async () => {
-    answerInTurn({ body: { results: [AGGREGATE] } });
+    upstream.answerInTurn({ body: { results: [AGGREGATE] } });
     const query = { symbol: 'AAPL', interval: 'DAY', limit: 1 } as const;
     expect(await open().readBars({ ...query, from: 0, to: NOW + 1 })).toHaveLength(1);
-    expect(requests[0]!.url).toContain(`/${Date.UTC(2000)}/`);
+    expect(upstream.requests[0]!.url).toContain(`/${Date.UTC(2000)}/`);
     expect(await open().readBars({ ...query, from: 0, to: 1000 })).toEqual([]);
-    expect(requests).toHaveLength(1);
+    expect(upstream.requests).toHaveLength(1);
   });
 
   it('of an index have no volume', async () => {
-    answerInTurn({ body: { results: [{ ...at(0), v: undefined, vw: undefined }] } });
+    upstream.answerInTurn({ body: { results: [{ ...at(0), v: undefined, vw: undefined }] } });
     const bars = await open().readBars({ symbol: 'I:SPX', interval: 'MINUTE', from, to: NOW, limit: 1 });
     expect(bars).toMatchObject([{ volume: 0, vwap: null }]);
   });
 
   it('are collected over pages, each with the key, and no more pages than needed', async () => {
-    answer = (url) => {
+    upstream.answer = (url) => {
       const page = Number(url.searchParams.get('cursor') ?? 0);
-      return { body: { results: [at(page * 2), at(page * 2 + 1)], next_url: `${origin}/more?cursor=${page + 1}` } };
+      return {
+        body: { results: [at(page * 2), at(page * 2 + 1)], next_url: `${upstream.origin}/more?cursor=${page + 1}` },
+      };
     };
     const bars = await open().readBars({ symbol: 'AAPL', interval: 'MINUTE', from, to: NOW, limit: 5 });
     expect(startsOf(bars)).toEqual([0, 1, 2, 3, 4]);
-    expect(requests.map(({ authorization }) => authorization)).toEqual(Array(3).fill(`Bearer ${KEY}`));
-    expect(requests[2]!.url).toBe('/more?cursor=2');
+    expect(upstream.requests.map(({ authorization }) => authorization)).toEqual(Array(3).fill(`Bearer ${KEY}`));
+    expect(upstream.requests[2]!.url).toBe('/more?cursor=2');
   });
 
   it.each([
@@ -345,46 +330,7 @@ describe('bars', () => {
     { to: NOW, limit: 0 },
   ])('are none in an empty range (%j)', async (range) => {
     expect(await open().readBars({ symbol: 'AAPL', interval: 'MINUTE', from, ...range })).toEqual([]);
-    expect(requests).toEqual([]);
-  });
-});
-
-describe('a next page', () => {
-  const query = { symbol: 'AAPL', interval: 'MINUTE', from: NOW - 3_600_000, to: NOW, limit: 500 } as const;
-
-  it.each([
-    'http://127.0.0.1:1/steal',
-    'https://evil.example/v3?cursor=1',
-    '//evil.example/x',
-    '/relative',
-    'javascript:alert(1)',
-    'not a url',
-  ])('elsewhere is not followed (%s)', async (next_url) => {
-    answerInTurn({ body: { results: [{ ...AGGREGATE, t: query.from }], next_url } });
-    const rest = open();
-    expect(await rest.readBars(query)).toHaveLength(1);
-    expect(requests).toHaveLength(1);
-    expect(rest.readStats()['pagesRefused']).toBe(1);
-    expect(logger.said('warn')).toHaveLength(1);
-  });
-
-  it('that was read already is not read again', async () => {
-    answer = () => ({ body: { results: [{ ...AGGREGATE, t: query.from }], next_url: `${origin}/again?cursor=1` } });
-    expect(await open().readBars(query)).toHaveLength(1);
-    expect(requests.map(({ url }) => url).slice(1)).toEqual(['/again?cursor=1']);
-  });
-
-  it('has a bound of their number', async () => {
-    answer = (_, count) => ({ body: { results: [], next_url: `${origin}/again?cursor=${count}` } });
-    expect(await open({ limits: { ...QUICK, maxPages: 7 } }).readBars(query)).toEqual([]);
-    expect(requests).toHaveLength(7);
-  });
-
-  it.each([null, 7, '', {}, undefined])('that is none ends the answer quietly (%j)', async (next_url) => {
-    answerInTurn({ body: { results: [{ ...AGGREGATE, t: query.from }], next_url } });
-    const rest = open();
-    expect(await rest.readBars(query)).toHaveLength(1);
-    expect(rest.readStats()['pagesRefused']).toBe(0);
+    expect(upstream.requests).toEqual([]);
   });
 });
 
@@ -404,7 +350,9 @@ const PRINT = {
 
 describe('trades', () => {
   it('have the id and the shape of live ones', async () => {
-    answerInTurn({ body: { results: [PRINT, { ...PRINT, exchange: 11, trf_id: undefined, conditions: undefined }] } });
+    upstream.answerInTurn({
+      body: { results: [PRINT, { ...PRINT, exchange: 11, trf_id: undefined, conditions: undefined }] },
+    });
     const trades = await open().readTrades({ symbol: 'AAPL', from: NOW - 1000, to: NOW, limit: 10 });
     expect(trades).toEqual([
       {
@@ -422,7 +370,7 @@ describe('trades', () => {
       },
       expect.objectContaining({ id: '11-143541', conditions: [], offExchange: false }),
     ]);
-    const { searchParams, pathname } = new URL(requests[0]!.url, origin);
+    const { searchParams, pathname } = new URL(upstream.requests[0]!.url, upstream.origin);
     expect(pathname).toBe('/v3/trades/AAPL');
     expect(Object.fromEntries(searchParams)).toEqual({
       order: 'asc',
@@ -434,15 +382,15 @@ describe('trades', () => {
   });
 
   it('without a beginning are the last ones, oldest first', async () => {
-    answer = (url) => {
+    upstream.answer = (url) => {
       const page = Number(url.searchParams.get('cursor') ?? 0);
       const prints = [0, 1].map((n) => ({ ...PRINT, id: String(9 - page * 2 - n) }));
-      return { body: { results: prints, next_url: `${origin}/v3/trades/AAPL?cursor=${page + 1}` } };
+      return { body: { results: prints, next_url: `${upstream.origin}/v3/trades/AAPL?cursor=${page + 1}` } };
     };
     const trades = await open().readTrades({ symbol: 'AAPL', limit: 3 });
     expect(trades.map(({ id }) => id)).toEqual(['4-202-7', '4-202-8', '4-202-9']);
-    expect(new URL(requests[0]!.url, origin).searchParams.get('order')).toBe('desc');
-    expect(requests).toHaveLength(2);
+    expect(new URL(upstream.requests[0]!.url, upstream.origin).searchParams.get('order')).toBe('desc');
+    expect(upstream.requests).toHaveLength(2);
   });
 
   it('that do not hold are left out and counted', async () => {
@@ -455,16 +403,16 @@ describe('trades', () => {
       { id: null },
       { conditions: 'I' },
     ];
-    answerInTurn({ body: { results: [...bad.map((wrong) => ({ ...PRINT, ...wrong })), PRINT] } });
+    upstream.answerInTurn({ body: { results: [...bad.map((wrong) => ({ ...PRINT, ...wrong })), PRINT] } });
     expect(await rest.readTrades({ symbol: 'AAPL', limit: 10 })).toHaveLength(1);
     expect(rest.readStats()['badElements']).toBe(6);
   });
 
   it('are none for an index, for an unknown symbol and where none are asked for', async () => {
-    answerInTurn({ status: 404 });
+    upstream.answerInTurn({ status: 404 });
     expect(await open().readTrades({ symbol: 'I:SPX', limit: 10 })).toEqual([]);
     expect(await open().readTrades({ symbol: 'AAPL', limit: 0 })).toEqual([]);
-    expect(requests).toEqual([]);
+    expect(upstream.requests).toEqual([]);
     expect(await open().readTrades({ symbol: 'NOSUCH', limit: 10 })).toEqual([]);
   });
 });
@@ -478,7 +426,7 @@ describe('the market', () => {
   };
 
   it('tells its status, with the time of its own zone', async () => {
-    answerInTurn({ body: STATUS }, { body: { ...STATUS, market: 'open', continuous: true } });
+    upstream.answerInTurn({ body: STATUS }, { body: { ...STATUS, market: 'open', continuous: true } });
     const rest = open();
     expect(await rest.readMarketStatus()).toEqual({
       market: 'extended-hours',
@@ -493,7 +441,7 @@ describe('the market', () => {
   it.each([{}, { ...STATUS, market: 'maybe' }, { ...STATUS, serverTime: 'now' }, null])(
     'that cannot be understood is unavailable (%j)',
     async (body) => {
-      answerInTurn({ text: JSON.stringify(body) });
+      upstream.answerInTurn({ text: JSON.stringify(body) });
       const error = await failureOf(open().readMarketStatus());
       expect(error.message).toBe("the upstream's market status cannot be understood");
     },
@@ -509,7 +457,7 @@ describe('the market', () => {
       close: '2026-11-27T18:00:00.000Z',
     };
     const rest = open();
-    answerInTurn({
+    upstream.answerInTurn({
       body: [
         { ...early, exchange: 'NASDAQ' },
         { ...early, exchange: 'NYSE' },
@@ -548,13 +496,13 @@ describe('reference data', () => {
       update_rules: { consolidated: rules, market_center: { ...rules, updates_volume: true } },
       legacy: true,
     };
-    answer = (url) =>
+    upstream.answer = (url) =>
       url.pathname === '/more'
         ? { body: { results: [{ id: 37, name: 'Odd Lot', update_rules: null }] } }
         : {
             body: {
               results: [fresh, { id: 'x' }, { id: 91, name: '' }, { id: -1, name: 'x' }],
-              next_url: `${origin}/more`,
+              next_url: `${upstream.origin}/more`,
             },
           };
     const rest = open();
@@ -576,210 +524,10 @@ describe('reference data', () => {
 
   it('of exchanges is as the upstream has it', async () => {
     const row = { id: 22, type: 'exchange', name: '24X National Exchange', mic: '24EQ', participant_id: 'G' };
-    answerInTurn({ body: { results: [row, { id: 5, name: 'UTP' }, { id: 1.5, name: 'x' }, { id: 6 }] } });
+    upstream.answerInTurn({ body: { results: [row, { id: 5, name: 'UTP' }, { id: 1.5, name: 'x' }, { id: 6 }] } });
     expect(await open().readExchanges()).toEqual([
       { id: 22, name: '24X National Exchange', mic: '24EQ', participant: 'G' },
       { id: 5, name: 'UTP', mic: null, participant: null },
     ]);
-  });
-});
-
-describe('a request that fails', () => {
-  const OK = { body: { tickers: [SNAPSHOT] } };
-
-  it.each([429, 499, 500, 502, 503, 504])('with %i is tried again', async (status) => {
-    answerInTurn({ status, text: '' }, { status, body: { status: 'ERROR', error: 'x' } }, OK);
-    const rest = open();
-    expect((await rest.readQuotes(['AAPL'])).size).toBe(1);
-    expect(rest.readStats()).toMatchObject({
-      requests: 1,
-      retries: 2,
-      failures: 0,
-      rateLimited: status === 429 ? 2 : 0,
-    });
-  });
-
-  it('on the way, or by half an answer, is tried again', async () => {
-    answer = (_, count, request, response) => {
-      if (count === 0) {
-        request.socket.destroy();
-        return null;
-      }
-      if (count === 1) {
-        response.writeHead(200, { 'content-length': '100' });
-        response.write('{"tickers":');
-        setImmediate(() => request.socket.destroy());
-        return null;
-      }
-      return count === 2 ? { text: '{"tickers":[' } : OK;
-    };
-    expect((await open().readQuotes(['AAPL'])).size).toBe(1);
-    expect(requests).toHaveLength(4);
-  });
-
-  it('is tried four times, and then says when to come back', async () => {
-    answerInTurn({ status: 503, body: { error: `worn out by ${KEY}` } });
-    const error = await failureOf(open().readQuotes(['AAPL']));
-    expect(error.message).toBe('the upstream failed with 503: worn out by [key]');
-    expect(error.retryAfterMs).toBe(1000);
-    expect(requests).toHaveLength(4);
-  });
-
-  it.each([
-    [
-      401,
-      { status: 'ERROR', error: `Unknown API Key ${KEY}` },
-      'the upstream refuses the API key: Unknown API Key [key]',
-    ],
-    [
-      403,
-      { status: 'NOT_AUTHORIZED', message: 'You are not entitled to this data.' },
-      'the plan of the API key does not include this: You are not entitled to this data.',
-    ],
-    [400, { error: 'x'.repeat(5000) }, `the upstream did not take the request, status 400: ${'x'.repeat(200)}`],
-    [418, 'tea', 'the upstream did not take the request, status 418'],
-  ])('with %i is not tried again', async (status, body, message) => {
-    answerInTurn({ status, body });
-    const error = await failureOf(open().readMarketStatus());
-    expect(error.message).toBe(message);
-    expect(error.retryAfterMs).toBeNull();
-    expect(requests).toHaveLength(1);
-  });
-
-  it('at an address where nobody listens says so', async () => {
-    server.close();
-    await once(server, 'close');
-    const error = await failureOf(open().readQuotes(['AAPL']));
-    expect(error.message).toContain('the upstream cannot be reached: connect ECONNREFUSED');
-  });
-
-  it('to answer in time is ended and tried again', async () => {
-    answer = () => null;
-    const error = await failureOf(open({ limits: { ...QUICK, timeoutMs: 30, maxTries: 2 } }).readQuotes(['AAPL']));
-    expect(error.message).toBe('the upstream cannot be reached: no answer within 30 ms');
-    expect(requests).toHaveLength(2);
-  });
-
-  it('by an answer beyond the limit of size is told', async () => {
-    answerInTurn({ body: { tickers: [SNAPSHOT] } });
-    const error = await failureOf(open({ limits: { ...QUICK, maxBodyBytes: 100, maxTries: 1 } }).readQuotes(['AAPL']));
-    expect(error.message).toContain('more than 100 bytes');
-  });
-
-  it('by a redirection, which would carry the key elsewhere, is told', async () => {
-    answer = (url) => (url.pathname === '/there' ? OK : { status: 302, headers: { location: `${origin}/there` } });
-    await failureOf(open().readQuotes(['AAPL']));
-    expect(requests.map(({ url }) => url)).not.toContain('/there');
-  });
-
-  it('since the upstream does not run yet says so', async () => {
-    const error = await failureOf(open({ baseUrl: () => Promise.reject(new Error('no port')) }).readQuotes(['AAPL']));
-    expect(error.retryAfterMs).toBe(1000);
-    answerInTurn(OK);
-    expect((await open({ baseUrl: () => Promise.resolve(`${origin}/`) }).readQuotes(['AAPL'])).size).toBe(1);
-  });
-});
-
-describe('the wait between two tries', () => {
-  const until = (check: () => void) => vi.waitFor(check, { timeout: 10_000, interval: 5 });
-
-  /** The waits that a failing request asks for, one after another. */
-  async function waitsOf(reply: Answer, options: Partial<PolygonRestOptions> = {}) {
-    answerInTurn(reply);
-    const timers = new ManualTimers();
-    const failed = failureOf(open({ timers, limits: {}, random: () => 1, ...options }).readMarketStatus());
-    const waits: number[] = [];
-    for (let tries = 1; tries < 4; tries += 1) {
-      await until(() => expect(timers.delays).toHaveLength(1));
-      waits.push(timers.delays[0]!);
-      timers.advance(timers.delays[0]! - 1);
-      expect(requests).toHaveLength(tries);
-      timers.advance(1);
-      await until(() => expect(requests).toHaveLength(tries + 1));
-    }
-    return { waits, error: await failed };
-  }
-
-  it('doubles, with jitter', async () => {
-    expect((await waitsOf({ status: 500 })).waits).toEqual([250, 500, 1000]);
-    requests.length = 0;
-    expect((await waitsOf({ status: 500 }, { random: () => 0.5 })).waits).toEqual([125, 250, 500]);
-  });
-
-  it('is at least what the upstream asks for, in seconds or by date', async () => {
-    const { waits, error } = await waitsOf({ status: 429, headers: { 'retry-after': '3' } });
-    expect(waits).toEqual([3000, 3000, 3000]);
-    expect(error.retryAfterMs).toBe(3000);
-    requests.length = 0;
-    const date = new Date(NOW + 7000).toUTCString();
-    expect((await waitsOf({ status: 503, headers: { 'retry-after': date } })).waits).toEqual([7000, 7000, 7000]);
-    requests.length = 0;
-    expect((await waitsOf({ status: 503, headers: { 'retry-after': 'soon' } })).waits).toEqual([250, 500, 1000]);
-  });
-
-  it('is not begun where the upstream asks for a long one: the caller is told instead', async () => {
-    answerInTurn({ status: 429, headers: { 'retry-after': '60' }, text: '' });
-    const error = await failureOf(open().readMarketStatus());
-    expect(error.retryAfterMs).toBe(60_000);
-    expect(error.message).toBe("the upstream's limit of requests is reached");
-    expect(requests).toHaveLength(1);
-  });
-
-  it('ends with the signal of the caller, whose reason is what comes back', async () => {
-    answerInTurn({ status: 500 });
-    const timers = new ManualTimers();
-    const controller = new AbortController();
-    const reading = open({ timers }).readMarketStatus(controller.signal);
-    await until(() => expect(timers.delays).toHaveLength(1));
-    controller.abort(new Error('no longer wanted'));
-    await expect(reading).rejects.toThrow('no longer wanted');
-    expect(timers.delays).toEqual([]);
-  });
-});
-
-describe('requests under way', () => {
-  const until = (check: () => void) => vi.waitFor(check, { timeout: 10_000, interval: 5 });
-
-  it('are bounded in number; the others wait, and beyond a bound fail at once', async () => {
-    const held: ServerResponse[] = [];
-    answer = (_url, _count, _request, response) => {
-      held.push(response);
-      return null;
-    };
-    const rest = open({ limits: { ...QUICK, maxConcurrency: 2, maxQueued: 3 } });
-    const reads = Array.from({ length: 5 }, () => rest.readPreviousClose('AAPL'));
-    await until(() => expect(held).toHaveLength(2));
-    expect(rest.readStats()).toMatchObject({ running: 2, queued: 3 });
-    const error = await failureOf(rest.readPreviousClose('AAPL'));
-    expect(error.message).toBe('too many requests to the upstream are waiting');
-    for (let n = 0; n < 5; n += 1) {
-      await until(() => expect(held.length).toBeGreaterThan(n));
-      expect(rest.readStats()['running']).toBeLessThanOrEqual(2);
-      held[n]!.end('{}');
-    }
-    expect(await Promise.all(reads)).toEqual(Array(5).fill(null));
-    expect(rest.readStats()).toMatchObject({ running: 0, queued: 0 });
-  });
-
-  it('end with the signal of the caller', async () => {
-    answer = () => null;
-    const controller = new AbortController();
-    const reading = open().readQuotes(['AAPL'], controller.signal);
-    await until(() => expect(requests).toHaveLength(1));
-    controller.abort(new Error('no longer wanted'));
-    await expect(reading).rejects.toThrow('no longer wanted');
-    await expect(open().readMarketStatus(AbortSignal.abort(new Error('never wanted')))).rejects.toThrow('never wanted');
-    expect(requests).toHaveLength(1);
-  });
-
-  it('end when the source is closed, and later ones fail', async () => {
-    answer = () => null;
-    const rest = open();
-    const reading = failureOf(rest.readQuotes(['AAPL']));
-    await until(() => expect(requests).toHaveLength(1));
-    rest.close();
-    expect((await reading).message).toBe('the connection to the upstream was closed');
-    await failureOf(rest.readQuotes(['AAPL']));
-    expect(requests).toHaveLength(1);
   });
 });

@@ -19,9 +19,9 @@ import {
   readTrade,
   readUpstreamStatus,
 } from './answers.ts';
-import { EARLIEST_MS } from './values.ts';
 import { REST_LIMITS, RestClient, type RestLimits } from './rest-client.ts';
 import { systemTimers, type Timers } from './timers.ts';
+import { EARLIEST_MS } from './values.ts';
 
 export type PolygonRestOptions = {
   /** `https://api.massive.com`, or where it is found at the time of each request. */
@@ -127,20 +127,24 @@ export function createPolygonRest(options: PolygonRestOptions): PolygonRest {
       const asked = new Set(symbols.map(parseSymbol).filter((symbol) => symbol !== null));
       const indices = [...asked].filter(isIndex);
       const stocks = [...asked].filter((symbol) => !isIndex(symbol));
-      const answers = await Promise.allSettled([
+      const reads = [
         ...splitTickers(stocks).map((batch) => readStocks(batch, signal)),
         ...splitTickers(indices).map((batch) => readIndices(batch, signal)),
-      ]);
+      ];
       const quotes = new Map<string, Quote>();
-      for (const answer of answers) {
-        if (answer.status === 'rejected') continue;
-        // Nobody asked for what an answer has beyond the question.
-        for (const quote of answer.value) if (asked.has(quote.symbol)) quotes.set(quote.symbol, quote);
+      const refused: Promise<Quote[]>[] = [];
+      for (const [index, answer] of (await Promise.allSettled(reads)).entries()) {
+        if (answer.status === 'fulfilled') {
+          // Nobody asked for what an answer has beyond the question.
+          for (const quote of answer.value) if (asked.has(quote.symbol)) quotes.set(quote.symbol, quote);
+        } else if (isRefusal(answer.reason)) {
+          refused.push(reads[index]!);
+        } else {
+          await reads[index];
+        }
       }
-      const failures = answers.filter((answer) => answer.status === 'rejected').map(({ reason }) => reason as unknown);
-      // A plan without indices answers for its stocks: what it will never tell of is not known of.
-      const isFatal = failures.length === answers.length || failures.some((failure) => !isRefusal(failure));
-      if (failures.length > 0 && isFatal) throw failures.find((failure) => !isRefusal(failure)) ?? failures[0];
+      // A plan without indices still answers for its stocks: what it will never tell of is not known of.
+      if (refused.length === reads.length) await refused[0];
       return quotes;
     },
 
