@@ -56,6 +56,15 @@ test('many symbols are asked in batches, one after another', async () => {
   expect(asked.map(({ symbols }) => symbols.length)).toEqual([250, 250, 100]);
 });
 
+test('indices that cannot be read do not keep stocks waiting', async () => {
+  const { seeder, source, asked, seeds, time } = build();
+  source.failures = [new Error('no')];
+  seeder.request(['I:X', 'A', 'I:Y']);
+  await time.advance(1_000);
+  expect(asked.map(({ symbols }) => symbols)).toEqual([['I:X', 'I:Y'], ['A'], ['I:X', 'I:Y']]);
+  expect(seeds.map(([symbol]) => symbol)).toEqual(['A', 'I:X', 'I:Y']);
+});
+
 test('a failure is logged once, settles its symbols, and is tried again with growing delays or when the upstream says', async () => {
   const { seeder, source, asked, seeds, settled, records, time } = build();
   const limited = new SourceUnavailableError('slow down', { retryAfterMs: 20_000 });

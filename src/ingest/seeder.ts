@@ -1,6 +1,7 @@
 import type { Logger } from '../market/logger.ts';
 import type { Quote } from '../market/quote.ts';
 import { SourceUnavailableError, type MarketDataSource } from '../market/source.ts';
+import { isIndex } from '../market/symbol.ts';
 import type { Timers } from './timers.ts';
 
 /** Symbols in one request. */
@@ -75,11 +76,15 @@ export class Seeder {
     this.#isRunning = false;
   }
 
-  /** Out of the list while under way, so that a request made meanwhile asks for a newer snapshot. */
+  /**
+   * Out of the list while under way, so that a request made meanwhile asks for a newer snapshot. Indices and stocks come
+   * from two places upstream: they are asked apart, so that one that is out of order does not keep the other waiting.
+   */
   #takeBatch(): string[] {
     const batch: string[] = [];
     for (const symbol of this.#asked) {
       if (batch.length >= MAX_BATCH) break;
+      if (batch[0] !== undefined && isIndex(batch[0]) !== isIndex(symbol)) continue;
       this.#asked.delete(symbol);
       if (this.#options.isWanted(symbol)) batch.push(symbol);
     }
