@@ -25,6 +25,7 @@ export type TapeqlClient = {
 /** How this client is made, in a browser as in Node. Nothing is opened before the first operation. */
 export function createTapeqlClient(options: TapeqlClientOptions): TapeqlClient {
   const { url, readCredentials, fetch, ...connectionOptions } = options;
+  const { backoff, random } = connectionOptions;
   const connection = createConnection({
     ...connectionOptions,
     url: toWebSocketUrl(url),
@@ -32,7 +33,7 @@ export function createTapeqlClient(options: TapeqlClientOptions): TapeqlClient {
   });
   const urql = new Client({
     url,
-    exchanges: [cacheExchange, liveSubscriptionExchange({ connection, ...connectionOptions }), fetchExchange],
+    exchanges: [cacheExchange, liveSubscriptionExchange({ connection, backoff, random }), fetchExchange],
     // A cached price is a wrong price: the document cache knows nothing of the tape, so each query asks the server. What
     // does not change (past bars) may ask for 'cache-first', and a mutation refreshes the queries that hold what it changed.
     requestPolicy: 'network-only',

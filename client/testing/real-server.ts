@@ -16,7 +16,7 @@ export async function startRealServer(port = 0): Promise<RealServer> {
   const root = fileURLToPath(new URL('../../', import.meta.url));
   const child = spawn(process.execPath, ['src/main.ts'], {
     cwd: root,
-    env: { PATH: process.env['PATH'], PORT: String(port), FEED: 'simulated' },
+    env: { PORT: String(port), FEED: 'simulated' },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const end = async (signal: NodeJS.Signals): Promise<void> => {
