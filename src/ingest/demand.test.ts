@@ -159,6 +159,16 @@ test('a bus that comes back empty unsubscribes nothing before the processes had 
   expect(calls).toEqual(['+A']);
 });
 
+test('a bus that is there for the first time is trusted at once', async () => {
+  const { demand, set, calls, time } = build();
+  demand.resume();
+  await demand.start();
+  await set('one', { A: 1 });
+  await set('one', { A: 0 });
+  await time.advance(11_000);
+  expect(calls).toEqual(['+A', '-A']);
+});
+
 test('totals that could not be told are told later', async () => {
   let failures = 2;
   const told: [string, number][] = [];

@@ -48,6 +48,7 @@ export class Demand {
   #totals: ReadonlyMap<string, number> = new Map();
   /** Totals that the bus is still to be told. Bounded by what the leases hold. */
   #untold = new Map<string, number>();
+  #hasRead = false;
   #trustedFrom = 0;
   /** Symbols that a message added since the reading in flight began: it may not know them. */
   #addedSinceRead = new Set<string>();
@@ -77,9 +78,9 @@ export class Demand {
     await this.#read();
   }
 
-  /** The bus is back, perhaps without the leases that it held. */
+  /** The bus is there, or there again: then perhaps without the leases that it held. */
   resume(): void {
-    this.#trustedFrom = this.#options.clock() + DISTRUST_MS;
+    if (this.#hasRead) this.#trustedFrom = this.#options.clock() + DISTRUST_MS;
     this.#readLater(0);
   }
 
@@ -193,6 +194,7 @@ export class Demand {
     for (const [symbol, count] of totals) if (this.#totals.get(symbol) !== count) this.#untold.set(symbol, count);
     for (const symbol of this.#totals.keys()) if (!totals.has(symbol)) this.#untold.set(symbol, 0);
     this.#totals = totals;
+    this.#hasRead = true;
     const now = this.#options.clock();
     for (const symbol of now < this.#trustedFrom ? [] : this.#wanted) {
       if (totals.has(symbol) || this.#pinned.has(symbol) || this.#addedSinceRead.has(symbol)) continue;
