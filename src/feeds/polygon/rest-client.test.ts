@@ -1,26 +1,31 @@
 import type { ServerResponse } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { ManualTimers } from '../../../test/manual-timers.ts';
+import { type LogRecord, recordingLogger } from '../../../test/recording-logger.ts';
+import { type ScriptedAnswer, ScriptedRest } from '../../../test/scripted-rest.ts';
+import type { Logger } from '../../market/logger.ts';
 import { SourceUnavailableError } from '../../market/source.ts';
-import { ManualTimers } from './manual-timers.ts';
-import { RecordingLogger } from './recording-logger.ts';
 import type { RestLimits } from './rest-client.ts';
 import { createPolygonRest, type PolygonRestOptions } from './rest.ts';
-import { type ScriptedAnswer, ScriptedRest } from './scripted-rest.ts';
+
+const saidIn = (records: readonly LogRecord[], level: LogRecord['level']) =>
+  records.filter((record) => record.level === level);
 
 const KEY = 'secret-key-4711';
 const NOW = Date.UTC(2026, 10, 20, 20, 0, 0);
 
 let upstream: ScriptedRest;
-let logger: RecordingLogger;
+let logger: Logger;
+let records: LogRecord[];
 
 beforeEach(async () => {
   upstream = await ScriptedRest.start();
-  logger = new RecordingLogger();
+  ({ logger, records } = recordingLogger());
 });
 
 afterEach(async () => {
   await upstream[Symbol.asyncDispose]();
-  const said = JSON.stringify([logger.lines, upstream.requests.map(({ url }) => url)]);
+  const said = JSON.stringify([records, upstream.requests.map(({ url }) => url)]);
   if (said.includes(KEY)) throw new Error('the key was logged, or put into a URL');
 });
 
@@ -68,7 +73,7 @@ describe('a next page', () => {
     expect(await rest.readBars(query)).toHaveLength(1);
     expect(upstream.requests).toHaveLength(1);
     expect(rest.readStats()['pagesRefused']).toBe(1);
-    expect(logger.said('warn')).toHaveLength(1);
+    expect(saidIn(records, 'warn')).toHaveLength(1);
   });
 
   it('that was read already is not read again', async () => {
@@ -184,6 +189,8 @@ describe('a request that fails', () => {
   it('since the upstream does not run yet says so', async () => {
     const error = await failureOf(open({ baseUrl: () => Promise.reject(new Error('no port')) }).readQuotes(['AAPL']));
     expect(error.retryAfterMs).toBe(1000);
+    const told = new SourceUnavailableError('no ingest runs', { retryAfterMs: 7 });
+    expect(await failureOf(open({ baseUrl: () => Promise.reject(told) }).readQuotes(['AAPL']))).toBe(told);
     upstream.answerInTurn(OK);
     expect((await open({ baseUrl: () => Promise.resolve(`${upstream.origin}/`) }).readQuotes(['AAPL'])).size).toBe(1);
   });

@@ -111,6 +111,7 @@ export class RestClient {
       const url = typeof baseUrl === 'string' ? baseUrl : await baseUrl();
       return url.replace(/\/+$/, '');
     } catch (cause) {
+      if (cause instanceof SourceUnavailableError) throw cause;
       throw new SourceUnavailableError('the upstream is not running', { retryAfterMs: RETRY_AFTER_MS, cause });
     }
   }

@@ -1,25 +1,27 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type LogRecord, recordingLogger } from '../../../test/recording-logger.ts';
+import { ScriptedRest } from '../../../test/scripted-rest.ts';
+import type { Logger } from '../../market/logger.ts';
 import { SourceUnavailableError } from '../../market/source.ts';
-import { RecordingLogger } from './recording-logger.ts';
 import type { RestLimits } from './rest-client.ts';
 import { createPolygonRest, type PolygonRestOptions } from './rest.ts';
-import { ScriptedRest } from './scripted-rest.ts';
 
 const KEY = 'secret-key-4711';
 const NOW = Date.UTC(2026, 10, 20, 20, 0, 0);
 const NOW_NS = `${NOW}000000`;
 
 let upstream: ScriptedRest;
-let logger: RecordingLogger;
+let logger: Logger;
+let records: LogRecord[];
 
 beforeEach(async () => {
   upstream = await ScriptedRest.start();
-  logger = new RecordingLogger();
+  ({ logger, records } = recordingLogger());
 });
 
 afterEach(async () => {
   await upstream[Symbol.asyncDispose]();
-  const said = JSON.stringify([logger.lines, upstream.requests.map(({ url }) => url)]);
+  const said = JSON.stringify([records, upstream.requests.map(({ url }) => url)]);
   if (said.includes(KEY)) throw new Error('the key was logged, or put into a URL');
 });
 

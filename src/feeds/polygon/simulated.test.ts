@@ -1,15 +1,18 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { SourceUnavailableError } from '../../market/source.ts';
+import { type LogRecord, recordingLogger } from '../../../test/recording-logger.ts';
 import type { FeedStatus } from '../../market/service-status.ts';
+import { SourceUnavailableError } from '../../market/source.ts';
 import type { Trade } from '../../market/trade.ts';
 import type { Feed, FeedEvent } from '../feed.ts';
 import { startSimulator, type Simulator, type SimulatorOptions } from '../simulator/simulator.ts';
 import type { FeedLimits } from './limits.ts';
-import { RecordingLogger } from './recording-logger.ts';
 import { createPolygonRest, type PolygonRestOptions } from './rest.ts';
 import { createPolygonFeed } from './socket.ts';
 
 // The feed and the REST source against the simulated exchange: what both take the protocol to be.
+
+const saidIn = (records: readonly LogRecord[], level: LogRecord['level']) =>
+  records.filter((record) => record.level === level);
 
 const KEY = 'secret-key-4711';
 const QUICK: Partial<FeedLimits> = { initialDelayMs: 1, maxDelayMs: 5, settleTimeoutMs: 100, sendIntervalMs: 1 };
@@ -29,7 +32,7 @@ async function simulate(options: SimulatorOptions = {}): Promise<Simulator> {
 }
 
 function connect(simulator: Simulator, limits: Partial<FeedLimits> = {}) {
-  const logger = new RecordingLogger();
+  const { logger, records } = recordingLogger();
   const feed: Feed = createPolygonFeed({
     url: simulator.wsUrl,
     name: 'SIMULATED',
@@ -42,7 +45,7 @@ function connect(simulator: Simulator, limits: Partial<FeedLimits> = {}) {
   const statuses: FeedStatus[] = [];
   feed.start({ onEvents: (some) => events.push(...some), onStatus: (status) => statuses.push(status) });
   const untilConnected = () => until(() => expect(statuses.at(-1)?.connected).toBe(true));
-  return { feed, logger, events, statuses, untilConnected };
+  return { feed, records, events, statuses, untilConnected };
 }
 
 const tradeOf = (change: object = {}) => ({
@@ -175,7 +178,7 @@ describe('the connection', () => {
       connected: false,
       reason: expect.stringContaining('too many connections'),
     });
-    const [alarm] = first.logger.said('error');
+    const [alarm] = saidIn(first.records, 'error');
     expect(alarm!.fields).toMatchObject({ delayMs: expect.any(Number) });
     expect((alarm!.fields as { delayMs: number }).delayMs).toBeGreaterThanOrEqual(60_000);
     expect(simulator.readStats().connections).toHaveLength(1);
@@ -184,10 +187,10 @@ describe('the connection', () => {
 
   it('is given up where the key is wrong', async () => {
     const simulator = await simulate({ keys: { 'another key': {} } });
-    const { feed, logger } = connect(simulator);
+    const { feed, records } = connect(simulator);
     await until(() => expect(feed.readStats()['refusals']).toBe(1));
-    expect(logger.said('error')).toHaveLength(1);
-    expect(JSON.stringify(logger.lines)).not.toContain(KEY);
+    expect(saidIn(records, 'error')).toHaveLength(1);
+    expect(JSON.stringify(records)).not.toContain(KEY);
     expect(simulator.readStats().connectionsOpened).toBe(1);
   });
 });
@@ -252,7 +255,7 @@ describe('REST', () => {
     const rest = createPolygonRest({
       baseUrl: simulator.restUrl,
       apiKey: KEY,
-      logger: new RecordingLogger(),
+      logger: recordingLogger().logger,
       limits: { initialDelayMs: 1, maxDelayMs: 2 },
       ...options,
     });

@@ -1,13 +1,17 @@
 import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
+import { ManualTimers } from '../../../test/manual-timers.ts';
+import { type LogRecord, recordingLogger } from '../../../test/recording-logger.ts';
+import { ScriptedUpstream } from '../../../test/scripted-upstream.ts';
+import type { Logger } from '../../market/logger.ts';
 import type { FeedStatus } from '../../market/service-status.ts';
 import type { Feed, FeedEvent } from '../feed.ts';
 import type { FeedLimits } from './limits.ts';
 import { createPolygonFeed, feedNameOf, type PolygonFeedOptions } from './socket.ts';
-import { ManualTimers } from './manual-timers.ts';
-import { RecordingLogger } from './recording-logger.ts';
-import { ScriptedUpstream } from './scripted-upstream.ts';
+
+const saidIn = (records: readonly LogRecord[], level: LogRecord['level']) =>
+  records.filter((record) => record.level === level);
 
 const KEY = 'secret-key-4711';
 const NOW = Date.UTC(2026, 10, 20, 15, 0, 0);
@@ -20,12 +24,13 @@ const until = (check: () => void) => vi.waitFor(check, { timeout: 10_000, interv
 const QUICK: Partial<FeedLimits> = { initialDelayMs: 1, maxDelayMs: 2, settleTimeoutMs: 50, sendIntervalMs: 1 };
 
 let upstream: ScriptedUpstream;
-let logger: RecordingLogger;
+let logger: Logger;
+let records: LogRecord[];
 let opened: Feed[];
 
 beforeEach(async () => {
   upstream = await ScriptedUpstream.start();
-  logger = new RecordingLogger();
+  ({ logger, records } = recordingLogger());
   opened = [];
 });
 
@@ -33,7 +38,7 @@ afterEach(async () => {
   await Promise.all(opened.map((feed) => feed.close()));
   await upstream[Symbol.asyncDispose]();
   // In no test and on no path may the key be said.
-  if (JSON.stringify(logger.lines).includes(KEY)) throw new Error('the key was logged');
+  if (JSON.stringify(records).includes(KEY)) throw new Error('the key was logged');
 });
 
 function open(options: Partial<PolygonFeedOptions> = {}) {
@@ -235,7 +240,7 @@ describe('subscriptions', () => {
     feed.subscribe(['AAPL']);
     await untilConnected();
     await until(() => expect(feed.readStats()).toMatchObject({ topicsUnconfirmed: 4, topicsPending: 0 }));
-    expect(logger.said('warn').map(({ message }) => message)).toEqual([
+    expect(saidIn(records, 'warn').map(({ message }) => message)).toEqual([
       'subscriptions that the upstream did not confirm',
     ]);
     expect(upstream.connections).toHaveLength(1);
@@ -256,7 +261,7 @@ describe('subscriptions', () => {
       reason: 'stocks: the upstream refuses some topics: not authorized [key]',
     });
     expect(feed.readStats()).toMatchObject({ topicErrors: 2 });
-    expect(logger.said('warn')).toHaveLength(1);
+    expect(saidIn(records, 'warn')).toHaveLength(1);
   });
 });
 
@@ -267,8 +272,8 @@ describe('unknown statuses', () => {
     const stocks = await connection('/stocks');
     for (let n = 0; n < 100; n += 1) stocks.sendStatus(`status ${n % 50}`, `message ${KEY}`);
     await until(() => expect(feed.readStats()['unknownStatuses']).toBe(100));
-    expect(logger.said('warn')).toHaveLength(16);
-    expect(logger.said('warn')[0]).toMatchObject({ fields: { status: 'status 0', message: 'message [key]' } });
+    expect(saidIn(records, 'warn')).toHaveLength(16);
+    expect(saidIn(records, 'warn')[0]).toMatchObject({ fields: { status: 'status 0', message: 'message [key]' } });
     expect(feed.readStats()['connected.stocks']).toBe(1);
   });
 });
@@ -338,7 +343,7 @@ describe('a connection that is lost', () => {
       timers.advance(livedMs);
       upstream.of('/stocks')[index]!.socket.terminate();
       await until(() => expect(statuses.at(-1)?.connected).toBe(false));
-      const { delayMs } = logger.lines.at(-1)!.fields as { delayMs: number };
+      const { delayMs } = records.at(-1)!.fields as { delayMs: number };
       expect(timers.delays).toContain(delayMs);
       timers.advance(delayMs - 1);
       expect(upstream.of('/stocks')).toHaveLength(index + 1);
@@ -356,7 +361,7 @@ describe('a connection that is lost', () => {
       const pings = Math.floor((n * 15) / 20);
       await until(() => expect(upstream.of('/stocks')[3]!.pings).toBe(pings));
       upstream.of('/stocks')[3]!.sendStatus('still', `here ${n}`);
-      await until(() => expect(logger.lines.at(-1)!.fields).toMatchObject({ message: `here ${n}` }));
+      await until(() => expect(records.at(-1)!.fields).toMatchObject({ message: `here ${n}` }));
     }
     expect(await loseAfter(3, 0)).toBe(500);
     expect(await loseAfter(4, 0)).toBe(1000);
@@ -422,7 +427,7 @@ describe('too many connections', () => {
     stocks.socket.close(1008);
     await until(() => expect(statuses.at(-1)!.connected).toBe(false));
     expect(statuses.at(-1)!.reason).toBe('stocks: too many connections with this API key: is another ingest running?');
-    expect(logger.said('error')).toEqual([
+    expect(saidIn(records, 'error')).toEqual([
       expect.objectContaining({
         message: 'evicted by the upstream',
         fields: expect.objectContaining({ delayMs: 60_000 }),
@@ -448,7 +453,7 @@ describe('a refused key', () => {
       connected: false,
       reason: 'stocks: the upstream refuses the API key: authentication failed for [key]',
     });
-    expect(logger.said('error')).toHaveLength(1);
+    expect(saidIn(records, 'error')).toHaveLength(1);
     await until(() => expect(upstream.connections[0]!.closeCode).toBe(1000));
     // No attempt is planned: not one timer waits.
     expect(timers.delays).toEqual([]);

@@ -1,9 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { ManualTimers } from '../../../test/manual-timers.ts';
+import { type LogRecord, recordingLogger } from '../../../test/recording-logger.ts';
 import { FEED_LIMITS } from './limits.ts';
 import { Subscriber } from './subscriber.ts';
-import { ManualTimers } from './manual-timers.ts';
-import { RecordingLogger } from './recording-logger.ts';
+
+const saidIn = (records: readonly LogRecord[], level: LogRecord['level']) =>
+  records.filter((record) => record.level === level);
 
 const TOPICS = ['T', 'Q', 'A', 'AM'];
 
@@ -14,7 +17,7 @@ function setUp(initial: readonly string[] = []) {
   const wanted = new Set(initial);
   const sent: { action: string; params: string }[] = [];
   const timers = new ManualTimers();
-  const logger = new RecordingLogger();
+  const { logger, records } = recordingLogger();
   const counts = { settled: 0 };
   const subscriber = new Subscriber({
     topics: TOPICS,
@@ -29,7 +32,7 @@ function setUp(initial: readonly string[] = []) {
     subscriber,
     sent,
     timers,
-    logger,
+    records,
     counts,
     want: (...symbols: string[]) => {
       for (const symbol of symbols) wanted.add(symbol);
@@ -180,20 +183,20 @@ describe('confirmations', () => {
   });
 
   it('that are overdue are told once and counted, and may still come', async () => {
-    const { subscriber, ack, timers, logger } = setUp(['AAPL']);
+    const { subscriber, ack, timers, records } = setUp(['AAPL']);
     await turn();
     ack('T.AAPL');
     timers.advance(9999);
-    expect(logger.said('warn')).toEqual([]);
+    expect(saidIn(records, 'warn')).toEqual([]);
     timers.advance(1);
     expect(subscriber.readStats()).toEqual({ confirmed: 1, pending: 0, unconfirmed: 3 });
-    expect(logger.said('warn')).toEqual([
+    expect(saidIn(records, 'warn')).toEqual([
       expect.objectContaining({ fields: { count: 3, topics: ['Q.AAPL', 'A.AAPL', 'AM.AAPL'] } }),
     ]);
     ack('Q.AAPL');
     expect(subscriber.readStats()).toEqual({ confirmed: 2, pending: 0, unconfirmed: 2 });
     timers.advance(60_000);
-    expect(logger.said('warn')).toHaveLength(1);
+    expect(saidIn(records, 'warn')).toHaveLength(1);
   });
 
   it('have their time from when each was asked for', async () => {

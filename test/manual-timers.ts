@@ -1,4 +1,4 @@
-import type { Timers } from './timers.ts';
+import type { Timers } from '../src/feeds/polygon/timers.ts';
 
 /** Timers that a test moves by hand. */
 export class ManualTimers implements Timers {
