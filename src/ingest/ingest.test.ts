@@ -357,8 +357,8 @@ describe('trouble', () => {
         return () => void listeners.splice(listeners.indexOf(listener), 1);
       },
     });
-    const setConnected = (connected: boolean): void => {
-      control.isAway = !connected;
+    const setConnected = (connected: boolean, isAway = !connected): void => {
+      control.isAway = isAway;
       control.state = { connected, reason: connected ? null : 'away' };
       for (const listener of listeners) listener(control.state);
     };
@@ -419,8 +419,7 @@ describe('trouble', () => {
     setConnected(false);
     feed.emit(print({ symbol: 'AAPL' }));
     control.epoch = 'two';
-    setConnected(true);
-    control.isAway = true;
+    setConnected(true, true);
     await time.advance(2_000);
     expect(trades).toHaveLength(1);
     control.isAway = false;

@@ -56,10 +56,6 @@ export class QuoteFold {
     this.#time = time;
   }
 
-  get day(): number {
-    return this.#day;
-  }
-
   foldTrade(trade: Trade): boolean {
     const { timestamp, price } = trade;
     if (timestamp > trade.receivedAt + MAX_AHEAD_MS || !this.#enterDay(this.#time.dayOf(timestamp))) return false;

@@ -15,7 +15,7 @@ export const systemTimers: Timers = {
 };
 
 /** Timers that are called off together. */
-export class TimerGroup implements Timers {
+export class TimerGroup {
   readonly #timers: Timers;
   readonly #pending = new Set<() => void>();
   #closed = false;
@@ -24,17 +24,13 @@ export class TimerGroup implements Timers {
     this.#timers = timers;
   }
 
-  after(delayMs: number, callback: () => void): () => void {
-    if (this.#closed) return () => {};
+  after(delayMs: number, callback: () => void): void {
+    if (this.#closed) return;
     const stop = this.#timers.after(delayMs, () => {
       this.#pending.delete(stop);
       callback();
     });
     this.#pending.add(stop);
-    return () => {
-      this.#pending.delete(stop);
-      stop();
-    };
   }
 
   /** Calls all of them off, and sets none any more. */
