@@ -2,6 +2,7 @@ import { WebSocket } from 'ws';
 import type { FeedEvent } from '../feed.ts';
 import type { FrameDecoder, StatusMessage } from './frames.ts';
 import type { FeedLimits } from './limits.ts';
+import { describeNetworkFailure } from './network-failure.ts';
 import type { Timers } from './timers.ts';
 
 export type ConnectionOptions = {
@@ -73,7 +74,7 @@ export class Connection {
     socket.on('ping', () => (this.#heardAt = options.timers.now()));
     socket.on('pong', () => (this.#heardAt = options.timers.now()));
     // Always followed by `close`; without a listener it would end the process, also after our end.
-    socket.on('error', (error) => (failure ??= error.message));
+    socket.on('error', (error) => (failure ??= `the connection failed: ${describeNetworkFailure(error)}`));
     socket.on('close', (code, reason) => {
       const said = reason.length > 0 ? `, "${reason.toString()}"` : '';
       this.#end('lost', failure ?? `the upstream closed the connection (${code}${said})`);

@@ -163,7 +163,7 @@ describe('a request that fails', () => {
   it('at an address where nobody listens says so', async () => {
     await upstream[Symbol.asyncDispose]();
     const error = await failureOf(open().readQuotes(['AAPL']));
-    expect(error.message).toContain('the upstream cannot be reached: connect ECONNREFUSED');
+    expect(error.message).toBe('the upstream cannot be reached: ECONNREFUSED');
   });
 
   it('to answer in time is ended and tried again', async () => {

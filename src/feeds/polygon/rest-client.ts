@@ -1,5 +1,6 @@
 import type { Logger } from '../../market/logger.ts';
 import { SourceUnavailableError } from '../../market/source.ts';
+import { describeNetworkFailure } from './network-failure.ts';
 import type { Timers } from './timers.ts';
 
 /** The patience of the REST client. */
@@ -160,7 +161,7 @@ export class RestClient {
       return this.#judge(response, text);
     } catch (cause) {
       ended.throwIfAborted();
-      const problem = timeout.aborted ? `no answer within ${limits.timeoutMs} ms` : describe(cause);
+      const problem = timeout.aborted ? `no answer within ${limits.timeoutMs} ms` : describeNetworkFailure(cause);
       return failure(this.#redact(`the upstream cannot be reached: ${problem}`), 0, RETRY_AFTER_MS, cause);
     }
   }
@@ -277,11 +278,4 @@ function readMessage(body: unknown): string {
   if (typeof body !== 'object' || body === null) return '';
   const said = 'message' in body ? body.message : 'error' in body ? body.error : undefined;
   return typeof said === 'string' && said !== '' ? `: ${said.slice(0, MAX_MESSAGE_LENGTH)}` : '';
-}
-
-/** `fetch` says "fetch failed" and hides why in the cause. */
-function describe(error: unknown): string {
-  if (!(error instanceof Error)) return 'unknown failure';
-  const { cause } = error;
-  return cause instanceof Error && cause.message !== '' ? cause.message : error.message;
 }
