@@ -22,18 +22,20 @@ export function toGraphQLError(error: unknown): GraphQLError {
   }
   if (thrown instanceof GraphQLError) {
     // Made by GraphQL itself or by Yoga: meant for the client, and often without a code, or with one of its own.
-    const code = codeOf(thrown);
+    const code = codeOf(thrown, located?.path !== undefined);
     if (code === thrown.extensions['code']) return located ?? thrown;
     // A request that is none of GraphQL has no response of GraphQL's: its status is told whatever media type is accepted.
     const http = thrown.extensions['http'] as object | undefined;
-    return coded(
-      code,
-      code === 'INTERNAL_SERVER_ERROR' ? MASKED : thrown.message,
-      located,
-      http === undefined ? {} : { http: { ...http, spec: false } },
-    );
+    if (code === 'INTERNAL_SERVER_ERROR') return masked(thrown, located);
+    return coded(code, thrown.message, located, http === undefined ? {} : { http: { ...http, spec: false } });
   }
-  return coded('INTERNAL_SERVER_ERROR', MASKED, located);
+  return masked(thrown, located);
+}
+
+/** The cause stays with it for the log; it is not written to the client. */
+function masked(cause: unknown, located: GraphQLError | null): GraphQLError {
+  const originalError = cause instanceof Error ? cause : new Error(String(cause));
+  return coded('INTERNAL_SERVER_ERROR', MASKED, located, {}, originalError);
 }
 
 /** Whether the error came as a surprise, so that it is worth a line in the log. */
@@ -49,10 +51,11 @@ export function serializeError(error: GraphQLError): GraphQLFormattedError {
   return { ...rest, extensions: shown };
 }
 
-function codeOf(error: GraphQLError): ErrorCode {
+function codeOf(error: GraphQLError, isOfField: boolean): ErrorCode {
   const code = error.extensions['code'];
   if (typeof code === 'string' && Object.hasOwn(ERROR_CODES, code)) return code as ErrorCode;
-  if (error.path !== undefined) return 'INTERNAL_SERVER_ERROR';
+  // What a field's value is refused for, by its own type, is our fault; an argument's value has its place in the document.
+  if (error.path !== undefined || (isOfField && error.nodes === undefined)) return 'INTERNAL_SERVER_ERROR';
   if (error.message.startsWith('Syntax Error')) return 'GRAPHQL_PARSE_FAILED';
   // Whatever else GraphQL or Yoga object to without a code of ours (a variable's value, a body that is no JSON) is the sender's input.
   return error.nodes?.some((node) => node.kind !== Kind.VARIABLE_DEFINITION)
@@ -65,6 +68,7 @@ function coded(
   message: string,
   located: GraphQLError | null,
   details: Readonly<Record<string, unknown>> = {},
+  originalError: Error | null = null,
 ): GraphQLError {
   const { httpStatus } = ERROR_CODES[code];
   // One field's failure does not decide the status of a response that holds other fields.
@@ -75,6 +79,7 @@ function coded(
     source: located?.source ?? null,
     positions: located?.positions ?? null,
     path: located?.path ?? null,
+    originalError,
     // `spec`: GraphQL over HTTP leaves these errors at 200 where the client accepts application/json only.
     extensions: { code, ...(setsStatus ? { http: { status: httpStatus, spec: isSpecified } } : {}), ...details },
   });

@@ -57,7 +57,7 @@ describe.each(['WebSocket', 'SSE'] as const)('over %s', (transport) => {
   it('quoteUpdates shows the current quote of each symbol first, then each change', async () => {
     const stream = await open(QUOTES, { symbols: ['AAPL', 'MSFT'] });
     const first = [await take(stream, 'quoteUpdates'), await take(stream, 'quoteUpdates')];
-    expect(first.map(({ symbol }) => symbol).toSorted()).toEqual(['AAPL', 'MSFT']);
+    expect(new Set(first.map(({ symbol }) => symbol))).toEqual(new Set(['AAPL', 'MSFT']));
     expect(first.every(({ price }) => price > 0)).toBe(true);
 
     tapeql.simulator.push([makeWireQuote('AAPL', { bp: 1234.5, bs: 7, ap: 1234.75, as: 9 })]);

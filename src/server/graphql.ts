@@ -1,5 +1,5 @@
 import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
-import { execute, type GraphQLSchema } from 'graphql';
+import { execute, GraphQLError, type GraphQLSchema } from 'graphql';
 import { createYoga, type Plugin } from 'graphql-yoga';
 import { LRUCache } from 'lru-cache';
 import { isUnexpected, toGraphQLError } from '../delivery/format-error.ts';
@@ -51,7 +51,8 @@ export function createGraphQL(options: GraphQLServerOptions) {
       info: (...args) => logger.debug({ args }, 'yoga'),
       warn: (...args) => logger.warn({ args }, 'yoga'),
       error: (error: unknown) => {
-        if (isUnexpected(error)) logger.error({ err: error }, 'operation failed');
+        const { path, originalError } = error instanceof GraphQLError ? error : {};
+        if (isUnexpected(error)) logger.error({ err: originalError ?? error, path }, 'operation failed');
         else logger.debug({ err: error }, 'operation refused');
       },
     },
