@@ -72,7 +72,6 @@ export async function startTapeql(config: Config, options: TapeqlOptions): Promi
   const stack = new AsyncDisposableStack();
   try {
     const { bus, store, cache } = openBus(config, now, logger, stack);
-    const upstream = await openUpstream(config, store, now, logger, stack);
     const calendar = createCalendar();
     const feedName = config.feed === 'simulated' ? 'SIMULATED' : feedNameOf(config.polygon.wsUrl);
     const status = new StatusBoard({
@@ -84,6 +83,8 @@ export async function startTapeql(config: Config, options: TapeqlOptions): Promi
     });
     stack.defer(() => status.close());
     status.start();
+    const isExtendedHours = (time: number): boolean => status.isExtendedHours(time);
+    const upstream = await openUpstream({ config, store, isExtendedHours, now, logger }, stack);
 
     let ingest: Ingest | null = null;
     let feed: Feed | null = null;
@@ -155,14 +156,24 @@ type Upstream = {
 
 /** Polygon, or the simulated exchange in its place: the code behind is the same. */
 async function openUpstream(
-  config: Config,
-  store: Store,
-  clock: () => number,
-  logger: Logger,
+  parts: {
+    readonly config: Config;
+    readonly store: Store;
+    readonly isExtendedHours: (time: number) => boolean;
+    readonly now: () => number;
+    readonly logger: Logger;
+  },
   stack: AsyncDisposableStack,
 ): Promise<Upstream> {
+  const { config, store, isExtendedHours, now, logger } = parts;
   const open = (wsUrl: string, restUrl: string | (() => Promise<string>), apiKey: string): Upstream => {
-    const rest = createPolygonRest({ baseUrl: restUrl, apiKey, clock, logger: logger.child({ part: 'rest' }) });
+    const rest = createPolygonRest({
+      baseUrl: restUrl,
+      apiKey,
+      isExtendedHours,
+      clock: now,
+      logger: logger.child({ part: 'rest' }),
+    });
     stack.defer(() => rest.close());
     return { source: rest, readStats: () => rest.readStats(), socket: { url: wsUrl, apiKey } };
   };

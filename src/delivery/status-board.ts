@@ -85,6 +85,15 @@ export class StatusBoard {
     return marketStatusAt(now());
   }
 
+  /** Whether a time lies in a session other than the regular one: a Form T trade then sets the last price. */
+  isExtendedHours(timeMs: number): boolean {
+    const { isOpen, nextClose } = this.readMarketStatus();
+    // A market that never closes has no other session.
+    if (isOpen && nextClose === null) return false;
+    const { session } = this.#options.marketStatusAt(timeMs);
+    return session !== 'REGULAR' && session !== 'CLOSED';
+  }
+
   /** Whether what the cache holds of live symbols is current. */
   get live(): boolean {
     return this.readServiceStatus().state === 'OPERATIONAL';
