@@ -207,3 +207,34 @@ test('who leaves from within a result, with the end already on its way, disturbs
   await vi.waitFor(() => expect(prices).toEqual([100, 101]));
   expect(server.countConnections()).toBe(1);
 });
+
+test('a reader that throws is reported as uncaught, and the connection stays', async () => {
+  const { connection } = connect();
+  const handlers = process.listeners('uncaughtException');
+  process.removeAllListeners('uncaughtException');
+  const uncaught = vi.fn();
+  process.on('uncaughtException', uncaught);
+  try {
+    const { prices } = readQuotes(connection);
+    const fault = new Error('a fault of the reader');
+    connection.subscribe(
+      { query: 'subscription { quoteUpdates(symbols: ["AAPL"]) { price } }', readVariables: () => ({}) },
+      {
+        next: () => {
+          throw fault;
+        },
+        fail: () => {},
+        refuse: () => {},
+        complete: () => {},
+      },
+    );
+    await vi.waitFor(() => expect(uncaught.mock.calls[0]?.[0]).toBe(fault));
+    server.quote(101);
+    await vi.waitFor(() => expect(prices).toEqual([100, 101]));
+    await vi.waitFor(() => expect(uncaught).toHaveBeenCalledTimes(2));
+  } finally {
+    process.removeAllListeners('uncaughtException');
+    for (const handler of handlers) process.on('uncaughtException', handler);
+  }
+  expect(server.countConnections()).toBe(1);
+});

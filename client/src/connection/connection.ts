@@ -40,7 +40,7 @@ export type ConnectionOptions = {
 export type Operation = {
   readonly query: string;
   readonly operationName?: string | undefined;
-  /** Called each time before the operation may be sent: when it is subscribed, and after each reconnect. */
+  /** Called each time that the operation is about to be sent: once, and again after each reconnect. */
   readonly readVariables: () => Record<string, unknown>;
 };
 
@@ -146,7 +146,7 @@ export function createConnection(options: ConnectionOptions): Connection {
         if (isReceived) clearTimeout(deadline);
       },
       message: ({ type }) => {
-        isHeard = true;
+        isHeard = state.status === 'live';
         if (type === 'next' || type === 'pong') failures = 0;
       },
       error: () => clearTimeout(deadline),
@@ -181,10 +181,17 @@ export function createConnection(options: ConnectionOptions): Connection {
     }
 
     function start(): void {
-      prepare();
+      // Where no connection stands yet it is prepared as soon as one does.
+      if (state.status === 'live') prepare();
       unsubscribe = client.subscribe(payload, {
         next: (result) => {
-          if (!isOver) sink.next(result as FormattedExecutionResult);
+          if (isOver) return;
+          try {
+            sink.next(result as FormattedExecutionResult);
+          } catch (error) {
+            // graphql-ws would take it for a bad message and close the connection, for all, at every result.
+            reportUncaught(error);
+          }
         },
         error: (error) => {
           if (isOver) return;
@@ -236,4 +243,11 @@ export function createConnection(options: ConnectionOptions): Connection {
     subscribe,
     dispose,
   };
+}
+
+/** A reader's own fault: as loud as if nobody stood between the reader and the platform. */
+function reportUncaught(error: unknown): void {
+  setTimeout(() => {
+    throw error;
+  });
 }

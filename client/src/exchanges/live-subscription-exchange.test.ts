@@ -1,4 +1,5 @@
 import { type AnyVariables, Client, type DocumentInput, type OperationResult } from '@urql/core';
+import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { type ScriptedServer, startScriptedServer } from '../../testing/scripted-server.ts';
 import { type Connection, createConnection } from '../connection/connection.ts';
@@ -107,6 +108,17 @@ test('a log whose document has no place for a cursor tells of the gap likewise',
   expect(results.map(readGap)).toEqual([null, { after: 'c1', oldestCursor: null }]);
 });
 
+test('a log that broke before its first result tells that it may have missed some', async () => {
+  const { results } = await readTrades();
+  server.cut();
+  server.publish();
+  await vi.waitFor(() => expect(server.received).toHaveLength(2));
+  await vi.waitFor(() => expect(server.countRunning()).toBe(1));
+  server.publish();
+  await vi.waitFor(() => expect(results).toHaveLength(1));
+  expect(results.map(readGap)).toEqual([{ after: null, oldestCursor: null }]);
+});
+
 test('a state begins anew with the current one', async () => {
   const { results } = read(QuoteUpdates, AAPL);
   await vi.waitFor(() => expect(results).toHaveLength(1));
@@ -125,6 +137,7 @@ test.each(['RATE_LIMITED', 'UPSTREAM_UNAVAILABLE', 'SERVICE_PAUSED'])(
     server.publish();
     await vi.waitFor(() => expect(sequences()).toEqual([1]));
     expect(results.at(-1)?.error).toBeUndefined();
+    expect(results.filter(readGap)).toEqual([]);
     expect(server.received).toHaveLength(3);
   },
 );
@@ -191,4 +204,63 @@ test('who leaves ends the operation on the server, and a retry that waits', asyn
   stopQuotes();
   await vi.waitFor(() => expect(connection.getState().status).toBe('idle'));
   expect(server.received).toHaveLength(sent);
+});
+
+test('whatever happens, a log is whole and in order, or the reader is told where it is not', async () => {
+  const faults = {
+    cut: () => server.cut(),
+    'go away': () => server.closeConnections(1001),
+    fail: () => server.closeConnections(4500),
+    'end the slow reader': () => server.endTrades({ code: 'SLOW_CONSUMER' }),
+    'refuse for now': () => {
+      server.failures.push({ code: 'SERVICE_PAUSED', retryAfterMs: 1 });
+      server.cut();
+    },
+    'forget all': () => server.forget(newest),
+  };
+  const steps = fc.array(
+    fc.record({
+      fault: fc.constantFrom(...(Object.keys(faults) as (keyof typeof faults)[])),
+      before: fc.nat(3),
+      after: fc.nat(3),
+      isAwaited: fc.boolean(),
+    }),
+    { minLength: 1, maxLength: 8 },
+  );
+  let newest = 0;
+  const publish = (count: number): void => {
+    server.publish(count);
+    newest += count;
+  };
+
+  await fc.assert(
+    fc.asyncProperty(steps, async (script) => {
+      const { results, sequences, stop } = await readTrades();
+      const read = { timeout: 5000, interval: 2 };
+      const first = newest + 1;
+      for (const { fault, before, after, isAwaited } of script) {
+        publish(before);
+        if (isAwaited) await vi.waitFor(() => expect(connection.getState().status).toBe('live'), read);
+        faults[fault]();
+        publish(after);
+      }
+      // A reader that begins anew from live hears of nothing before, so that something must go on happening.
+      await vi.waitFor(() => {
+        publish(1);
+        expect(sequences().at(-1)).toBeGreaterThan(newest - 20);
+      }, read);
+      stop();
+      await vi.waitFor(() => expect(server.countRunning()).toBe(0), read);
+
+      let expected = first;
+      for (const result of results) {
+        if (!result.data) continue;
+        const { sequence } = result.data.trades;
+        if (readGap(result) === null) expect(sequence).toBe(expected);
+        else expect(sequence).toBeGreaterThanOrEqual(expected);
+        expected = sequence + 1;
+      }
+    }),
+    { numRuns: 25 },
+  );
 });

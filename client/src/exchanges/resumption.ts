@@ -1,9 +1,9 @@
 import type { FormattedExecutionResult } from 'graphql-ws';
 
-/** In `extensions.gap` of the first result after a hole in a log: entries between the two are lost to this reader. */
+/** In `extensions.gap` of the first result after a hole in a log: what was between the two is lost to this reader. */
 export type Gap = {
-  /** The cursor of the last result before the hole. */
-  readonly after: string;
+  /** The cursor of the last result before the hole; `null` where nothing had been read yet. */
+  readonly after: string | null;
   /** How far the server's history reaches back; `null` where it did not say. */
   readonly oldestCursor: string | null;
 };
@@ -26,6 +26,8 @@ export class Resumption {
   #variables: Variables;
   #cursor: string | null = null;
   #gap: Gap | null = null;
+  /** Whether the operation ran before, so that it has missed what happened since. */
+  #hasRun = false;
 
   /** `cursorVariable`: the name of the document's variable of type Cursor, if it has one. */
   constructor(variables: Variables, cursorVariable: string | null) {
@@ -33,12 +35,16 @@ export class Resumption {
     this.#cursorVariable = cursorVariable;
   }
 
-  /** The variables with which to send the operation now; to be called each time before it is sent. */
+  /** The variables with which to send the operation now; to be called once each time that it is sent. */
   readVariables(): Variables {
-    if (this.#cursor === null) return this.#variables;
-    if (this.#cursorVariable !== null) return { ...this.#variables, [this.#cursorVariable]: this.#cursor };
-    // A log whose document has no place for a cursor begins anew. What came in between is lost, and said to be.
-    this.#gap = { after: this.#cursor, oldestCursor: null };
+    const isInterrupted = this.#hasRun;
+    this.#hasRun = true;
+    const place = this.#cursor ?? this.#readAskedPlace();
+    if (this.#cursorVariable !== null && place !== null) return { ...this.#variables, [this.#cursorVariable]: place };
+    // A log that has no place to go on from begins anew: for want of a variable, or because it was interrupted before its
+    // first result. What came in between is lost, and said to be.
+    const isLog = this.#cursorVariable !== null || this.#cursor !== null;
+    if (isInterrupted && isLog) this.#gap ??= { after: this.#cursor, oldestCursor: null };
     return this.#variables;
   }
 
@@ -65,6 +71,8 @@ export class Resumption {
       case 'RATE_LIMITED':
       case 'UPSTREAM_UNAVAILABLE':
       case 'SERVICE_PAUSED': {
+        // Refused before it began: nothing is missed by that.
+        this.#hasRun = false;
         const retryAfterMs = extensions?.['retryAfterMs'];
         return { action: 'restart', delayMs: typeof retryAfterMs === 'number' ? retryAfterMs : null, isShown: true };
       }
@@ -75,13 +83,17 @@ export class Resumption {
 
   /** From live, not from the oldest there is: who was away for long wants to see now, and that there is a hole. */
   #startAnew(oldestCursor: string | null): Decision {
-    const asked = this.#cursorVariable === null ? null : this.#variables[this.#cursorVariable];
-    const after = this.#cursor ?? (typeof asked === 'string' ? asked : null);
+    const after = this.#cursor ?? this.#readAskedPlace();
     if (after === null || this.#cursorVariable === null) return { action: 'end' };
     this.#gap = { after, oldestCursor };
     this.#cursor = null;
     this.#variables = { ...this.#variables, [this.#cursorVariable]: null };
     return { action: 'restart', delayMs: 0, isShown: false };
+  }
+
+  /** Where the caller asked the log to begin. */
+  #readAskedPlace(): string | null {
+    return this.#cursorVariable === null ? null : readText(this.#variables, this.#cursorVariable);
   }
 }
 
