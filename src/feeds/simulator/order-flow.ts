@@ -147,6 +147,7 @@ export class OrderFlow {
     }
     return {
       time: sipTime,
+      nanos: 0,
       participantTime,
       trfTime,
       trf,
@@ -165,6 +166,7 @@ export class OrderFlow {
     const lots = 20 + this.#random.below(400);
     return {
       time: Math.floor(time),
+      nanos: 0,
       participantTime: Math.floor(time),
       trfTime: 0,
       trf: 0,

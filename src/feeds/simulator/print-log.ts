@@ -1,6 +1,8 @@
 /** One trade as the log keeps it. Times in Unix ms. */
 export type Print = {
   time: number;
+  /** Nanoseconds beyond the millisecond: they put the prints of one symbol in one millisecond in order. */
+  nanos: number;
   participantTime: number;
   /** 0: not reported through a TRF. */
   trfTime: number;
@@ -33,6 +35,7 @@ export class PrintLog {
   #trfTime!: Float64Array;
   #price!: Float64Array;
   #micros!: Float64Array;
+  #nanos!: Float64Array;
   #sequence!: Float64Array;
   #trf!: Uint16Array;
   #exchange!: Uint16Array;
@@ -55,6 +58,7 @@ export class PrintLog {
     this.#previous[slot] = this.#newest[symbolIndex]!;
     this.#newest[symbolIndex] = this.#appended;
     this.#time[slot] = print.time;
+    this.#nanos[slot] = print.nanos;
     this.#participantTime[slot] = print.participantTime;
     this.#trfTime[slot] = print.trfTime;
     this.#trf[slot] = print.trf;
@@ -75,6 +79,7 @@ export class PrintLog {
       yield {
         number,
         time: this.#time[slot]!,
+        nanos: this.#nanos[slot]!,
         participantTime: this.#participantTime[slot]!,
         trfTime: this.#trfTime[slot]!,
         trf: this.#trf[slot]!,
@@ -103,6 +108,7 @@ export class PrintLog {
     };
     this.#previous = grow(this.#previous);
     this.#time = grow(this.#time);
+    this.#nanos = grow(this.#nanos);
     this.#participantTime = grow(this.#participantTime);
     this.#trfTime = grow(this.#trfTime);
     this.#price = grow(this.#price);

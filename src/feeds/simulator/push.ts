@@ -46,6 +46,7 @@ function recordTrade(fields: Element, instrument: Instrument, tape: Tape): void 
   const conditions = Array.isArray(c) ? c.filter((id): id is number => Number.isInteger(id)) : [];
   tape.record(instrument, {
     time: t,
+    nanos: 0,
     participantTime: isPositive(pt) ? pt : t,
     trfTime: isPositive(trft) ? trft : 0,
     trf: isPositive(trfi) ? trfi : 0,

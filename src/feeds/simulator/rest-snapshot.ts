@@ -3,7 +3,7 @@ import type { BarWindow, PastBar } from './bar-window.ts';
 import type { Index, Instrument } from './instrument.ts';
 import { badRequest, findInstrument, isIndexItem, readLimit, round } from './rest-answer.ts';
 import type { RestRequest } from './rest-answer.ts';
-import { toNanoseconds } from './wire.ts';
+import { quoteNanoseconds, toNanoseconds } from './wire.ts';
 
 const MAX_TICKERS = 250;
 const MOVERS = 20;
@@ -37,11 +37,13 @@ function toTicker(request: RestRequest, instrument: Instrument): Record<string, 
   const { change, percent } = changeOf(lastPriceOf(instrument), instrument);
   const minute = currentMinute(instrument);
   const print = instrument.lastPrint;
+  // A regular sale has none, and the field is left out as on the wire.
+  const conditions = request.tape.conditionSets.at(print?.conditionSet ?? 0).ids;
   return {
     ticker: instrument.symbol,
     todaysChange: change,
     todaysChangePerc: percent,
-    updated: toNanoseconds(updatedAt(instrument), instrument.quoteSequence),
+    updated: toNanoseconds(updatedAt(instrument)),
     day: ofDay(instrument.day),
     min: {
       ...ofDay(minute),
@@ -55,12 +57,12 @@ function toTicker(request: RestRequest, instrument: Instrument): Record<string, 
       ? {}
       : {
           lastTrade: {
-            c: request.tape.conditionSets.at(print.conditionSet).ids,
+            ...(conditions.length > 0 ? { c: conditions } : {}),
             i: String(print.id),
             p: print.price,
             s: Math.floor(print.micros / MICROS_PER_SHARE),
             ds: formatShares(print.micros),
-            t: toNanoseconds(print.time, print.sequence),
+            t: toNanoseconds(print.time, print.nanos),
             x: print.exchange,
           },
         }),
@@ -69,7 +71,7 @@ function toTicker(request: RestRequest, instrument: Instrument): Record<string, 
       s: instrument.bidSize,
       P: instrument.ask,
       S: instrument.askSize,
-      t: toNanoseconds(instrument.quoteTime, instrument.quoteSequence),
+      t: quoteNanoseconds(instrument),
     },
   };
 }
@@ -177,13 +179,15 @@ function toIndexResult(request: RestRequest, index: Index): Record<string, unkno
     market_status: marketStatus(request),
     timeframe: 'REAL-TIME',
     value: index.value,
-    last_updated: toNanoseconds(index.time, 0),
+    last_updated: toNanoseconds(index.time),
     session: sessionOf(index),
   };
 }
 
 function toStockResult(request: RestRequest, instrument: Instrument): Record<string, unknown> {
   const print = instrument.lastPrint;
+  // A regular sale has none, and the field is left out as on the wire.
+  const conditions = request.tape.conditionSets.at(print?.conditionSet ?? 0).ids;
   const minute = currentMinute(instrument);
   const { bid, ask } = instrument;
   return {
@@ -200,21 +204,21 @@ function toStockResult(request: RestRequest, instrument: Instrument): Record<str
       volume: instrument.day.micros / MICROS_PER_SHARE,
       decimal_volume: formatShares(instrument.day.micros),
       price: lastPriceOf(instrument),
-      last_updated: toNanoseconds(updatedAt(instrument), instrument.quoteSequence),
+      last_updated: toNanoseconds(updatedAt(instrument)),
     },
     ...(print === null
       ? {}
       : {
           last_trade: {
-            conditions: request.tape.conditionSets.at(print.conditionSet).ids,
+            ...(conditions.length > 0 ? { conditions } : {}),
             exchange: print.exchange,
             id: String(print.id),
             price: print.price,
             size: Math.floor(print.micros / MICROS_PER_SHARE),
             decimal_size: formatShares(print.micros),
-            last_updated: toNanoseconds(print.time, print.sequence),
-            sip_timestamp: toNanoseconds(print.time, print.sequence),
-            participant_timestamp: toNanoseconds(print.participantTime, 0),
+            last_updated: toNanoseconds(print.time, print.nanos),
+            sip_timestamp: toNanoseconds(print.time, print.nanos),
+            participant_timestamp: toNanoseconds(print.participantTime),
             timeframe: 'REAL-TIME',
           },
         }),
@@ -226,7 +230,7 @@ function toStockResult(request: RestRequest, instrument: Instrument): Record<str
       ask_size: instrument.askSize,
       ask_exchange: instrument.askExchange,
       midpoint: round((bid + ask) / 2, 6),
-      last_updated: toNanoseconds(instrument.quoteTime, instrument.quoteSequence),
+      last_updated: quoteNanoseconds(instrument),
       timeframe: 'REAL-TIME',
     },
     ...(minute === null
@@ -241,7 +245,7 @@ function toStockResult(request: RestRequest, instrument: Instrument): Record<str
             decimal_volume: formatShares(minute.micros),
             vwap: vwapOf(minute),
             transactions: minute.count,
-            last_updated: toNanoseconds(minute.start, 0),
+            last_updated: toNanoseconds(minute.start),
           },
         }),
   };

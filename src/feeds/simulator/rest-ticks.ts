@@ -3,7 +3,7 @@ import { MICROS_PER_SHARE, formatShares } from './bar-window.ts';
 import type { Print } from './print-log.ts';
 import { badRequest, findInstrument, notFound, readLimit, readOrder } from './rest-answer.ts';
 import type { RestRequest } from './rest-answer.ts';
-import { toNanoseconds } from './wire.ts';
+import { quoteNanoseconds, toNanoseconds } from './wire.ts';
 
 const MINUTES_PER_DAY = 1_440;
 
@@ -19,14 +19,14 @@ export function answerLastTrade(request: RestRequest): object {
       T: instrument.symbol,
       ...(conditions.length > 0 ? { c: conditions } : {}),
       ds: formatShares(print.micros),
-      ...(print.trf === 0 ? {} : { f: toNanoseconds(print.trfTime, 0), r: print.trf }),
+      ...(print.trf === 0 ? {} : { f: toNanoseconds(print.trfTime), r: print.trf }),
       i: String(print.id),
       p: print.price,
       q: print.sequence,
       s: Math.floor(print.micros / MICROS_PER_SHARE),
-      t: toNanoseconds(print.time, print.sequence),
+      t: toNanoseconds(print.time, print.nanos),
       x: print.exchange,
-      y: toNanoseconds(print.participantTime, 0),
+      y: toNanoseconds(print.participantTime),
       z: instrument.tapeNumber,
     },
   };
@@ -46,8 +46,8 @@ export function answerLastQuote(request: RestRequest): object {
       S: instrument.askSize,
       X: instrument.askExchange,
       q: instrument.quoteSequence,
-      t: toNanoseconds(instrument.quoteTime, instrument.quoteSequence),
-      y: toNanoseconds(instrument.quoteParticipantTime, 0),
+      t: quoteNanoseconds(instrument),
+      y: toNanoseconds(instrument.quoteParticipantTime),
       z: instrument.tapeNumber,
     },
   };
@@ -64,7 +64,7 @@ export function answerTrades(request: RestRequest): object {
   const found: (Print & { readonly number: number })[] = [];
   const { position } = request;
   for (const print of prints.readBackwards(instrument.character.index)) {
-    const time = toNanoseconds(print.time, print.sequence);
+    const time = toNanoseconds(print.time, print.nanos);
     if (order === 'desc') {
       if ((position === null || print.number < position) && matches(time)) found.push(print);
       if (found.length > limit) break;
@@ -84,13 +84,13 @@ export function answerTrades(request: RestRequest): object {
         decimal_size: formatShares(print.micros),
         exchange: print.exchange,
         id: String(print.id),
-        participant_timestamp: toNanoseconds(print.participantTime, 0),
+        participant_timestamp: toNanoseconds(print.participantTime),
         price: print.price,
         sequence_number: print.sequence,
-        sip_timestamp: toNanoseconds(print.time, print.sequence),
+        sip_timestamp: toNanoseconds(print.time, print.nanos),
         size: Math.floor(print.micros / MICROS_PER_SHARE),
         tape: instrument.tapeNumber,
-        ...(print.trf === 0 ? {} : { trf_id: print.trf, trf_timestamp: toNanoseconds(print.trfTime, 0) }),
+        ...(print.trf === 0 ? {} : { trf_id: print.trf, trf_timestamp: toNanoseconds(print.trfTime) }),
       };
     }),
     ...(found.length > limit ? { next_url: request.nextUrl(page.at(-1)!.number) } : {}),
@@ -102,7 +102,7 @@ export function answerQuotes(request: RestRequest): object {
   const instrument = request.tape.market.findInstrument(request.parts[0]!);
   const matches = readTimeFilter(request.query);
   if (instrument === undefined) return { status: 'OK', results: [] };
-  const time = toNanoseconds(instrument.quoteTime, instrument.quoteSequence);
+  const time = quoteNanoseconds(instrument);
   const quote = {
     ask_exchange: instrument.askExchange,
     ask_price: instrument.ask,
@@ -111,7 +111,7 @@ export function answerQuotes(request: RestRequest): object {
     bid_price: instrument.bid,
     bid_size: instrument.bidSize,
     indicators: [604],
-    participant_timestamp: toNanoseconds(instrument.quoteParticipantTime, 0),
+    participant_timestamp: toNanoseconds(instrument.quoteParticipantTime),
     sequence_number: instrument.quoteSequence,
     sip_timestamp: time,
     tape: instrument.tapeNumber,

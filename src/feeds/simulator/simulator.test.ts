@@ -184,7 +184,7 @@ describe('subscriptions', () => {
   });
 
   test('bring only what was asked for, each event once also where a symbol and * overlap', async () => {
-    const client = await login(await start());
+    const client = await login(await start({ eventsPerSecond: 20_000 }));
     await client.subscribe('T.SPY', 'T.*');
     await client.untilCount(100, ({ sym }) => sym === 'SPY');
     const trades = client.elements.filter(({ sym }) => sym === 'SPY').map(({ q }) => q);

@@ -31,6 +31,11 @@ const OFFICIAL_OPEN = 2;
 const CLOSING_CROSS = 3;
 const OFFICIAL_CLOSE = 4;
 
+// The vendor's nanoseconds are doubles, 256 apart: no two prints may round to the same, none to another millisecond.
+const MIN_NANOS = 1_000;
+const MAX_NANOS = 999_000;
+const NANOS_BETWEEN_PRINTS = 600;
+
 const QUEUE_CAPACITY = 131_072;
 /** Finished minutes of a symbol that are kept: two days. The oldest half goes when they are full. */
 const MAX_MINUTES = 2_880;
@@ -312,6 +317,11 @@ export class Tape {
   }
 
   #remember(instrument: Instrument, print: Print): void {
+    const before = instrument.lastPrint;
+    print.nanos =
+      before !== null && before.time === print.time
+        ? Math.min(MAX_NANOS, before.nanos + NANOS_BETWEEN_PRINTS)
+        : MIN_NANOS + ((print.sequence * 7_919) % 400_000);
     instrument.lastPrint = print;
     this.prints.append(instrument.character.index, print);
   }

@@ -57,7 +57,7 @@ export function encodeBand(instrument: Instrument, time: number, indicator: numb
   const low = Math.round(price * (1 - BAND_WIDTH) * 100) / 100;
   return (
     `{"ev":"LULD","T":"${instrument.symbol}","h":${high},"l":${low},"i":[${indicator}],"z":${instrument.tapeNumber}` +
-    `,"t":${toNanoseconds(time, instrument.quoteSequence)},"q":${instrument.quoteSequence}}`
+    `,"t":${toNanoseconds(time)},"q":${instrument.quoteSequence}}`
   );
 }
 
@@ -67,8 +67,13 @@ export function encodeIndexValue(index: Index): string {
 
 /**
  * Nanoseconds as the vendor's JSON has them: a number past 2^53, so that the last two or three digits are rounded.
- * The part below a millisecond is made from `salt`, and never so near to its ends that rounding would leave it.
+ *
+ * @param nanos beyond the millisecond, 1,000 to 999,000: rounding then stays within it
  */
-export function toNanoseconds(timeMs: number, salt: number): number {
-  return timeMs * 1e6 + 1_000 + ((salt * 7_919) % 998_000);
+export function toNanoseconds(timeMs: number, nanos = 1_000): number {
+  return timeMs * 1e6 + nanos;
+}
+
+export function quoteNanoseconds(instrument: Instrument): number {
+  return toNanoseconds(instrument.quoteTime, 1_000 + ((instrument.quoteSequence * 7_919) % 998_000));
 }
