@@ -33,15 +33,14 @@ export async function startRedis(): Promise<TestRedis> {
   const { port, server: first } = await startOnFreePort(binary, folder);
   let server = first;
 
-  const end = async (signal: NodeJS.Signals): Promise<void> => {
+  const kill = async (): Promise<void> => {
     if (server.exitCode !== null || server.signalCode !== null) return;
     const ended = once(server, 'exit');
-    server.kill('SIGCONT');
-    server.kill(signal);
+    server.kill('SIGKILL');
     await ended;
   };
   const stop = async (): Promise<void> => {
-    await end('SIGKILL');
+    await kill();
     await rm(folder, { recursive: true, force: true });
   };
 
@@ -52,10 +51,10 @@ export async function startRedis(): Promise<TestRedis> {
       return server.pid!;
     },
     stop,
-    kill: () => end('SIGKILL'),
+    kill,
     async restart({ keepData = false } = {}) {
       if (keepData) await shutDownSaved(port, server);
-      else await end('SIGKILL');
+      else await kill();
       if (!keepData) await rm(join(folder, 'dump.rdb'), { force: true });
       server = await startServer(binary, folder, port);
     },

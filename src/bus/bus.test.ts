@@ -193,6 +193,13 @@ describe.each(Object.entries(kinds))('a bus %s', (_, open) => {
     expect(await reader.readLastEntries([log])).toEqual([next]);
   });
 
+  it('keeps the last entry of a log that begins far in the past', async () => {
+    const old = Array.from({ length: 400 }, (_, index) => makeTrade('AAPL', offsetAt(START - 10 * HISTORY_MS, index)));
+    await writer.append(old);
+    expect(await reader.readLastEntries([{ kind: 'trade', symbol: 'AAPL' }])).toEqual([old.at(-1)]);
+    expect(await reader.readHistory({ kind: 'trade', symbol: 'AAPL' }, { after: -1 })).toEqual([]);
+  });
+
   it('refuses an entry that is not above the newest of its log, and publishes it no more than it keeps it', async () => {
     const heard: number[] = [];
     await reader.subscribe(tradeChannel('AAPL'), (trade) => void heard.push(trade.sequence));

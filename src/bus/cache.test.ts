@@ -379,6 +379,19 @@ describe('while Redis is away, a cache', () => {
     );
   });
 
+  it('also has what other processes wrote, if it was read here before', async () => {
+    const store = await connectStore();
+    const cache = openCache(store, createMemoryStore({ clock }));
+    const source = makeSource();
+    await raw.set('cache:quote:{AAPL}', JSON.stringify({ ...quotes.AAPL, receivedAt: START }));
+    await readQuotes(cache, source, ['AAPL']);
+    await server.kill();
+    await vi.waitFor(() => expect(store.readState().connected).toBe(false));
+    expect((await readQuotes(cache, source, ['AAPL'])).get('AAPL')!.value.price).toBe(1);
+    expect(source.asked).toEqual([]);
+    expect(cache.readStats()['quote']).toMatchObject({ hits: 2, fallbackReads: 1 });
+  });
+
   it('waits for one answer that does not come, no longer than its deadline, and for no other', async () => {
     const store = createRedisStore({ url: server.url, logger, deadlineMs: 60, pingIntervalMs: 60_000 });
     closers.push(() => store.close());

@@ -1,8 +1,6 @@
 import type { Logger } from '../market/logger.ts';
 
-type Listener = (message: never) => void;
-/** `since`: the listener gets what was published after this tick of the fan-out's own count. */
-type Registration = { readonly listener: Listener; readonly since: number };
+type Registration = { readonly listener: (message: never) => void };
 
 /**
  * The listeners of each channel in this process. A listener that throws is logged and counted, and disturbs neither
@@ -11,7 +9,6 @@ type Registration = { readonly listener: Listener; readonly since: number };
 export class FanOut {
   readonly #channels = new Map<string, Set<Registration>>();
   readonly #logger: Logger;
-  #published = 0;
   /** Messages that had at least one listener. */
   received = 0;
   listenerFailures = 0;
@@ -20,16 +17,15 @@ export class FanOut {
     this.#logger = logger;
   }
 
-  /** Returns the function that removes the listener; it tells whether the channel has none left by this very call. */
-  add(channel: string, listener: Listener): () => boolean {
-    const registration: Registration = { listener, since: this.#published };
-    let registrations = this.#channels.get(channel);
-    if (registrations === undefined) this.#channels.set(channel, (registrations = new Set()));
-    registrations.add(registration);
+  /** Returns the function that removes the listener, which may be called again in vain. */
+  add(channel: string, listener: (message: never) => void): () => void {
+    // A set of objects: the same function may listen twice.
+    const registration: Registration = { listener };
+    const registrations = this.#channels.get(channel) ?? new Set();
+    this.#channels.set(channel, registrations.add(registration));
     return () => {
-      if (!registrations.delete(registration) || registrations.size > 0) return false;
-      if (this.#channels.get(channel) === registrations) this.#channels.delete(channel);
-      return true;
+      registrations.delete(registration);
+      if (registrations.size === 0 && this.#channels.get(channel) === registrations) this.#channels.delete(channel);
     };
   }
 
@@ -37,17 +33,11 @@ export class FanOut {
     return this.#channels.has(channel);
   }
 
-  /** Marks the moment of a publication, for {@link deliver} at a later one: who joins in between does not get it. */
-  stamp(): number {
-    return ++this.#published;
-  }
-
-  deliver(channel: string, message: unknown, stamp: number = Infinity): void {
+  deliver(channel: string, message: unknown): void {
     const registrations = this.#channels.get(channel);
     if (registrations === undefined) return;
     this.received++;
-    for (const { listener, since } of registrations) {
-      if (stamp <= since) continue;
+    for (const { listener } of registrations) {
       try {
         listener(message as never);
       } catch (error) {

@@ -35,7 +35,7 @@ export function createMemoryBus(options: MemoryBusOptions): Bus {
   return new MemoryBus(options);
 }
 
-type Delivery = { readonly channel: string; readonly message: unknown; readonly stamp: number };
+type Delivery = { readonly channel: string; readonly message: unknown };
 
 class MemoryBus implements Bus {
   readonly shared = false;
@@ -110,7 +110,7 @@ class MemoryBus implements Bus {
   ): Promise<() => Promise<void>> {
     this.#admit(0);
     const remove = this.#fanOut.add(channel.name, listener);
-    return async () => void remove();
+    return async () => remove();
   }
 
   readHistory(key: LogKey & { readonly kind: 'trade' }, range: HistoryRange): Promise<Messages['trade'][]>;
@@ -198,9 +198,8 @@ class MemoryBus implements Bus {
 
   #enqueue<K extends keyof Messages>(channel: Channel<K>, message: Messages[K]): void {
     this.#published++;
-    const stamp = this.#fanOut.stamp();
     if (!this.#fanOut.has(channel.name)) return;
-    this.#queue.push({ channel: channel.name, message, stamp });
+    this.#queue.push({ channel: channel.name, message });
     // In a later turn, as from a socket: no listener ever runs on the publisher's stack, and none starves the loop.
     this.#scheduled ??= setImmediate(() => this.#deliver());
   }
@@ -209,6 +208,6 @@ class MemoryBus implements Bus {
     this.#scheduled = null;
     const queue = this.#queue;
     this.#queue = [];
-    for (const { channel, message, stamp } of queue) this.#fanOut.deliver(channel, message, stamp);
+    for (const { channel, message } of queue) this.#fanOut.deliver(channel, message);
   }
 }

@@ -297,6 +297,37 @@ describe('when Redis goes away', () => {
     expect(records.filter(({ message }) => message.startsWith('Redis is away'))).toHaveLength(2);
   });
 
+  it('states demand in full where a change of it was lost, though the lease has outlived that', async () => {
+    const bus = await connectBus();
+    await bus.setDemand(
+      'api-1',
+      new Map([
+        ['AAPL', 1],
+        ['MSFT', 1],
+      ]),
+    );
+    const wants = new Map([
+      ['AAPL', 1],
+      ['NVDA', 2],
+    ]);
+    server.pause();
+    const lost = bus.setDemand(
+      'api-1',
+      new Map([
+        ['MSFT', 0],
+        ['NVDA', 2],
+      ]),
+    );
+    await expect(Promise.all([server.kill(), lost])).rejects.toThrow();
+    await server.restart();
+    await untilConnected(bus);
+    // As if the server had kept what it had.
+    await raw.hset('demand:process:{api-1}', 'AAPL', 1, 'MSFT', 1);
+    await raw.pexpire('demand:process:{api-1}', 20_000);
+    await bus.renewDemand('api-1', wants);
+    expect(await bus.readDemand()).toEqual(wants);
+  });
+
   it('may also be away at the start', async () => {
     await server.kill();
     const bus = openBus();
