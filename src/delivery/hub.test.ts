@@ -79,6 +79,17 @@ describe('quotes', () => {
     expect(hub.readStats().messagesWaiting).toBe(0);
   });
 
+  test('that the snapshot showed are not shown again when the bus delivers them late', async () => {
+    const { hub, bus } = await createHub({ readQuotes: async () => [known('A', { price: 1 }), null] });
+    const stream = await hub.openQuotes(['A', 'B']);
+    expect((await take(stream, 1))[0]!.symbol).toBe('A');
+    await bus.publishQuotes([makeQuote('A', { price: 1 }), makeQuote('B')]);
+    expect((await take(stream, 1))[0]!.symbol).toBe('B');
+    // Only the first live one can be the snapshot's: after that, every one is a change.
+    await bus.publishQuotes([makeQuote('A', { price: 1 })]);
+    expect((await take(stream, 1))[0]!.symbol).toBe('A');
+  });
+
   test('are live though no current ones could be read', async () => {
     const { hub, bus, records } = await createHub({ readQuotes: () => Promise.reject(new Error('away')) });
     const stream = await hub.openQuotes(['A']);

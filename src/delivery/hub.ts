@@ -68,8 +68,15 @@ export class Hub {
       },
     });
     const live = new Set<string>();
+    // What the snapshot showed: the bus may deliver the very same quote late, after the join.
+    const shown = new Map<string, Quote>();
     const leave = this.#join(symbols.map(quoteChannel), (quote) => {
       live.add(quote.symbol);
+      const before = shown.get(quote.symbol);
+      if (before !== undefined) {
+        shown.delete(quote.symbol);
+        if (isSameQuote(before, quote)) return;
+      }
       mailbox.put(quote.symbol, { ...quote, stale: false });
     });
     return this.#opened(mailbox, symbols, leave, async () => {
@@ -78,7 +85,11 @@ export class Hub {
         this.#options.logger.warn({ err: error }, 'no current quotes for a new subscriber');
         return [];
       });
-      for (const quote of quotes) if (quote !== null && !live.has(quote.symbol)) mailbox.put(quote.symbol, quote);
+      for (const quote of quotes) {
+        if (quote === null || live.has(quote.symbol)) continue;
+        if (!quote.stale) shown.set(quote.symbol, quote);
+        mailbox.put(quote.symbol, quote);
+      }
     });
   }
 
@@ -269,4 +280,8 @@ class Topic<T> {
     const unsubscribe = await this.#unsubscribe?.catch(() => null);
     await unsubscribe?.();
   }
+}
+
+function isSameQuote(a: Quote, b: Quote): boolean {
+  return (Object.keys(b) as (keyof Quote)[]).every((field) => a[field] === b[field]);
 }
