@@ -1,0 +1,136 @@
+import { createServer } from 'node:net';
+import { describe, expect, it } from 'vitest';
+import { type Message, RawWebSocket } from '../test/raw-web-socket.ts';
+import { fetchJson, runMain, startMain, TEST_API_KEY } from '../test/tapeql.ts';
+import { startSimulator } from './feeds/simulator/simulator.ts';
+
+const QUOTES = 'subscription { quoteUpdates(symbols: ["AAPL", "MSFT"]) { symbol price } }';
+
+describe('node src/main.ts', () => {
+  it('without an environment shows prices that move, and ends on SIGTERM with a word to every client', async () => {
+    await using tapeql = await startMain({ PORT: '0' });
+    const endpoint = `${tapeql.url}/graphql`;
+    expect(await fetchJson(`${tapeql.url}/health`)).toMatchObject({ status: 'healthy', feed: true });
+
+    await using socket = await RawWebSocket.connect(endpoint.replace('http', 'ws'));
+    socket.subscribe('q', QUOTES);
+    socket.subscribe('s', 'subscription { serviceStatus { state } }');
+    const prices = new Set<number>();
+    while (prices.size < 4) {
+      const { payload } = await socket.find(({ id, type }) => id === 'q' && type === 'next');
+      prices.add(payload.data.quoteUpdates.price);
+    }
+
+    const stream = await fetch(`${endpoint}?query=${encodeURIComponent(QUOTES)}`, {
+      headers: { accept: 'text/event-stream' },
+    });
+    const reader = stream.body!.pipeThrough(new TextDecoderStream()).getReader();
+    let text = '';
+    while (!text.includes('"price":')) text += (await reader.read()).value;
+    const ended = readRest(reader);
+
+    const stoppedAt = performance.now();
+    tapeql.child.kill('SIGTERM');
+    expect(await socket.closed).toEqual({ code: 1001, reason: 'Going away' });
+    expect(socket.received.filter(isStatus).at(-1)?.payload.data.serviceStatus.state).toBe('SHUTTING_DOWN');
+    expect(await ended).not.toContain('event: complete');
+    expect(await tapeql.exited).toEqual({ status: 0, signal: null, stderr: '' });
+    expect(performance.now() - stoppedAt).toBeLessThan(5000);
+    for (const line of tapeql.lines) expect(JSON.parse(line)).toMatchObject({ level: expect.any(String) });
+  });
+
+  it('ends on SIGINT as well', async () => {
+    await using exchange = await startExchange();
+    await using tapeql = await startMain({ PORT: '0', ...exchange.env });
+    tapeql.child.kill('SIGINT');
+    expect(await tapeql.exited).toMatchObject({ status: 0 });
+  });
+
+  it('with a wrong environment names every wrong variable and ends with status 1', async () => {
+    const { exited, lines } = runMain({
+      PORT: 'four',
+      ROLE: 'everything',
+      REDIS_URL: 'http://127.0.0.1',
+      QUOTE_INTERVAL_MS: '-1',
+      ALLOWED_ORIGINS: 'example.com',
+      JWT_SECRET: TEST_API_KEY,
+      JWT_JWKS_URL: TEST_API_KEY,
+    });
+    const { status, stderr } = await exited;
+    expect(status).toBe(1);
+    for (const variable of ['PORT', 'ROLE', 'REDIS_URL', 'QUOTE_INTERVAL_MS', 'ALLOWED_ORIGINS', 'JWT_JWKS_URL']) {
+      expect(stderr).toMatch(new RegExp(`^ +${variable}: `, 'm'));
+    }
+    expect(stderr).not.toContain(TEST_API_KEY);
+    expect(stderr).not.toMatch(/^ +at /m);
+    expect(lines).toEqual([]);
+  });
+
+  it('refuses production without what makes it safe', async () => {
+    const { status, stderr } = await runMain({ PORT: '0', NODE_ENV: 'production' }).exited;
+    expect(status).toBe(1);
+    expect(stderr).toContain('JWT_SECRET');
+    expect(stderr).toContain('FEED');
+  });
+
+  it('ends with status 1 where its port is taken', async () => {
+    const squatter = createServer();
+    await new Promise<void>((resolve) => squatter.listen(0, '127.0.0.1', resolve));
+    const { port } = squatter.address() as { port: number };
+    await using exchange = await startExchange();
+    const { exited, lines } = runMain({ PORT: String(port), ...exchange.env });
+    expect(await exited).toMatchObject({ status: 1 });
+    expect(lines.join('\n')).toContain('EADDRINUSE');
+    squatter.close();
+  });
+
+  it('starts while the upstream is away, says so, and never prints the key', async () => {
+    await using exchange = await startExchange();
+    exchange.simulator.setFault('auth-failed');
+    exchange.simulator.setFault('rest-status', 401);
+    await using tapeql = await startMain({
+      PORT: '0',
+      LOG_LEVEL: 'trace',
+      ...exchange.env,
+      FEED: 'polygon',
+      POLYGON_API_KEY: TEST_API_KEY,
+    });
+    await expect
+      .poll(() => fetchJson(`${tapeql.url}/health`), { timeout: 5000 })
+      .toMatchObject({ status: 'degraded', feed: false });
+    await using socket = await RawWebSocket.connect(`${tapeql.url}/graphql`.replace('http', 'ws'));
+    socket.subscribe('q', '{ quote(symbol: "AAPL") { price } }');
+    expect((await socket.next()).payload.errors[0].extensions.code).toBe('UPSTREAM_UNAVAILABLE');
+    tapeql.child.kill('SIGTERM');
+    const { status, stderr } = await tapeql.exited;
+    expect(status).toBe(0);
+    expect(`${tapeql.lines.join('\n')}${stderr}`).not.toContain(TEST_API_KEY);
+    expect(tapeql.lines.length).toBeGreaterThan(3);
+  });
+});
+
+/** An exchange with nothing to tell, and the variables that point to it. */
+async function startExchange() {
+  const simulator = await startSimulator({ tape: false });
+  return {
+    simulator,
+    env: { FEED: 'simulated', POLYGON_WS_URL: simulator.wsUrl, POLYGON_REST_URL: simulator.restUrl },
+    [Symbol.asyncDispose]: () => simulator.close(),
+  };
+}
+
+const isStatus = ({ id, type }: Message): boolean => id === 's' && type === 'next';
+
+/** What still comes, however it ends. */
+async function readRest(reader: ReadableStreamDefaultReader<string>): Promise<string> {
+  let text = '';
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return text;
+      text += value;
+    }
+  } catch {
+    return text;
+  }
+}
