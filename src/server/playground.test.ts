@@ -1,0 +1,61 @@
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { CHROMIUM_ARGS, findChromium } from '../../test/chromium.ts';
+import { startTestTapeql, type TestTapeql } from '../../test/tapeql.ts';
+
+let tapeql: TestTapeql;
+let browser: Browser;
+
+beforeAll(async () => {
+  [tapeql, browser] = await Promise.all([
+    startTestTapeql({ simulator: { tape: true } }),
+    chromium.launch({ executablePath: findChromium(), args: [...CHROMIUM_ARGS] }),
+  ]);
+});
+afterAll(async () => {
+  await browser?.close();
+  await tapeql?.[Symbol.asyncDispose]();
+});
+
+it('a newcomer sees prices move at one click, from this host alone', async () => {
+  const page = await browser.newPage();
+  const requested: string[] = [];
+  const complaints: string[] = [];
+  page.on('request', (request) => requested.push(request.url()));
+  page.on('websocket', (socket) => requested.push(socket.url()));
+  page.on('pageerror', (error) => complaints.push(String(error)));
+  page.on('console', (message) => {
+    if (message.type() === 'error') complaints.push(message.text());
+  });
+
+  await page.goto(`${tapeql.url}/`);
+  expect(page.url()).toBe(`${tapeql.url}/graphql`);
+  await page.getByRole('tab').first().waitFor();
+  expect(await page.title()).toBe('TapeQL');
+  expect(await page.getByRole('tab').allInnerTexts()).toEqual(['Watchlist', 'Tape', 'SecondBars', 'Market']);
+
+  await page.getByRole('button', { name: /execute query/i }).click();
+  const prices = new Set<string>();
+  await expect
+    .poll(async () => prices.add(await readResponse(page)).size, { timeout: 15_000, interval: 100 })
+    .toBeGreaterThan(3);
+  expect(await readResponse(page)).toMatch(/"quoteUpdates": \{\s+"symbol": "(AAPL|MSFT|NVDA|SPY)",\s+"price": [\d.]+/);
+
+  await page.getByRole('button', { name: /stop query/i }).click();
+  await tapeql.untilOpen(0);
+
+  // data: and blob: are of the page itself.
+  const foreign = requested.filter(
+    (url) => /^(https?|wss?):/.test(url) && new URL(url).host !== new URL(tapeql.url).host,
+  );
+  expect(foreign).toEqual([]);
+  expect(requested.some((url) => url.startsWith('ws:'))).toBe(true);
+  expect(complaints).toEqual([]);
+});
+
+const readResponse = async (page: Page): Promise<string> =>
+  // The editor keeps its text by lines and its blanks as no-break spaces.
+  (await page.locator('.graphiql-response .view-lines, .graphiql-response .CodeMirror-code').innerText()).replaceAll(
+    '\u00a0',
+    ' ',
+  );
