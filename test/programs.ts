@@ -23,8 +23,8 @@ export const CHROMIUM: Program = {
 
 /** The path of an executable, or `null` where this machine has none. */
 export function findProgram(program: Program): string | null {
-  const named = program.pathVariable === undefined ? undefined : process.env[program.pathVariable];
-  if (named !== undefined && named !== '') return isExecutable(named) ? named : null;
+  const named = readNamedPath(program);
+  if (named !== null) return isExecutable(named) ? named : null;
   for (const name of program.names) {
     // /usr/bin also where the PATH lacks it: that is where apt puts things.
     for (const folder of [...(process.env['PATH'] ?? '').split(delimiter), '/usr/bin']) {
@@ -38,7 +38,7 @@ export function findProgram(program: Program): string | null {
 /** Throws one line that says what to install. */
 export function demandProgram(program: Program): string {
   const path = findProgram(program);
-  if (path === null) throw new Error(missingMessage(program));
+  if (path === null) throw missingError([program]);
   return path;
 }
 
@@ -47,14 +47,15 @@ export function demandProgram(program: Program): string {
  * install. Several test runs at once wait for each other.
  */
 export async function installPrograms(programs: readonly Program[]): Promise<void> {
-  if (programs.every((program) => findProgram(program) !== null)) return;
+  const absent = programs.filter((program) => findProgram(program) === null);
+  if (absent.length === 0) return;
+  const isInstallable = process.getuid?.() === 0 && existsSync('/usr/bin/apt-get');
+  if (!isInstallable || absent.some((program) => readNamedPath(program) !== null)) throw missingError(absent);
   const release = await lockInstallation();
   try {
     const missing = programs.filter((program) => findProgram(program) === null);
     if (missing.length === 0) return;
     const packages = missing.map((program) => program.aptPackage);
-    if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get'))
-      throw new Error(missing.map(missingMessage).join('\n'));
     console.log(`tests: installing ${packages.join(' and ')} (once; it may take some minutes)`);
     runApt(['update', '-qq']);
     runApt(['install', '-y', '-qq', '--no-install-recommends', ...packages]);
@@ -110,7 +111,20 @@ function isExecutable(path: string): boolean {
   }
 }
 
-function missingMessage(program: Program): string {
-  const variable = program.pathVariable === undefined ? '' : ` or name one in ${program.pathVariable}`;
-  return `The tests need ${program.names[0]}: install it (Debian, Ubuntu: apt-get install ${program.aptPackage})${variable}.`;
+/** The path that the environment names, if it names one. */
+function readNamedPath(program: Program): string | null {
+  const path = program.pathVariable === undefined ? undefined : process.env[program.pathVariable];
+  return path === undefined || path === '' ? null : path;
+}
+
+/** One line per program, and no stack: where it was thrown helps nobody. */
+function missingError(programs: readonly Program[]): Error {
+  const lines = programs.map((program) => {
+    if (readNamedPath(program) !== null) return `${program.pathVariable} names no executable file.`;
+    const variable = program.pathVariable === undefined ? '' : `, or name one in ${program.pathVariable}`;
+    return `The tests need ${program.names[0]}: install it (Debian, Ubuntu: apt-get install ${program.aptPackage})${variable}.`;
+  });
+  const error = new Error(lines.join('\n'));
+  error.stack = '';
+  return error;
 }
