@@ -64,7 +64,7 @@ export function readArguments(args: readonly string[]): { help: boolean; options
     if (token.kind !== 'option') continue;
     const known = Object.hasOwn(OPTIONS, token.name) ? OPTIONS[token.name as keyof typeof OPTIONS] : null;
     if (known === null) problems.push(`${token.rawName} is no option`);
-    else if (known.type === 'string' && (token.value === undefined || token.value === '')) {
+    else if (known.type === 'string' && !isValue(token)) {
       problems.push(`--${token.name} needs a value`);
     } else if (known.type === 'boolean' && token.value !== undefined) problems.push(`--${token.name} takes no value`);
     else values.set(token.name, [...(values.get(token.name) ?? []), token.value ?? 'true']);
@@ -107,6 +107,12 @@ export function readArguments(args: readonly string[]): { help: boolean; options
   };
   if (problems.length > 0) throw new UsageError(problems);
   return { help: values.has('help'), options: options as SimulatorOptions };
+}
+
+/** `--seed --rate 5`: what looks like the next option is none for this one. */
+function isValue(token: { readonly value: string | undefined; readonly inlineValue: boolean | undefined }): boolean {
+  const { value = '', inlineValue } = token;
+  return value !== '' && (inlineValue === true || !value.startsWith('--'));
 }
 
 /** Runs until a signal comes; returns the exit status. */

@@ -78,10 +78,10 @@ function toTicker(request: RestRequest, instrument: Instrument): Record<string, 
 
 /** `GET /v2/snapshot/locale/us/markets/stocks/tickers` */
 export function answerTickers(request: RestRequest): object {
-  const wanted = request.query.get('tickers');
+  const wanted = request.query.getAll('tickers').join(',');
   const { market } = request.tape;
   const instruments =
-    wanted === null || wanted === ''
+    wanted === ''
       ? market.instruments
       : wanted.split(',').flatMap((symbol) => market.findInstrument(symbol.trim()) ?? []);
   return { count: instruments.length, status: 'OK', tickers: instruments.map((item) => toTicker(request, item)) };

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { formatDay, newYorkDayOf } from '../../market/calendar-time.ts';
 import { TRADE_CONDITIONS, tradeEligibility } from '../../market/conditions.ts';
 import { RawClient } from './raw-client.ts';
 import { startSimulator } from './simulator.ts';
@@ -275,9 +276,7 @@ describe('bars', () => {
 
   test('of weeks, months, quarters and years begin where those do', async () => {
     const starts = async (span: string): Promise<string[]> =>
-      (await results(path(span, '2025-11-20', '2026-11-20'))).map(({ t }) =>
-        new Date(Number(t) - 5 * 3_600_000).toISOString().slice(0, 10),
-      );
+      (await results(path(span, '2025-11-20', '2026-11-20'))).map(({ t }) => formatDay(newYorkDayOf(Number(t))));
     expect((await starts('1/week')).at(-1)).toBe('2026-11-15');
     expect(await starts('1/month')).toContain('2026-11-01');
     expect((await starts('1/quarter')).at(-1)).toBe('2026-10-01');
