@@ -8,7 +8,7 @@ import { createRedisBus } from '../src/bus/redis.ts';
 import type { Feed, FeedEvent, FeedListener } from '../src/feeds/feed.ts';
 import { FrameDecoder } from '../src/feeds/polygon/frames.ts';
 import { createIngest } from '../src/ingest/ingest.ts';
-import { systemTimers } from '../src/ingest/timers.ts';
+import { systemTimers } from '../src/market/timers.ts';
 import type { Logger } from '../src/market/logger.ts';
 import { SourceUnavailableError, type MarketDataSource } from '../src/market/source.ts';
 import { findProgram, REDIS_SERVER } from '../test/programs.ts';

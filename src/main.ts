@@ -20,7 +20,7 @@ import { createPolygonRest } from './feeds/polygon/rest.ts';
 import { createPolygonFeed, feedNameOf } from './feeds/polygon/socket.ts';
 import { startSimulatorProcess } from './feeds/simulator/simulator-process.ts';
 import { createIngest, type Ingest } from './ingest/ingest.ts';
-import { systemTimers } from './ingest/timers.ts';
+import { systemTimers } from './market/timers.ts';
 import { createCalendar } from './market/calendar.ts';
 import type { Logger } from './market/logger.ts';
 import { type MarketDataSource, SourceUnavailableError } from './market/source.ts';

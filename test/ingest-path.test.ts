@@ -5,7 +5,7 @@ import { createPolygonRest } from '../src/feeds/polygon/rest.ts';
 import { createPolygonFeed } from '../src/feeds/polygon/socket.ts';
 import { startSimulator, type Simulator, type SimulatorOptions } from '../src/feeds/simulator/simulator.ts';
 import { createIngest, type Ingest } from '../src/ingest/ingest.ts';
-import { systemTimers } from '../src/ingest/timers.ts';
+import { systemTimers } from '../src/market/timers.ts';
 import type { LoggedBar } from '../src/market/bar.ts';
 import type { MarketDataSource } from '../src/market/source.ts';
 import type { Quote } from '../src/market/quote.ts';

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { quoteChannel, tradeChannel, type Bus } from '../src/bus/bus.ts';
 import { createRedisBus } from '../src/bus/redis.ts';
 import { createIngest, type Ingest } from '../src/ingest/ingest.ts';
-import { systemTimers } from '../src/ingest/timers.ts';
+import { systemTimers } from '../src/market/timers.ts';
 import type { Quote } from '../src/market/quote.ts';
 import type { LoggedTrade, Trade } from '../src/market/trade.ts';
 import { recordingLogger } from './recording-logger.ts';

@@ -3,7 +3,8 @@ import type { Logger } from '../market/logger.ts';
 import type { EpochWatch } from './epoch-watch.ts';
 import type { LogWriter } from './log-writer.ts';
 import type { LogCounter, Sequencer } from './sequencer.ts';
-import { TimerGroup, type Timers } from './timers.ts';
+import type { Timers } from '../market/timers.ts';
+import { TimerGroup } from './timers.ts';
 
 /** Symbols that become wanted within it share the look-up on the bus. */
 const BATCH_DELAY_MS = 2;

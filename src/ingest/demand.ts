@@ -1,6 +1,6 @@
 import { demandChannel, type Bus, type DemandChange } from '../bus/bus.ts';
 import type { Logger } from '../market/logger.ts';
-import type { Timers } from './timers.ts';
+import type { Timers } from '../market/timers.ts';
 
 const MAX_SYMBOLS = 15_000;
 /**

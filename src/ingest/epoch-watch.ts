@@ -2,7 +2,8 @@ import type { Bus, BusState } from '../bus/bus.ts';
 import type { Logger } from '../market/logger.ts';
 import type { LogWriter } from './log-writer.ts';
 import type { Sequencer } from './sequencer.ts';
-import { TimerGroup, type Timers } from './timers.ts';
+import type { Timers } from '../market/timers.ts';
+import { TimerGroup } from './timers.ts';
 
 /** How often it is looked whether the log on the bus is still the same. */
 const CHECK_MS = 5_000;

@@ -14,7 +14,8 @@ import { createPublication, QuotePublisher, type Publication } from './quote-pub
 import { Seeder } from './seeder.ts';
 import { Sequencer, type LogCounter } from './sequencer.ts';
 import { StatusPublisher } from './status-publisher.ts';
-import { TimerGroup, waitAtMost, type Timers } from './timers.ts';
+import type { Timers } from '../market/timers.ts';
+import { TimerGroup, waitAtMost } from './timers.ts';
 
 /** A first quote waits so long at most for the snapshot that makes it whole. */
 const SEED_WAIT_MS = 1_000;

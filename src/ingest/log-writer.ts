@@ -3,7 +3,7 @@ import type { LiveBar } from '../market/bar.ts';
 import type { Logger } from '../market/logger.ts';
 import type { Trade } from '../market/trade.ts';
 import type { LogCounter, Sequencer, UnnumberedEntry } from './sequencer.ts';
-import type { Timers } from './timers.ts';
+import type { Timers } from '../market/timers.ts';
 
 /** So many entries that wait take about 64 MiB. */
 const MAX_WAITING = 200_000;

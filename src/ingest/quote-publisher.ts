@@ -2,7 +2,7 @@ import type { Bus } from '../bus/bus.ts';
 import type { Logger } from '../market/logger.ts';
 import type { Quote } from '../market/quote.ts';
 import type { QuoteFold } from './quote-book.ts';
-import type { Timers } from './timers.ts';
+import type { Timers } from '../market/timers.ts';
 
 /** Timers are kept this far apart, so that thousands of symbols share a wake-up and a call of the bus. */
 const MIN_TICK_MS = 5;

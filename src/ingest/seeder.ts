@@ -2,7 +2,7 @@ import type { Logger } from '../market/logger.ts';
 import type { Quote } from '../market/quote.ts';
 import { SourceUnavailableError, type MarketDataSource } from '../market/source.ts';
 import { isIndex } from '../market/symbol.ts';
-import type { Timers } from './timers.ts';
+import type { Timers } from '../market/timers.ts';
 
 /** Symbols in one request. */
 const MAX_BATCH = 250;

@@ -5,7 +5,8 @@ import type { MarketStatus, UpstreamMarketStatus } from '../market/market-status
 import type { FeedName, FeedStatus } from '../market/service-status.ts';
 import type { MarketDataSource } from '../market/source.ts';
 import type { MarketHours } from './market-hours.ts';
-import { TimerGroup, type Timers } from './timers.ts';
+import type { Timers } from '../market/timers.ts';
+import { TimerGroup } from './timers.ts';
 
 /** Sessions begin and end on minutes: looking once a second, on the second, tells it at once. */
 const TICK_MS = 1_000;

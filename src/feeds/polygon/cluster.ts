@@ -5,7 +5,7 @@ import { Connection, type ConnectionEnd } from './connection.ts';
 import { FrameDecoder, type StatusMessage } from './frames.ts';
 import type { FeedLimits } from './limits.ts';
 import { Subscriber } from './subscriber.ts';
-import type { Timers } from './timers.ts';
+import type { Timers } from '../../market/timers.ts';
 
 export type ClusterOptions = {
   readonly name: 'stocks' | 'indices';
@@ -183,12 +183,12 @@ export class Cluster {
     }
     if (end.livedMs > 0) this.#losses += 1;
     const ended = this.#connection;
-    this.#cancelRetry = timers.schedule(() => {
+    this.#cancelRetry = timers.after(delayMs, () => {
       // The old socket frees its place at the upstream before a new one asks for it.
       void ended?.closed.then(() => {
         if (this.#phase === 'away') this.#connect();
       });
-    }, delayMs);
+    });
     this.#change('away', `${name}: ${end.reason}`);
   }
 

@@ -3,7 +3,7 @@ import type { FeedEvent } from '../feed.ts';
 import type { FrameDecoder, StatusMessage } from './frames.ts';
 import type { FeedLimits } from './limits.ts';
 import { describeNetworkFailure } from './network-failure.ts';
-import type { Timers } from './timers.ts';
+import type { Timers } from '../../market/timers.ts';
 
 export type ConnectionOptions = {
   /** Of one cluster: `wss://host/stocks`. */
@@ -166,33 +166,33 @@ export class Connection {
       return;
     }
     this.#socket.close(1000);
-    const cancel = timers.schedule(() => this.#socket.terminate(), limits.closeTimeoutMs);
+    const cancel = timers.after(limits.closeTimeoutMs, () => this.#socket.terminate());
     this.#socket.once('close', cancel);
   }
 
   #setDeadline(timeoutMs: number, reason: string): void {
     this.#cancelDeadline();
-    this.#cancelDeadline = this.#options.timers.schedule(() => this.#end('lost', reason), timeoutMs);
+    this.#cancelDeadline = this.#options.timers.after(timeoutMs, () => this.#end('lost', reason));
   }
 
   #schedulePing(): void {
     const { timers, limits } = this.#options;
-    this.#cancelPing = timers.schedule(() => {
+    this.#cancelPing = timers.after(limits.pingIntervalMs, () => {
       if (this.#socket.readyState === WebSocket.OPEN) this.#socket.ping();
       this.#schedulePing();
-    }, limits.pingIntervalMs);
+    });
   }
 
   /** One timer that looks at the time of the last sign of life, instead of one that is set anew at every frame. */
   #watchSilence(delayMs: number): void {
     const { timers, limits } = this.#options;
-    this.#cancelSilence = timers.schedule(() => {
+    this.#cancelSilence = timers.after(delayMs, () => {
       const silentMs = timers.now() - this.#heardAt;
       if (silentMs < limits.silenceTimeoutMs) return this.#watchSilence(limits.silenceTimeoutMs - silentMs);
       // No close frame: nobody is there to answer it.
       this.#socket.terminate();
       this.#end('lost', `nothing was heard from the upstream for ${Math.round(silentMs / 1000)} s`);
-    }, delayMs);
+    });
   }
 
   #write(message: { readonly action: string; readonly params: string }): void {

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { ManualTimers } from '../../../test/manual-timers.ts';
+import { ManualTimers } from '../../../test/manual-time.ts';
 import { type LogRecord, recordingLogger } from '../../../test/recording-logger.ts';
 import { type ScriptedAnswer, ScriptedRest } from '../../../test/scripted-rest.ts';
 import type { Logger } from '../../market/logger.ts';

@@ -1,7 +1,7 @@
 import type { Logger } from '../../market/logger.ts';
 import { SourceUnavailableError } from '../../market/source.ts';
 import { describeNetworkFailure } from './network-failure.ts';
-import type { Timers } from './timers.ts';
+import type { Timers } from '../../market/timers.ts';
 
 /** The patience of the REST client. */
 export type RestLimits = {
@@ -224,10 +224,10 @@ export class RestClient {
   async #sleep(delayMs: number, ended: AbortSignal): Promise<void> {
     ended.throwIfAborted();
     return new Promise((resolve, reject) => {
-      const cancel = this.#options.timers.schedule(() => {
+      const cancel = this.#options.timers.after(delayMs, () => {
         ended.removeEventListener('abort', onAbort);
         resolve();
-      }, delayMs);
+      });
       const onAbort = () => {
         cancel();
         // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- the caller's own reason, as fetch gives it

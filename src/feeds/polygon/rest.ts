@@ -20,7 +20,7 @@ import {
   readUpstreamStatus,
 } from './answers.ts';
 import { REST_LIMITS, RestClient, type RestLimits } from './rest-client.ts';
-import { systemTimers, type Timers } from './timers.ts';
+import { systemTimers, type Timers } from '../../market/timers.ts';
 import { EARLIEST_MS } from './values.ts';
 
 export type PolygonRestOptions = {

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
-import { ManualTimers } from '../../../test/manual-timers.ts';
+import { ManualTimers } from '../../../test/manual-time.ts';
 import { type LogRecord, recordingLogger } from '../../../test/recording-logger.ts';
 import { ScriptedUpstream } from '../../../test/scripted-upstream.ts';
 import type { Logger } from '../../market/logger.ts';

@@ -4,7 +4,7 @@ import { isIndex } from '../../market/symbol.ts';
 import type { Feed, FeedEvent, FeedListener } from '../feed.ts';
 import { Cluster, type ClusterState } from './cluster.ts';
 import { FEED_LIMITS, type FeedLimits } from './limits.ts';
-import { systemTimers, type Timers } from './timers.ts';
+import { systemTimers, type Timers } from '../../market/timers.ts';
 
 export type PolygonFeedOptions = {
   /** The host, without a cluster: `wss://socket.massive.com`. */

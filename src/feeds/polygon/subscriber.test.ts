@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ManualTimers } from '../../../test/manual-timers.ts';
+import { ManualTimers } from '../../../test/manual-time.ts';
 import { type LogRecord, recordingLogger } from '../../../test/recording-logger.ts';
 import { FEED_LIMITS } from './limits.ts';
 import { Subscriber } from './subscriber.ts';

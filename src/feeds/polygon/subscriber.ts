@@ -1,7 +1,7 @@
 import type { Logger } from '../../market/logger.ts';
 import type { StatusMessage } from './frames.ts';
 import type { FeedLimits } from './limits.ts';
-import type { Timers } from './timers.ts';
+import type { Timers } from '../../market/timers.ts';
 
 export type SubscriberOptions = {
   /** What each symbol is subscribed to: `T`, `Q`, … */
@@ -103,12 +103,12 @@ export class Subscriber {
     send({ action, params: pairs.join(',') });
     for (const pair of pairs) this.#forget(pair);
     if (action === 'subscribe') this.#expectAcks(pairs);
-    this.#cancelSend = timers.schedule(() => {
+    this.#cancelSend = timers.after(limits.sendIntervalMs, () => {
       this.#cancelSend = null;
       this.#flush();
-    }, limits.sendIntervalMs);
+    });
     if (this.#changed.size === 0 && !this.#settled) {
-      this.#cancelSettle ??= timers.schedule(() => this.#settle(), limits.settleTimeoutMs);
+      this.#cancelSettle ??= timers.after(limits.settleTimeoutMs, () => this.#settle());
     }
   }
 
@@ -156,7 +156,7 @@ export class Subscriber {
     const { timers, limits } = this.#options;
     const overdueAt = timers.now() + limits.ackTimeoutMs;
     for (const pair of pairs) this.#pending.set(pair, overdueAt);
-    this.#cancelAck ??= timers.schedule(() => this.#checkAcks(), limits.ackTimeoutMs);
+    this.#cancelAck ??= timers.after(limits.ackTimeoutMs, () => this.#checkAcks());
   }
 
   #checkAcks(): void {
@@ -166,7 +166,7 @@ export class Subscriber {
     const overdue: string[] = [];
     for (const [pair, overdueAt] of this.#pending) {
       if (overdueAt > now) {
-        this.#cancelAck = timers.schedule(() => this.#checkAcks(), overdueAt - now);
+        this.#cancelAck = timers.after(overdueAt - now, () => this.#checkAcks());
         break;
       }
       overdue.push(pair);
