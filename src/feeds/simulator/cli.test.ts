@@ -2,7 +2,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { UsageError, describeUsage, readArguments } from './cli.ts';
+import { describeUsage, readArguments } from './cli.ts';
+import type { UsageError } from './cli.ts';
 import { FAULTS } from './faults.ts';
 import { RawClient } from './raw-client.ts';
 

@@ -93,6 +93,8 @@ describe.each([
     stocks.send(JSON.stringify({ action: 'subscribe', params: 'A.*' }));
     await values.until((events) => events.some(({ ev, T, val }) => ev === 'V' && T === 'I:SPX' && val! > 1_000));
     await bars.until((events) => events.some(({ ev, o, h }) => ev === 'A' && h! >= o!));
+    expect(values.events[0]).toMatchObject({ status: 'connected' });
+    expect(bars.events.every(({ ev, sym }) => ev === 'status' || typeof sym === 'string')).toBe(true);
     indices.close();
     stocks.close();
   });

@@ -109,9 +109,10 @@ describe('a connection', () => {
   test('that subscribes before its key is not authorized', async () => {
     const client = await connect(await start({ tape: false }));
     client.send({ action: 'subscribe', params: 'T.AAPL' });
-    await client.untilMessage('not authorized');
+    expect(await client.untilMessage('not authorized')).toMatchObject({ status: 'error' });
     client.auth('key');
     await client.untilStatus('auth_success');
+    expect(client.elements.some(({ status }) => status === 'success')).toBe(false);
   });
 
   test('survives messages that make no sense', async () => {
