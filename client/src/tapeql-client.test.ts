@@ -4,9 +4,9 @@ import { type RealServer, startRealServer } from '../testing/real-server.ts';
 import { readGap } from './exchanges/resumption.ts';
 import { QuoteUpdates, Trades } from './operations.ts';
 import { createTapeqlClient } from './tapeql-client.ts';
+import { until } from '../testing/until.ts';
 
 const QUICK = { initialDelayMs: 10, maxDelayMs: 100 };
-const PATIENCE = { timeout: 15_000 };
 const SYMBOLS = ['AAPL', 'MSFT', 'NVDA', 'TSLA'];
 
 let server: RealServer;
@@ -24,7 +24,7 @@ test('reads quotes by subscription and by query, which asks the server each time
   const { unsubscribe } = client.urql
     .subscription(QuoteUpdates, { symbols: SYMBOLS })
     .subscribe(({ data }) => data && seen.add(data.quoteUpdates.symbol));
-  await vi.waitFor(() => expect([...seen].toSorted()).toEqual(SYMBOLS), PATIENCE);
+  await until(() => expect([...seen].toSorted()).toEqual(SYMBOLS));
   expect(client.connection.getState()).toEqual({ status: 'live' });
   unsubscribe();
 
@@ -52,12 +52,12 @@ test('every print arrives once and in order over a link that breaks again and ag
   });
   for (let cuts = 0; cuts < 5; cuts++) {
     const before = prints;
-    await vi.waitFor(() => expect(prints).toBeGreaterThan(before + 5), PATIENCE);
+    await until(() => expect(prints).toBeGreaterThan(before + 5));
     link.cut();
-    await vi.waitFor(() => expect(client.connection.getState().status).not.toBe('live'), { interval: 1 });
+    await until(() => expect(client.connection.getState().status).not.toBe('live'));
   }
   const before = prints;
-  await vi.waitFor(() => expect(prints).toBeGreaterThan(before + 5), PATIENCE);
+  await until(() => expect(prints).toBeGreaterThan(before + 5));
   await client.dispose();
   await link.close();
 
@@ -91,7 +91,7 @@ test('sends its credentials with requests and with the connection', async () => 
   token = 'second';
   await client.urql.query('query Again { __typename }', {}).toPromise();
   client.urql.subscription(QuoteUpdates, { symbols: ['AAPL'] }).subscribe(() => {});
-  await vi.waitFor(() => expect(opened.length).toBeGreaterThan(0));
+  await until(() => expect(opened.length).toBeGreaterThan(0));
   await client.dispose();
   expect(sent).toEqual(['Bearer first', 'Bearer second']);
   expect(JSON.parse(opened[0]!)).toEqual({ type: 'connection_init', payload: { authorization: 'Bearer second' } });

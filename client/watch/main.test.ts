@@ -2,12 +2,12 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type RealServer, startRealServer } from '../testing/real-server.ts';
 import { startScriptedServer } from '../testing/scripted-server.ts';
+import { until } from '../testing/until.ts';
 
 const PROGRAM = fileURLToPath(new URL('main.ts', import.meta.url));
-const PATIENCE = { timeout: 20_000 };
 
 const children: ChildProcess[] = [];
 
@@ -46,12 +46,12 @@ describe('with the real server', () => {
 
   test('writes a line per quote and trade into a pipe, and ends with status 0 at Ctrl-C', async () => {
     const { child, out, err, end } = watch('aapl', 'MSFT', '--url', server.url);
-    await vi.waitFor(() => {
+    await until(() => {
       expect(out.join('\n')).toMatch(
         /^\d\d:\d\d:\d\d\.\d{3} {2}AAPL {4}quote {2}\d+\.\d\d .* bid .* ask .* volume [\d,.]+$/m,
       );
       expect(out.join('\n')).toMatch(/^\d\d:\d\d:\d\d\.\d{3} {2}(AAPL|MSFT) {4}trade {2}\d+\.\d\d × [\d,.]+ {2}\S/m);
-    }, PATIENCE);
+    });
     expect(err).toEqual(
       expect.arrayContaining([
         `connected to ${server.url}`,
@@ -67,9 +67,9 @@ describe('with the real server', () => {
 
   test('writes one JSON object per event', async () => {
     const { child, read, end } = watch('AAPL', 'MSFT', '--json', '--bars', '--max-rate', '20', '--url', server.url);
-    await vi.waitFor(() => {
+    await until(() => {
       for (const type of ['quote', 'trade', 'bar']) expect(read(type).length).toBeGreaterThan(0);
-    }, PATIENCE);
+    });
     expect(read('connection').map(({ status }) => status)).toEqual(['connecting', 'live']);
     expect(read('marketStatus')).toMatchObject([{ session: 'REGULAR', isOpen: true }]);
     expect(read('serviceStatus')[0]).toMatchObject({ feed: 'SIMULATED', feedConnected: true });
@@ -83,7 +83,7 @@ describe('with the real server', () => {
 
   test('ends with status 0 when its reader has read enough', async () => {
     const { child, out, end } = watch('AAPL', '--url', server.url);
-    await vi.waitFor(() => expect(out.length).toBeGreaterThan(0), PATIENCE);
+    await until(() => expect(out.length).toBeGreaterThan(0));
     child.stdout?.destroy();
     expect(await end()).toBe(0);
   });
@@ -102,13 +102,13 @@ describe('with the real server', () => {
 
   test('goes on with a server that was started anew, and tells that prints were missed', async () => {
     const { err, read } = watch('AAPL', 'MSFT', '--json', '--url', server.url);
-    await vi.waitFor(() => expect(read('trade').length).toBeGreaterThan(0), PATIENCE);
+    await until(() => expect(read('trade').length).toBeGreaterThan(0));
     const { port } = new URL(server.url);
     await server.stop();
-    await vi.waitFor(() => expect(read('connection').at(-1)?.status).not.toBe('live'), PATIENCE);
+    await until(() => expect(read('connection').at(-1)?.status).not.toBe('live'));
     server = await startRealServer(Number(port));
     // Its log is a new one: the cursor of the old server leads nowhere in it.
-    await vi.waitFor(() => expect(read('gap')).toHaveLength(1), PATIENCE);
+    await until(() => expect(read('gap')).toHaveLength(1));
     expect(read('gap')[0]).toMatchObject({ log: 'trades', after: expect.any(String) });
     expect(read('connection').at(-1)).toEqual({ type: 'connection', status: 'live', reconnects: 1 });
     expect(err).toEqual([]);
@@ -120,9 +120,9 @@ describe('without one', () => {
     const gone = await startScriptedServer();
     await gone.close();
     const { out, err } = watch('AAPL', '--url', gone.url);
-    await vi.waitFor(() => expect(err[0]).toMatch(/^cannot reach .*: trying again in \d+\.\d s$/), PATIENCE);
+    await until(() => expect(err[0]).toMatch(/^cannot reach .*: trying again in \d+\.\d s$/));
     const server = await startScriptedServer(Number(new URL(gone.url).port));
-    await vi.waitFor(() => expect(out[0]).toMatch(/AAPL {4}quote {2}100\.00/), PATIENCE);
+    await until(() => expect(out[0]).toMatch(/AAPL {4}quote {2}100\.00/));
     await server.close();
   });
 

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { type ScriptedServer, startScriptedServer } from '../../testing/scripted-server.ts';
 import type { ConnectionRefusedError } from './close-codes.ts';
 import { type Connection, type ConnectionOptions, type ConnectionState, createConnection } from './connection.ts';
+import { until } from '../../testing/until.ts';
 
 const QUICK = { initialDelayMs: 5, maxDelayMs: 20 };
 
@@ -52,20 +53,20 @@ test('is opened for the first subscription and closed after the last', async () 
   expect(server.countConnections()).toBe(0);
   const first = readQuotes(connection);
   const second = readQuotes(connection);
-  await vi.waitFor(() => expect([first.prices, second.prices]).toEqual([[100], [100]]));
+  await until(() => expect([first.prices, second.prices]).toEqual([[100], [100]]));
   expect(server.countConnections()).toBe(1);
   first.stop();
   second.stop();
-  await vi.waitFor(() => expect(connection.getState()).toEqual({ status: 'idle' }));
+  await until(() => expect(connection.getState()).toEqual({ status: 'idle' }));
   expect(seen()).toEqual(['connecting', 'live', 'idle']);
 });
 
 test.each([1001, 1011, 1012, 1013, 4408, 4499, 4500])('comes back after a close with %i', async (code) => {
   const { connection, states } = connect();
   const { prices, refused } = readQuotes(connection);
-  await vi.waitFor(() => expect(prices).toHaveLength(1));
+  await until(() => expect(prices).toHaveLength(1));
   server.closeConnections(code);
-  await vi.waitFor(() => expect(prices).toHaveLength(2));
+  await until(() => expect(prices).toHaveLength(2));
   expect(refused).toEqual([]);
   expect(connection.getState()).toEqual({ status: 'live' });
   expect(states).toContainEqual(
@@ -76,10 +77,10 @@ test.each([1001, 1011, 1012, 1013, 4408, 4499, 4500])('comes back after a close 
 test('comes back after the network broke, with the variables of then', async () => {
   const { connection } = connect();
   const { prices, readVariables } = readQuotes(connection);
-  await vi.waitFor(() => expect(prices).toHaveLength(1));
+  await until(() => expect(prices).toHaveLength(1));
   readVariables.mockReturnValue({ symbols: ['MSFT'] });
   server.cut();
-  await vi.waitFor(() => expect(prices).toHaveLength(2));
+  await until(() => expect(prices).toHaveLength(2));
   expect(server.received.map(({ variables }) => variables)).toEqual([{ symbols: ['AAPL'] }, { symbols: ['MSFT'] }]);
 });
 
@@ -87,9 +88,9 @@ test('waits longer with each failure, up to a bound, and shortly again once it w
   const { connection, states } = connect({ random: () => 1 });
   server.refusals.push(1013, 1013, 1013, 1013);
   const { prices } = readQuotes(connection);
-  await vi.waitFor(() => expect(prices).toHaveLength(1));
+  await until(() => expect(prices).toHaveLength(1));
   server.cut();
-  await vi.waitFor(() => expect(prices).toHaveLength(2));
+  await until(() => expect(prices).toHaveLength(2));
   expect(states.flatMap((state) => (state.status === 'waiting' ? [state.retryInMs] : []))).toEqual([5, 10, 20, 20, 5]);
 });
 
@@ -97,17 +98,17 @@ test('tries a server that is not there until it is', async () => {
   await server.close();
   const { connection, states } = connect();
   const { prices } = readQuotes(connection);
-  await vi.waitFor(() => expect(states.filter(({ status }) => status === 'waiting').length).toBeGreaterThan(2));
+  await until(() => expect(states.filter(({ status }) => status === 'waiting').length).toBeGreaterThan(2));
   expect(states.find(({ status }) => status === 'waiting')).toMatchObject({ cause: { code: null, reason: '' } });
   server = await startScriptedServer(Number(new URL(server.url).port));
-  await vi.waitFor(() => expect(prices).toEqual([100]));
+  await until(() => expect(prices).toEqual([100]));
 });
 
 test.each([1002, 1008, 4400, 4401, 4403, 4406, 4409, 4429])('takes a close with %i as final', async (code) => {
   const { connection } = connect();
   server.refusals.push(code);
   const { refused } = readQuotes(connection);
-  await vi.waitFor(() => expect(refused).toHaveLength(1));
+  await until(() => expect(refused).toHaveLength(1));
   expect(refused[0]).toMatchObject({ name: 'ConnectionRefusedError', code });
   expect(connection.getState()).toEqual({ status: 'refused', cause: { code, reason: 'scripted' } });
   expect(server.countConnections()).toBe(1);
@@ -121,7 +122,7 @@ test('tries again after 4401 where it is told to, with the credentials of then',
     if (connection.getState().status === 'waiting') token = 'renewed';
   });
   const { prices } = readQuotes(connection);
-  await vi.waitFor(() => expect(prices).toHaveLength(1));
+  await until(() => expect(prices).toHaveLength(1));
   expect(server.connectionParams).toEqual([{ token: 'expired' }, { token: 'renewed' }, { token: 'renewed' }]);
 });
 
@@ -134,16 +135,16 @@ test('tries again where its credentials could not be read', async () => {
     },
   });
   const { prices, refused } = readQuotes(connection);
-  await vi.waitFor(() => expect(prices).toHaveLength(1));
+  await until(() => expect(prices).toHaveLength(1));
   expect(refused).toEqual([]);
 });
 
 test('gives up a half-open connection, which no close event ever tells of', async () => {
   const { connection, states } = connect({ pingIntervalMs: 30, pongTimeoutMs: 30 });
   const { prices } = readQuotes(connection);
-  await vi.waitFor(() => expect(prices).toHaveLength(1));
+  await until(() => expect(prices).toHaveLength(1));
   server.freeze();
-  await vi.waitFor(() => expect(prices).toHaveLength(2));
+  await until(() => expect(prices).toHaveLength(2));
   expect(states).toContainEqual(
     expect.objectContaining({ status: 'waiting', cause: { code: 4499, reason: 'Terminated' } }),
   );
@@ -152,10 +153,10 @@ test('gives up a half-open connection, which no close event ever tells of', asyn
 test('keeps a connection whose pings are answered', async () => {
   const { connection } = connect({ pingIntervalMs: 10, pongTimeoutMs: 200 });
   const { prices } = readQuotes(connection);
-  await vi.waitFor(() => expect(prices).toHaveLength(1));
+  await until(() => expect(prices).toHaveLength(1));
   for (let price = 101; price < 106; price++) {
     server.quote(price);
-    await vi.waitFor(() => expect(prices).toContain(price));
+    await until(() => expect(prices).toContain(price));
   }
   expect(server.countConnections()).toBe(1);
 });
@@ -164,7 +165,7 @@ test('gives up a server that never acknowledges', async () => {
   const { connection, states } = connect({ connectTimeoutMs: 50 });
   server.refusals.push('silence');
   const { prices } = readQuotes(connection);
-  await vi.waitFor(() => expect(prices).toHaveLength(1));
+  await until(() => expect(prices).toHaveLength(1));
   expect(server.countConnections()).toBe(2);
   expect(states.filter(({ status }) => status === 'waiting')).toHaveLength(1);
 });
@@ -172,20 +173,20 @@ test('gives up a server that never acknowledges', async () => {
 test('can be disposed of while it is live, while it connects and while it waits', async () => {
   const live = connect();
   const reader = readQuotes(live.connection);
-  await vi.waitFor(() => expect(reader.prices).toHaveLength(1));
+  await until(() => expect(reader.prices).toHaveLength(1));
   await live.connection.dispose();
-  await vi.waitFor(() => expect(server.countRunning()).toBe(0));
+  await until(() => expect(server.countRunning()).toBe(0));
 
   server.refusals.push('silence');
   const connecting = connect();
   readQuotes(connecting.connection);
-  await vi.waitFor(() => expect(server.countConnections()).toBe(2));
+  await until(() => expect(server.connectionParams).toHaveLength(2));
   await connecting.connection.dispose();
 
   server.refusals.push(1013);
   const waiting = connect({ backoff: { initialDelayMs: 600_000, maxDelayMs: 600_000 }, random: () => 1 });
   readQuotes(waiting.connection);
-  await vi.waitFor(() => expect(waiting.connection.getState().status).toBe('waiting'));
+  await until(() => expect(waiting.connection.getState().status).toBe('waiting'));
   await waiting.connection.dispose();
 
   for (const { connection } of [live, connecting, waiting]) expect(connection.getState()).toEqual({ status: 'idle' });
@@ -195,16 +196,16 @@ test('can be disposed of while it is live, while it connects and while it waits'
 test('who leaves from within a result, with the end already on its way, disturbs nobody else', async () => {
   const { connection } = connect();
   const { prices } = readQuotes(connection);
-  await vi.waitFor(() => expect(prices).toEqual([100]));
+  await until(() => expect(prices).toEqual([100]));
   server.failures.push({ code: 'BAD_USER_INPUT' });
   const left = vi.fn(() => stop());
   const stop = connection.subscribe(
     { query: 'subscription { trades(symbols: []) { id } }', readVariables: () => ({}) },
     { next: left, fail: () => {}, refuse: () => {}, complete: () => {} },
   );
-  await vi.waitFor(() => expect(left).toHaveBeenCalledOnce());
+  await until(() => expect(left).toHaveBeenCalledOnce());
   server.quote(101);
-  await vi.waitFor(() => expect(prices).toEqual([100, 101]));
+  await until(() => expect(prices).toEqual([100, 101]));
   expect(server.countConnections()).toBe(1);
 });
 
@@ -228,10 +229,10 @@ test('a reader that throws is reported as uncaught, and the connection stays', a
         complete: () => {},
       },
     );
-    await vi.waitFor(() => expect(uncaught.mock.calls[0]?.[0]).toBe(fault));
+    await until(() => expect(uncaught.mock.calls[0]?.[0]).toBe(fault));
     server.quote(101);
-    await vi.waitFor(() => expect(prices).toEqual([100, 101]));
-    await vi.waitFor(() => expect(uncaught).toHaveBeenCalledTimes(2));
+    await until(() => expect(prices).toEqual([100, 101]));
+    await until(() => expect(uncaught).toHaveBeenCalledTimes(2));
   } finally {
     process.removeAllListeners('uncaughtException');
     for (const handler of handlers) process.on('uncaughtException', handler);

@@ -67,6 +67,9 @@ export type Connection = {
   readonly dispose: () => Promise<void>;
 };
 
+/** `WebSocket.OPEN`, whatever the implementation. */
+const OPEN = 1;
+
 type Running = { readonly prepare: () => void; readonly stop: () => void };
 
 export function createConnection(options: ConnectionOptions): Connection {
@@ -106,6 +109,9 @@ export function createConnection(options: ConnectionOptions): Connection {
     return pause;
   }
 
+  /** The one that was acknowledged last. */
+  let socket: WebSocket | null = null;
+
   // One deadline at a time: for the acknowledgement, then for each pong. What it ends is closed with 4499 and retried.
   let deadline: ReturnType<typeof setTimeout> | undefined;
   let isHeard = false;
@@ -133,8 +139,9 @@ export function createConnection(options: ConnectionOptions): Connection {
         expectWithin(connectTimeoutMs);
         setState({ status: 'connecting' });
       },
-      connected: () => {
+      connected: (connected) => {
         clearTimeout(deadline);
+        socket = connected as WebSocket;
         // graphql-ws sends each operation again as it was given: this is the moment to bring it up to date.
         for (const operation of running) operation.prepare();
         setState({ status: 'live' });
@@ -181,8 +188,8 @@ export function createConnection(options: ConnectionOptions): Connection {
     }
 
     function start(): void {
-      // Where no connection stands yet it is prepared as soon as one does.
-      if (state.status === 'live') prepare();
+      // Where no connection stands, or one that is being closed, it is prepared as soon as one does.
+      if (socket?.readyState === OPEN) prepare();
       unsubscribe = client.subscribe(payload, {
         next: (result) => {
           if (isOver) return;

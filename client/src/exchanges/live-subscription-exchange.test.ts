@@ -1,11 +1,12 @@
 import { type AnyVariables, Client, type DocumentInput, type OperationResult } from '@urql/core';
 import fc from 'fast-check';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type ScriptedServer, startScriptedServer } from '../../testing/scripted-server.ts';
 import { type Connection, createConnection } from '../connection/connection.ts';
 import { QuoteUpdates, Trades } from '../operations.ts';
 import { liveSubscriptionExchange } from './live-subscription-exchange.ts';
 import { readGap } from './resumption.ts';
+import { until } from '../../testing/until.ts';
 
 const QUICK = { initialDelayMs: 5, maxDelayMs: 20 };
 const AAPL = { symbols: ['AAPL'] };
@@ -34,7 +35,7 @@ function read<Data, Variables extends AnyVariables>(document: DocumentInput<Data
 /** Trades are read from live: what is published before the subscription runs is not for it. */
 async function readTrades(variables: { symbols: string[]; after?: string } = AAPL) {
   const { results, stop } = read(Trades, variables);
-  await vi.waitFor(() => expect(server.countRunning()).toBe(1));
+  await until(() => expect(server.countRunning()).toBe(1));
   return {
     results,
     stop,
@@ -46,11 +47,11 @@ test('a log goes on after an interruption with neither a gap nor a duplicate', a
   const { results, sequences } = await readTrades();
   for (let cuts = 1; cuts <= 5; cuts++) {
     server.publish(3);
-    await vi.waitFor(() => expect(sequences()).toContain(server.received.length * 5 - 2));
+    await until(() => expect(sequences()).toContain(server.received.length * 5 - 2));
     server.cut();
     server.publish(2);
-    await vi.waitFor(() => expect(server.received).toHaveLength(cuts + 1));
-    await vi.waitFor(() => expect(sequences()).toContain(cuts * 5));
+    await until(() => expect(server.received).toHaveLength(cuts + 1));
+    await until(() => expect(sequences()).toContain(cuts * 5));
   }
   expect(sequences()).toEqual(Array.from({ length: 25 }, (_, index) => index + 1));
   expect(server.received.at(-1)).toEqual({ name: 'Trades', variables: { symbols: ['AAPL'], after: 'c23' } });
@@ -60,18 +61,18 @@ test('a log goes on after an interruption with neither a gap nor a duplicate', a
 test('a log that was given a place begins there, and goes on from where it got to', async () => {
   server.publish(10);
   const { sequences } = await readTrades({ ...AAPL, after: 'c7' });
-  await vi.waitFor(() => expect(sequences()).toEqual([8, 9, 10]));
+  await until(() => expect(sequences()).toEqual([8, 9, 10]));
   server.cut();
-  await vi.waitFor(() => expect(server.received.at(-1)?.variables).toEqual({ ...AAPL, after: 'c10' }));
+  await until(() => expect(server.received.at(-1)?.variables).toEqual({ ...AAPL, after: 'c10' }));
 });
 
 test('a reader ended as too slow resumes from what it was sent last', async () => {
   const { results, sequences } = await readTrades();
   server.publish(4);
-  await vi.waitFor(() => expect(sequences()).toHaveLength(4));
+  await until(() => expect(sequences()).toHaveLength(4));
   server.endTrades({ code: 'SLOW_CONSUMER', cursor: 'c4' });
   server.publish(2);
-  await vi.waitFor(() => expect(sequences()).toEqual([1, 2, 3, 4, 5, 6]));
+  await until(() => expect(sequences()).toEqual([1, 2, 3, 4, 5, 6]));
   expect(results.every(({ error }) => error === undefined)).toBe(true);
   expect(results.filter(readGap)).toEqual([]);
 });
@@ -79,15 +80,15 @@ test('a reader ended as too slow resumes from what it was sent last', async () =
 test('a log whose history is gone goes on live, and its first result tells of the gap', async () => {
   const { results, sequences } = await readTrades();
   server.publish(2);
-  await vi.waitFor(() => expect(sequences()).toEqual([1, 2]));
+  await until(() => expect(sequences()).toEqual([1, 2]));
   server.publish(0);
   server.failures.push({ code: 'HISTORY_EXPIRED', oldestCursor: 'c40' });
   server.cut();
-  await vi.waitFor(() => expect(server.received).toHaveLength(3));
-  await vi.waitFor(() => expect(server.countRunning()).toBe(1));
+  await until(() => expect(server.received).toHaveLength(3));
+  await until(() => expect(server.countRunning()).toBe(1));
   expect(server.received.at(-1)?.variables).toEqual({ symbols: ['AAPL'], after: null });
   server.publish(2);
-  await vi.waitFor(() => expect(sequences()).toEqual([1, 2, 3, 4]));
+  await until(() => expect(sequences()).toEqual([1, 2, 3, 4]));
   expect(results.map(readGap)).toEqual([null, null, { after: 'c2', oldestCursor: 'c40' }, null]);
   expect(results.every(({ error }) => error === undefined)).toBe(true);
 });
@@ -97,14 +98,14 @@ test('a log whose document has no place for a cursor tells of the gap likewise',
     'subscription { trades(symbols: ["AAPL"]) { sequence } }',
     {},
   );
-  await vi.waitFor(() => expect(server.countRunning()).toBe(1));
+  await until(() => expect(server.countRunning()).toBe(1));
   server.publish();
-  await vi.waitFor(() => expect(results).toHaveLength(1));
+  await until(() => expect(results).toHaveLength(1));
   server.cut();
-  await vi.waitFor(() => expect(server.received).toHaveLength(2));
-  await vi.waitFor(() => expect(server.countRunning()).toBe(1));
+  await until(() => expect(server.received).toHaveLength(2));
+  await until(() => expect(server.countRunning()).toBe(1));
   server.publish();
-  await vi.waitFor(() => expect(results).toHaveLength(2));
+  await until(() => expect(results).toHaveLength(2));
   expect(results.map(readGap)).toEqual([null, { after: 'c1', oldestCursor: null }]);
 });
 
@@ -112,20 +113,20 @@ test('a log that broke before its first result tells that it may have missed som
   const { results } = await readTrades();
   server.cut();
   server.publish();
-  await vi.waitFor(() => expect(server.received).toHaveLength(2));
-  await vi.waitFor(() => expect(server.countRunning()).toBe(1));
+  await until(() => expect(server.received).toHaveLength(2));
+  await until(() => expect(server.countRunning()).toBe(1));
   server.publish();
-  await vi.waitFor(() => expect(results).toHaveLength(1));
+  await until(() => expect(results).toHaveLength(1));
   expect(results.map(readGap)).toEqual([{ after: null, oldestCursor: null }]);
 });
 
 test('a state begins anew with the current one', async () => {
   const { results } = read(QuoteUpdates, AAPL);
-  await vi.waitFor(() => expect(results).toHaveLength(1));
+  await until(() => expect(results).toHaveLength(1));
   server.cut();
-  await vi.waitFor(() => expect(results).toHaveLength(2));
+  await until(() => expect(results).toHaveLength(2));
   server.quote(101);
-  await vi.waitFor(() => expect(results.map(({ data }) => data?.quoteUpdates.price)).toEqual([100, 100, 101]));
+  await until(() => expect(results.map(({ data }) => data?.quoteUpdates.price)).toEqual([100, 100, 101]));
 });
 
 test.each(['RATE_LIMITED', 'UPSTREAM_UNAVAILABLE', 'SERVICE_PAUSED'])(
@@ -135,7 +136,7 @@ test.each(['RATE_LIMITED', 'UPSTREAM_UNAVAILABLE', 'SERVICE_PAUSED'])(
     const { results, sequences } = await readTrades();
     expect(results.map(({ error }) => error?.graphQLErrors[0]?.extensions['code'])).toEqual([code, code]);
     server.publish();
-    await vi.waitFor(() => expect(sequences()).toEqual([1]));
+    await until(() => expect(sequences()).toEqual([1]));
     expect(results.at(-1)?.error).toBeUndefined();
     expect(results.filter(readGap)).toEqual([]);
     expect(server.received).toHaveLength(3);
@@ -145,14 +146,14 @@ test.each(['RATE_LIMITED', 'UPSTREAM_UNAVAILABLE', 'SERVICE_PAUSED'])(
 test('what is refused for good ends with its error', async () => {
   server.failures.push({ code: 'TOO_MANY_SYMBOLS', limit: 500 });
   const { results } = read(Trades, AAPL);
-  await vi.waitFor(() => expect(results).toHaveLength(1));
+  await until(() => expect(results).toHaveLength(1));
   expect(results[0]).toMatchObject({ hasNext: false, data: undefined });
   expect(results[0]?.error?.graphQLErrors[0]?.extensions).toEqual({ code: 'TOO_MANY_SYMBOLS', limit: 500 });
 });
 
 test('a document that the server cannot read ends with its errors', async () => {
   const { results } = read('subscription { nothing }', {});
-  await vi.waitFor(() => expect(results).toHaveLength(1));
+  await until(() => expect(results).toHaveLength(1));
   expect(results[0]).toMatchObject({ hasNext: false });
   expect(results[0]?.error?.message).toContain('Cannot query field "nothing"');
 });
@@ -160,19 +161,19 @@ test('a document that the server cannot read ends with its errors', async () => 
 test('a connection refused for good ends what ran on it, with the code', async () => {
   server.refusals.push(4403);
   const { results } = read(Trades, AAPL);
-  await vi.waitFor(() => expect(results).toHaveLength(1));
+  await until(() => expect(results).toHaveLength(1));
   expect(results[0]).toMatchObject({ hasNext: false, error: { networkError: { code: 4403 } } });
 });
 
 test("one event's error and extensions are not carried over to the next", async () => {
   const { results } = read(QuoteUpdates, AAPL);
-  await vi.waitFor(() => expect(results).toHaveLength(1));
+  await until(() => expect(results).toHaveLength(1));
   server.quote(null);
-  await vi.waitFor(() => expect(results).toHaveLength(2));
+  await until(() => expect(results).toHaveLength(2));
   expect(results[1]).toMatchObject({ data: null, hasNext: true });
   expect(results[1]?.error?.message).toContain('Cannot return null for non-nullable field Quote.price');
   server.quote(102);
-  await vi.waitFor(() => expect(results).toHaveLength(3));
+  await until(() => expect(results).toHaveLength(3));
   expect(results[2]).toMatchObject({ data: { quoteUpdates: { price: 102 } } });
   expect(results[2]?.error).toBeUndefined();
 });
@@ -180,29 +181,29 @@ test("one event's error and extensions are not carried over to the next", async 
 test('an operation that the server completes is over, and can be started again', async () => {
   const first = await readTrades();
   server.endTrades('complete');
-  await vi.waitFor(() => expect(connection.getState().status).toBe('idle'));
+  await until(() => expect(connection.getState().status).toBe('idle'));
   const second = await readTrades();
   server.publish();
-  await vi.waitFor(() => expect(second.sequences()).toEqual([1]));
+  await until(() => expect(second.sequences()).toEqual([1]));
   expect(first.sequences()).toEqual([]);
 });
 
 test('who leaves ends the operation on the server, and a retry that waits', async () => {
   const { stop } = await readTrades();
   const { results, stop: stopQuotes } = read(QuoteUpdates, AAPL);
-  await vi.waitFor(() => expect(results).toHaveLength(1));
+  await until(() => expect(results).toHaveLength(1));
   stop();
-  await vi.waitFor(() => expect(server.countRunning()).toBe(1));
+  await until(() => expect(server.countRunning()).toBe(1));
 
   server.failures.push({ code: 'RATE_LIMITED', retryAfterMs: 20 });
   const limited = read(Trades, AAPL);
-  await vi.waitFor(() => expect(limited.results).toHaveLength(1));
+  await until(() => expect(limited.results).toHaveLength(1));
   limited.stop();
   const sent = server.received.length;
   server.quote(101);
-  await vi.waitFor(() => expect(results).toHaveLength(2));
+  await until(() => expect(results).toHaveLength(2));
   stopQuotes();
-  await vi.waitFor(() => expect(connection.getState().status).toBe('idle'));
+  await until(() => expect(connection.getState().status).toBe('idle'));
   expect(server.received).toHaveLength(sent);
 });
 
@@ -236,21 +237,20 @@ test('whatever happens, a log is whole and in order, or the reader is told where
   await fc.assert(
     fc.asyncProperty(steps, async (script) => {
       const { results, sequences, stop } = await readTrades();
-      const read = { timeout: 5000, interval: 2 };
       const first = newest + 1;
       for (const { fault, before, after, isAwaited } of script) {
         publish(before);
-        if (isAwaited) await vi.waitFor(() => expect(connection.getState().status).toBe('live'), read);
+        if (isAwaited) await until(() => expect(connection.getState().status).toBe('live'));
         faults[fault]();
         publish(after);
       }
       // A reader that begins anew from live hears of nothing before, so that something must go on happening.
-      await vi.waitFor(() => {
+      await until(() => {
         publish(1);
         expect(sequences().at(-1)).toBeGreaterThan(newest - 20);
-      }, read);
+      });
       stop();
-      await vi.waitFor(() => expect(server.countRunning()).toBe(0), read);
+      await until(() => expect(server.countRunning()).toBe(0));
 
       let expected = first;
       for (const result of results) {
