@@ -23,6 +23,7 @@ import { createIngest, type Ingest } from './ingest/ingest.ts';
 import { systemTimers } from './market/timers.ts';
 import { createCalendar } from './market/calendar.ts';
 import type { Logger } from './market/logger.ts';
+import { ReferenceBook, type ReferenceSource } from './market/reference-book.ts';
 import { type MarketDataSource, SourceUnavailableError } from './market/source.ts';
 import { printSdl, schema } from './schema/schema.ts';
 import { createGraphQL, MAX_MESSAGE_BYTES } from './server/graphql.ts';
@@ -83,8 +84,10 @@ export async function startTapeql(config: Config, options: TapeqlOptions): Promi
     });
     stack.defer(() => status.close());
     status.start();
+    const reference = new ReferenceBook();
     const isExtendedHours = (time: number): boolean => status.isExtendedHours(time);
-    const upstream = await openUpstream({ config, store, isExtendedHours, now, logger }, stack);
+    const upstream = await openUpstream({ config, store, reference, isExtendedHours, now, logger }, stack);
+    stack.defer(reference.keepCurrent(upstream.source, systemTimers, logger));
 
     let ingest: Ingest | null = null;
     let feed: Feed | null = null;
@@ -100,6 +103,7 @@ export async function startTapeql(config: Config, options: TapeqlOptions): Promi
         feed,
         bus,
         source: upstream.source,
+        reference,
         clock: now,
         timers: systemTimers,
         logger: logger.child({ part: 'ingest' }),
@@ -111,7 +115,7 @@ export async function startTapeql(config: Config, options: TapeqlOptions): Promi
       await ingest.start();
     }
 
-    const parts = { config, tuning, bus, cache, upstream, status, ingest, feed, startedAt, now, logger };
+    const parts = { config, tuning, bus, cache, upstream, reference, status, ingest, feed, startedAt, now, logger };
     const server = options.listens === false ? null : await openServer(parts, stack);
     stack.defer(async () => {
       status.announceShutdown();
@@ -149,7 +153,7 @@ function openBus(
 }
 
 type Upstream = {
-  readonly source: MarketDataSource;
+  readonly source: MarketDataSource & ReferenceSource;
   readonly readStats: () => Readonly<Record<string, number>>;
   readonly socket: { readonly url: string; readonly apiKey: string };
 };
@@ -159,17 +163,19 @@ async function openUpstream(
   parts: {
     readonly config: Config;
     readonly store: Store;
+    readonly reference: ReferenceBook;
     readonly isExtendedHours: (time: number) => boolean;
     readonly now: () => number;
     readonly logger: Logger;
   },
   stack: AsyncDisposableStack,
 ): Promise<Upstream> {
-  const { config, store, isExtendedHours, now, logger } = parts;
+  const { config, store, reference, isExtendedHours, now, logger } = parts;
   const open = (wsUrl: string, restUrl: string | (() => Promise<string>), apiKey: string): Upstream => {
     const rest = createPolygonRest({
       baseUrl: restUrl,
       apiKey,
+      reference,
       isExtendedHours,
       clock: now,
       logger: logger.child({ part: 'rest' }),
@@ -216,6 +222,7 @@ type ServerParts = {
   readonly bus: Bus;
   readonly cache: Cache<MarketKinds>;
   readonly upstream: Upstream;
+  readonly reference: ReferenceBook;
   readonly status: StatusBoard;
   readonly ingest: Ingest | null;
   readonly feed: Feed | null;
@@ -249,7 +256,13 @@ async function openServer(parts: ServerParts, stack: AsyncDisposableStack): Prom
 
   const graphql = createGraphQL({
     schema,
-    context: { hub, reads, status, limits: { maxSymbols: config.maxSymbolsPerSubscription } },
+    context: {
+      hub,
+      reads,
+      status,
+      reference: parts.reference,
+      limits: { maxSymbols: config.maxSymbolsPerSubscription },
+    },
     observer: figures,
     allowedOrigins: config.allowedOrigins,
     logger: logger.child({ part: 'graphql' }),

@@ -3,6 +3,7 @@ import type { Feed, FeedEvent } from '../feeds/feed.ts';
 import type { Logger } from '../market/logger.ts';
 import type { Quote } from '../market/quote.ts';
 import type { FeedStatus } from '../market/service-status.ts';
+import { ReferenceBook } from '../market/reference-book.ts';
 import type { MarketDataSource } from '../market/source.ts';
 import { Admission } from './admission.ts';
 import { Demand } from './demand.ts';
@@ -31,6 +32,8 @@ export type IngestOptions = {
   readonly bus: Bus;
   /** For snapshots, the market's status and its holidays. */
   readonly source: MarketDataSource;
+  /** What a trade's conditions let it set. Default: the built-in table. */
+  readonly reference?: ReferenceBook;
   /** Unix ms. */
   readonly clock: () => number;
   readonly timers: Timers;
@@ -70,6 +73,7 @@ type Slot = { readonly publication: Publication; readonly fold: QuoteFold; reado
 class SingleWriter implements Ingest {
   readonly #options: IngestOptions;
   readonly #hours: MarketHours;
+  readonly #reference: ReferenceBook;
   readonly #status: StatusPublisher;
   readonly #sequencer: Sequencer;
   readonly #log: LogWriter;
@@ -100,6 +104,7 @@ class SingleWriter implements Ingest {
     this.#options = options;
     this.#timers = new TimerGroup(timers);
     this.#hours = new MarketHours();
+    this.#reference = options.reference ?? new ReferenceBook();
     this.#status = new StatusPublisher({
       bus,
       source,
@@ -261,7 +266,7 @@ class SingleWriter implements Ingest {
   #open(counters: ReadonlyMap<string, LogCounter>): void {
     const symbols = [...counters.keys()];
     for (const [symbol, counter] of counters) {
-      const fold = new QuoteFold(symbol, this.#hours);
+      const fold = new QuoteFold(symbol, this.#hours, this.#reference);
       const publication = createPublication(fold);
       publication.isHeld = true;
       this.#slots.set(symbol, { publication, fold, counter });

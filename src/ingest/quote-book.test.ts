@@ -4,6 +4,7 @@ import type { LiveBar } from '../market/bar.ts';
 import { tradeEligibility } from '../market/conditions.ts';
 import type { BestBidOffer, IndexValue, Quote } from '../market/quote.ts';
 import type { Trade } from '../market/trade.ts';
+import { ReferenceBook } from '../market/reference-book.ts';
 import { MarketHours } from './market-hours.ts';
 import { QuoteFold } from './quote-book.ts';
 
@@ -13,7 +14,7 @@ const CLOSE = Date.UTC(2026, 10, 20, 21);
 const hours = new MarketHours();
 
 function fold(): QuoteFold {
-  return new QuoteFold('AAPL', hours);
+  return new QuoteFold('AAPL', hours, new ReferenceBook());
 }
 
 function print(timestamp: number, price: number, size = 100, conditions: readonly number[] = []): Trade {

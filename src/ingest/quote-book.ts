@@ -1,6 +1,6 @@
 import type { LiveBar } from '../market/bar.ts';
-import { tradeEligibility } from '../market/conditions.ts';
 import { changeSince, type BestBidOffer, type IndexValue, type Quote } from '../market/quote.ts';
+import type { ReferenceBook } from '../market/reference-book.ts';
 import type { Trade } from '../market/trade.ts';
 import { DayVolume } from './day-volume.ts';
 
@@ -25,6 +25,7 @@ export interface MarketTime {
 export class QuoteFold {
   readonly symbol: string;
   readonly #time: MarketTime;
+  readonly #reference: ReferenceBook;
   readonly #volume = new DayVolume();
   #price = NaN;
   #priceTime = NaN;
@@ -51,9 +52,10 @@ export class QuoteFold {
   /** Prints (values of an index) come: the closes of bars then have nothing to add. */
   #hasTicks = false;
 
-  constructor(symbol: string, time: MarketTime) {
+  constructor(symbol: string, time: MarketTime, reference: ReferenceBook) {
     this.symbol = symbol;
     this.#time = time;
+    this.#reference = reference;
   }
 
   foldTrade(trade: Trade): boolean {
@@ -61,7 +63,8 @@ export class QuoteFold {
     if (timestamp > trade.receivedAt + MAX_AHEAD_MS || !this.#enterDay(this.#time.dayOf(timestamp))) return false;
     this.#hasTicks = true;
     const isRegular = this.#time.isRegular(timestamp);
-    const may = tradeEligibility(trade.conditions, !isRegular, this.#dayHasLast);
+    const { conditions } = this.#reference;
+    const may = conditions.judge(trade.conditions, !isRegular, this.#dayHasLast);
     let changed = false;
     if (may.volume && trade.size > 0) {
       this.#volume.add(timestamp, trade.size, price);
@@ -70,7 +73,7 @@ export class QuoteFold {
     if (may.highLow) changed = this.#widen(price) || changed;
     if (may.last) {
       // One that may be the last only as the day's first gives way to any other, also to an earlier one that comes late.
-      const isLast = this.#dayHasLast || tradeEligibility(trade.conditions, !isRegular).last;
+      const isLast = this.#dayHasLast || conditions.judge(trade.conditions, !isRegular).last;
       this.#dayHasLast = true;
       if (!(timestamp < this.#priceTime)) {
         this.#price = price;
@@ -78,7 +81,7 @@ export class QuoteFold {
         changed = true;
       }
       if (isLast && isRegular) changed = this.#setOpen(price, timestamp) || changed;
-      if (isLast && (isRegular || tradeEligibility(trade.conditions).last)) this.#setOfficial(price, timestamp);
+      if (isLast && (isRegular || conditions.judge(trade.conditions).last)) this.#setOfficial(price, timestamp);
     }
     if (changed) this.#touch(timestamp, trade.receivedAt);
     return changed;

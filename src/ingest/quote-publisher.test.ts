@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { letRun, ManualTime } from '../../test/manual-time.ts';
 import { recordingLogger } from '../../test/recording-logger.ts';
 import type { Quote } from '../market/quote.ts';
+import { ReferenceBook } from '../market/reference-book.ts';
 import { MarketHours } from './market-hours.ts';
 import { QuoteFold } from './quote-book.ts';
 import { createPublication, QuotePublisher, type Publication } from './quote-publisher.ts';
@@ -38,7 +39,7 @@ function build(intervalMs: number) {
 }
 
 function watch(symbol = 'AAPL'): Publication {
-  return createPublication(new QuoteFold(symbol, hours));
+  return createPublication(new QuoteFold(symbol, hours, new ReferenceBook()));
 }
 
 /** A new price of the symbol. */

@@ -46,6 +46,10 @@ export function exchangeOf(id: number): Exchange {
   return BY_ID.get(id) ?? { id, mic: null, name: `Exchange ${id}`, participant: null };
 }
 
+export function isKnownExchange(id: number): boolean {
+  return BY_ID.has(id);
+}
+
 /** All that the table knows. */
 export function listExchanges(): readonly Exchange[] {
   return [...BY_ID.values()];

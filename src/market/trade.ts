@@ -25,9 +25,10 @@ export type Trade = {
 };
 
 /** A print with its place in the log, given by the single writer. */
-export type LoggedTrade = Trade & LogPosition & {
-  /** Per symbol, contiguous, from 1: a hole means that this reader missed a print. */
-  readonly sequence: number;
-  /** The upstream was interrupted just before: prints may be missing. */
-  readonly gapBefore: boolean;
-};
+export type LoggedTrade = Trade &
+  LogPosition & {
+    /** Per symbol, contiguous, from 1: a hole means that this reader missed a print. */
+    readonly sequence: number;
+    /** The upstream was interrupted just before: prints may be missing. */
+    readonly gapBefore: boolean;
+  };

@@ -1,5 +1,4 @@
-import { conditionName } from '../market/conditions.ts';
-import { exchangeOf, type Exchange as ExchangeRow } from '../market/exchanges.ts';
+import type { Exchange as ExchangeRow } from '../market/exchanges.ts';
 import type { LoggedTrade } from '../market/trade.ts';
 import { builder, checkCount, checkSymbols } from './builder.ts';
 
@@ -17,7 +16,10 @@ const TradeCondition = builder.objectRef<number>('TradeCondition').implement({
     'A sale condition: it says what kind of trade it was, and with that whether it may set the last price, the high, the low and the volume.',
   fields: (t) => ({
     id: t.int({ description: "The upstream's number of it.", resolve: (id) => id }),
-    name: t.string({ description: 'Its name.', resolve: (id) => conditionName(id) }),
+    name: t.string({
+      description: 'Its name.',
+      resolve: (id, _args, { reference }) => reference.conditions.nameOf(id),
+    }),
   }),
 });
 
@@ -35,7 +37,7 @@ export const Trade = builder.objectRef<LoggedTrade>('Trade').implement({
     exchange: t.field({
       type: Exchange,
       description: 'Where it was reported.',
-      resolve: (trade) => exchangeOf(trade.exchange),
+      resolve: (trade, _args, { reference }) => reference.exchangeOf(trade.exchange),
     }),
     conditions: t.field({
       type: [TradeCondition],

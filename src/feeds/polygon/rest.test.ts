@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type LogRecord, recordingLogger } from '../../../test/recording-logger.ts';
 import { ScriptedRest } from '../../../test/scripted-rest.ts';
+import { TRADE_CONDITIONS } from '../../market/conditions.ts';
 import type { Logger } from '../../market/logger.ts';
 import { SourceUnavailableError } from '../../market/source.ts';
 import type { RestLimits } from './rest-client.ts';
@@ -508,7 +509,7 @@ describe('reference data', () => {
             },
           };
     const rest = open();
-    const table = await rest.readConditions();
+    const table = TRADE_CONDITIONS.merge(await rest.readConditions());
     expect(table.find(90)).toEqual({
       id: 90,
       name: 'Overnight',

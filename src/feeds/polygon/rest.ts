@@ -1,9 +1,10 @@
 import type { Bar, BarInterval } from '../../market/bar.ts';
-import { type ConditionTable, TRADE_CONDITIONS } from '../../market/conditions.ts';
+import type { Condition } from '../../market/conditions.ts';
 import type { Exchange } from '../../market/exchanges.ts';
 import type { Logger } from '../../market/logger.ts';
 import type { MarketHoliday, UpstreamMarketStatus } from '../../market/market-status.ts';
 import type { Quote } from '../../market/quote.ts';
+import { ReferenceBook, type ReferenceSource } from '../../market/reference-book.ts';
 import { type MarketDataSource, SourceUnavailableError } from '../../market/source.ts';
 import { isIndex, parseSymbol } from '../../market/symbol.ts';
 import type { Trade } from '../../market/trade.ts';
@@ -28,6 +29,8 @@ export type PolygonRestOptions = {
   readonly baseUrl: string | (() => Promise<string>);
   readonly apiKey: string;
   readonly logger: Logger;
+  /** What a trade's conditions let it set. Default: the built-in table. */
+  readonly reference?: ReferenceBook;
   /** Whether a time is outside the regular session: a Form T trade then sets the last price. Default: never. */
   readonly isExtendedHours?: (timestamp: number) => boolean;
   /** Where one is missing, its default stands. */
@@ -42,9 +45,8 @@ export type PolygonRestOptions = {
 };
 
 /** What Polygon's REST API can be asked. An aborted `signal` rejects with its own reason. */
-export interface PolygonRest extends MarketDataSource {
-  /** The built-in table with the upstream's own rows merged over it. */
-  readConditions(signal?: AbortSignal): Promise<ConditionTable>;
+export interface PolygonRest extends MarketDataSource, ReferenceSource {
+  readConditions(signal?: AbortSignal): Promise<Condition[]>;
   readExchanges(signal?: AbortSignal): Promise<Exchange[]>;
   /** Requests, retries, failures, refused pages, and `badElements`: parts of answers that were left out. */
   readStats(): Readonly<Record<string, number>>;
@@ -68,7 +70,7 @@ const TIMESPAN: Readonly<Record<BarInterval, string>> = {
 const BASE_BARS: Readonly<Record<BarInterval, number>> = { SECOND: 1, MINUTE: 1, HOUR: 60, DAY: 1 };
 
 export function createPolygonRest(options: PolygonRestOptions): PolygonRest {
-  const { logger, isExtendedHours = () => false, clock = Date.now } = options;
+  const { logger, isExtendedHours = () => false, reference = new ReferenceBook(), clock = Date.now } = options;
   const client = new RestClient({
     baseUrl: options.baseUrl,
     apiKey: options.apiKey,
@@ -106,7 +108,7 @@ export function createPolygonRest(options: PolygonRestOptions): PolygonRest {
   async function readStocks(symbols: readonly string[], signal: AbortSignal | undefined): Promise<Quote[]> {
     const path = `/v2/snapshot/locale/us/markets/stocks/tickers?tickers=${encodeTickers(symbols)}`;
     const mayBeLast = (conditions: readonly number[], timestamp: number) =>
-      TRADE_CONDITIONS.judge(conditions, isExtendedHours(timestamp)).last;
+      reference.conditions.judge(conditions, isExtendedHours(timestamp)).last;
     const body = await client.get(path, signal);
     const now = clock();
     return readAll(listOf(body, 'tickers'), (ticker) => readStockSnapshot(ticker, { mayBeLast, now }));
@@ -203,7 +205,7 @@ export function createPolygonRest(options: PolygonRestOptions): PolygonRest {
 
     async readConditions(signal) {
       const path = '/v3/reference/conditions?asset_class=stocks&data_type=trade&limit=1000';
-      return TRADE_CONDITIONS.merge(await collect(path, readCondition, Infinity, signal));
+      return collect(path, readCondition, Infinity, signal);
     },
 
     async readExchanges(signal) {

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type LogRecord, recordingLogger } from '../../../test/recording-logger.ts';
+import { ConditionTable } from '../../market/conditions.ts';
 import type { FeedStatus } from '../../market/service-status.ts';
 import { SourceUnavailableError } from '../../market/source.ts';
 import type { Trade } from '../../market/trade.ts';
@@ -336,7 +337,7 @@ describe('REST', () => {
     const rest = open();
     expect(await rest.readMarketStatus()).toMatchObject({ market: 'open', alwaysOpen: true });
     expect(await rest.readHolidays()).toEqual([]);
-    const conditions = await rest.readConditions();
+    const conditions = new ConditionTable(await rest.readConditions());
     expect(conditions.nameOf(37)).toBe('Odd Lot Trade');
     expect(conditions.judge([37])).toEqual({ last: false, highLow: false, volume: true });
     expect((await rest.readExchanges()).map(({ id }) => id)).toEqual(expect.arrayContaining([4, 10, 11, 12]));
