@@ -5,7 +5,7 @@ import { createInterface, type Interface } from 'node:readline';
 import { expect, vi } from 'vitest';
 import { readConfig } from '../src/config.ts';
 import { type Simulator, type SimulatorOptions, startSimulator } from '../src/feeds/simulator/simulator.ts';
-import { startTapeql, type Tuning } from '../src/main.ts';
+import { startTapeql, type Tuning } from '../src/tapeql.ts';
 import { type LogRecord, recordingLogger } from './recording-logger.ts';
 
 /** The whole system within the test's own process, so that its lines count as covered, behind an exchange that the test controls. */
@@ -101,7 +101,7 @@ export function listWatched(simulator: Simulator): string[] {
 
 /** What only time would bring about comes soon. */
 const QUICK: Tuning = {
-  demandLingerMs: 100,
+  demandLingerMs: 20,
   feedLimits: { initialDelayMs: 20, maxDelayMs: 50, settleTimeoutMs: 200, sendIntervalMs: 1 },
 };
 

@@ -1,0 +1,318 @@
+import { randomUUID } from 'node:crypto';
+import type { Bus } from './bus/bus.ts';
+import { type Cache, createCache } from './bus/cache.ts';
+import { type MarketKinds, marketKinds } from './bus/cache-kinds.ts';
+import { createMemoryBus } from './bus/memory.ts';
+import { createMemoryStore } from './bus/memory-store.ts';
+import { createRedisBus } from './bus/redis.ts';
+import { createRedisStore } from './bus/redis-store.ts';
+import type { Store } from './bus/store.ts';
+import type { Config } from './config.ts';
+import { DeliveryFigures } from './delivery/figures.ts';
+import { Hub } from './delivery/hub.ts';
+import { Reads } from './delivery/reads.ts';
+import { RESUME_GRACE_MS } from './delivery/resume.ts';
+import { StatusBoard } from './delivery/status-board.ts';
+import { type Enveloped, WebSocketTransport } from './delivery/websocket.ts';
+import type { Feed } from './feeds/feed.ts';
+import type { FeedLimits } from './feeds/polygon/limits.ts';
+import { createPolygonRest } from './feeds/polygon/rest.ts';
+import { createPolygonFeed, feedNameOf } from './feeds/polygon/socket.ts';
+import { startSimulatorProcess } from './feeds/simulator/simulator-process.ts';
+import { createIngest, type Ingest } from './ingest/ingest.ts';
+import { systemTimers } from './market/timers.ts';
+import { createCalendar } from './market/calendar.ts';
+import type { Logger } from './market/logger.ts';
+import { ReferenceBook, type ReferenceSource } from './market/reference-book.ts';
+import { type MarketDataSource, SourceUnavailableError } from './market/source.ts';
+import { printSdl, schema } from './schema/schema.ts';
+import { createGraphQL, MAX_MESSAGE_BYTES } from './server/graphql.ts';
+import { createHealth } from './server/health.ts';
+import { type HttpServer, startHttpServer } from './server/http.ts';
+import { createMetrics } from './server/metrics.ts';
+import { readStats, type StatsSources } from './server/stats.ts';
+
+/** Where a simulated exchange of this system says how to reach it, for the api processes beside the ingest that runs it. */
+const SIMULATOR_KEY = 'simulator:rest-url';
+const SIMULATOR_RENEW_MS = 20_000;
+/** The simulated exchange takes any key. */
+const SIMULATOR_API_KEY = 'simulated';
+
+export type Tapeql = {
+  /** Where it listens; `null` for an ingest process without a PORT. */
+  readonly url: string | null;
+  /** Stops everything in reverse order of its start. */
+  close(): Promise<void>;
+};
+
+export type TapeqlOptions = {
+  readonly logger: Logger;
+  /** Whether this process opens its port; default true. An ingest process beside an api process needs none. */
+  readonly listens?: boolean;
+  readonly tuning?: Tuning;
+};
+
+/** What no variable of the environment sets: where one is missing, the default of its part stands. */
+export type Tuning = {
+  readonly demandLingerMs?: number;
+  readonly initTimeoutMs?: number;
+  readonly pingIntervalMs?: number;
+  readonly maxLogBacklog?: number;
+  readonly feedLimits?: Partial<FeedLimits>;
+  /** Unix ms. Default `Date.now`. */
+  readonly clock?: () => number;
+};
+
+/** The composition root: config → bus → ingest → server. */
+export async function startTapeql(config: Config, options: TapeqlOptions): Promise<Tapeql> {
+  const { logger, tuning = {} } = options;
+  const now = tuning.clock ?? Date.now;
+  const startedAt = now();
+  const stack = new AsyncDisposableStack();
+  try {
+    const { bus, store, cache } = openBus(config, now, logger, stack);
+    const calendar = createCalendar();
+    const feedName = config.feed === 'simulated' ? 'SIMULATED' : feedNameOf(config.polygon.wsUrl);
+    const status = new StatusBoard({
+      bus,
+      feed: feedName,
+      marketStatusAt: (time) => calendar.statusAt(time),
+      now,
+      logger,
+    });
+    stack.defer(() => status.close());
+    status.start();
+    const reference = new ReferenceBook();
+    const isExtendedHours = (time: number): boolean => status.isExtendedHours(time);
+    const upstream = await openUpstream({ config, store, reference, isExtendedHours, now, logger }, stack);
+    stack.defer(reference.keepCurrent(upstream.source, systemTimers, logger));
+
+    let ingest: Ingest | null = null;
+    let feed: Feed | null = null;
+    if (config.role !== 'api') {
+      feed = createPolygonFeed({
+        ...upstream.socket,
+        name: feedName,
+        clock: now,
+        logger: logger.child({ part: 'feed' }),
+        ...(tuning.feedLimits !== undefined && { limits: tuning.feedLimits }),
+      });
+      ingest = createIngest({
+        feed,
+        bus,
+        source: upstream.source,
+        reference,
+        clock: now,
+        timers: systemTimers,
+        logger: logger.child({ part: 'ingest' }),
+        quoteIntervalMs: config.quoteIntervalMs,
+        indices: config.indices,
+        ...(tuning.demandLingerMs !== undefined && { demandLingerMs: tuning.demandLingerMs }),
+      });
+      stack.defer(() => ingest?.close());
+      await ingest.start();
+    }
+
+    const parts = { config, tuning, bus, cache, upstream, reference, status, ingest, feed, startedAt, now, logger };
+    const server = options.listens === false ? null : await openServer(parts, stack);
+    stack.defer(async () => {
+      status.announceShutdown();
+      // What was told is written before its connections are closed.
+      await new Promise(setImmediate);
+    });
+    return { url: server?.url ?? null, close: () => stack.disposeAsync() };
+  } catch (error) {
+    await stack.disposeAsync();
+    throw error;
+  }
+}
+
+/** Redis where it is configured, else this process's memory; the cache's fallback is always the latter. */
+function openBus(
+  config: Config,
+  clock: () => number,
+  logger: Logger,
+  stack: AsyncDisposableStack,
+): { bus: Bus; store: Store; cache: Cache<MarketKinds> } {
+  const [url] = config.redisUrls;
+  const memory = createMemoryStore({ clock });
+  const busLogger = logger.child({ part: 'bus' });
+  const historyMs = config.historyMs + RESUME_GRACE_MS;
+  if (url === undefined) {
+    const bus = createMemoryBus({ historyMs, store: memory, clock, logger: busLogger });
+    stack.defer(() => bus.close());
+    return { bus, store: memory, cache: createCache({ store: memory, kinds: marketKinds, clock, logger: busLogger }) };
+  }
+  const store = createRedisStore({ url, logger: busLogger });
+  stack.defer(() => store.close());
+  const bus = createRedisBus({ url, historyMs, clock, logger });
+  stack.defer(() => bus.close());
+  return { bus, store, cache: createCache({ store, fallback: memory, kinds: marketKinds, clock, logger: busLogger }) };
+}
+
+type Upstream = {
+  readonly source: MarketDataSource & ReferenceSource;
+  readonly readStats: () => Readonly<Record<string, number>>;
+  readonly socket: { readonly url: string; readonly apiKey: string };
+};
+
+/** Polygon, or the simulated exchange in its place: the code behind is the same. */
+async function openUpstream(
+  parts: {
+    readonly config: Config;
+    readonly store: Store;
+    readonly reference: ReferenceBook;
+    readonly isExtendedHours: (time: number) => boolean;
+    readonly now: () => number;
+    readonly logger: Logger;
+  },
+  stack: AsyncDisposableStack,
+): Promise<Upstream> {
+  const { config, store, reference, isExtendedHours, now, logger } = parts;
+  const open = (wsUrl: string, restUrl: string | (() => Promise<string>), apiKey: string): Upstream => {
+    const rest = createPolygonRest({
+      baseUrl: restUrl,
+      apiKey,
+      reference,
+      isExtendedHours,
+      clock: now,
+      logger: logger.child({ part: 'rest' }),
+    });
+    stack.defer(() => rest.close());
+    return { source: rest, readStats: () => rest.readStats(), socket: { url: wsUrl, apiKey } };
+  };
+
+  if (config.feed === 'polygon') return open(config.polygon.wsUrl, config.polygon.restUrl, config.polygon.apiKey ?? '');
+  if (config.simulator !== null) {
+    return open(config.simulator.wsUrl, config.simulator.restUrl, config.polygon.apiKey ?? SIMULATOR_API_KEY);
+  }
+  if (config.role === 'api') {
+    const readUrl = async (): Promise<string> => {
+      const [url] = await store.read([SIMULATOR_KEY]).catch(() => [null]);
+      if (url == null)
+        throw new SourceUnavailableError('no ingest process with a simulated exchange is running', {
+          retryAfterMs: 1000,
+        });
+      return url;
+    };
+    return open('', readUrl, SIMULATOR_API_KEY);
+  }
+  const simulator = await startSimulatorProcess({});
+  stack.defer(() => simulator.close());
+  if (config.role === 'ingest') {
+    const announce = (): void => {
+      store
+        .write([{ key: SIMULATOR_KEY, value: simulator.restUrl, ttlMs: 3 * SIMULATOR_RENEW_MS }])
+        .catch((error: unknown) => {
+          logger.debug({ err: error }, 'the simulated exchange is announced again later');
+        });
+    };
+    announce();
+    const renewal = setInterval(announce, SIMULATOR_RENEW_MS);
+    stack.defer(() => clearInterval(renewal));
+  }
+  return open(simulator.wsUrl, simulator.restUrl, SIMULATOR_API_KEY);
+}
+
+type ServerParts = {
+  readonly config: Config;
+  readonly tuning: Tuning;
+  readonly bus: Bus;
+  readonly cache: Cache<MarketKinds>;
+  readonly upstream: Upstream;
+  readonly reference: ReferenceBook;
+  readonly status: StatusBoard;
+  readonly ingest: Ingest | null;
+  readonly feed: Feed | null;
+  readonly startedAt: number;
+  readonly now: () => number;
+  readonly logger: Logger;
+};
+
+/** The delivery side with its server; for an ingest process only the operator's routes. */
+async function openServer(parts: ServerParts, stack: AsyncDisposableStack): Promise<HttpServer> {
+  const { config, tuning, bus, cache, upstream, status, now, logger } = parts;
+  const figures = new DeliveryFigures({ now, onLatency: (field, ms) => metrics.observeLatency(field, ms) });
+  const reads = new Reads({
+    bus,
+    cache,
+    source: upstream.source,
+    indices: config.indices,
+    isLive: () => status.live,
+    now,
+  });
+  const hub = new Hub({
+    bus,
+    process: randomUUID(),
+    readQuotes: (symbols) => reads.readQuotes(symbols),
+    historyMs: config.historyMs,
+    ...(tuning.maxLogBacklog !== undefined && { maxLogBacklog: tuning.maxLogBacklog }),
+    now,
+    logger: logger.child({ part: 'hub' }),
+  });
+  stack.defer(() => hub.close());
+
+  const graphql = createGraphQL({
+    schema,
+    context: {
+      hub,
+      reads,
+      status,
+      reference: parts.reference,
+      limits: { maxSymbols: config.maxSymbolsPerSubscription },
+    },
+    observer: figures,
+    allowedOrigins: config.allowedOrigins,
+    logger: logger.child({ part: 'graphql' }),
+  });
+  const webSockets = new WebSocketTransport({
+    path: '/graphql',
+    getEnveloped: (context) => graphql.getEnveloped(context) as unknown as Enveloped,
+    allowedOrigins: config.allowedOrigins,
+    maxConnections: config.maxConnections,
+    maxSubscriptionsPerConnection: config.maxSubscriptionsPerConnection,
+    maxMessageBytes: MAX_MESSAGE_BYTES,
+    ...(tuning.initTimeoutMs !== undefined && { initTimeoutMs: tuning.initTimeoutMs }),
+    ...(tuning.pingIntervalMs !== undefined && { pingIntervalMs: tuning.pingIntervalMs }),
+    logger: logger.child({ part: 'websocket' }),
+  });
+
+  const statsSources: StatsSources = {
+    connections: () => webSockets.readStats(),
+    subscriptions: () => figures.readStats(),
+    hub: () => hub.readStats(),
+    cache: () => cache.readStats(),
+    bus: () => bus.readStats(),
+    rest: () => upstream.readStats(),
+    ingest: () => parts.ingest?.readStats() ?? {},
+    feed: () => parts.feed?.readStats() ?? {},
+    uptimeSeconds: () => Math.floor((now() - parts.startedAt) / 1000),
+  };
+  const metrics = createMetrics(statsSources);
+  const isApi = config.role !== 'ingest';
+  const server = await startHttpServer({
+    host: config.host,
+    port: config.port,
+    health: createHealth({
+      readServiceStatus: () => status.readServiceStatus(),
+      isReady: () => status.heard || parts.ingest !== null,
+      readConnections: () => webSockets.readConnections(figures.readStats().active),
+      isDatabaseConnected: () => false,
+      startedAt: parts.startedAt,
+      now,
+    }),
+    readStats: () => readStats(statsSources),
+    metrics,
+    api: isApi
+      ? {
+          sdl: printSdl(),
+          handle: (request, response) => graphql(request, response),
+          upgrade: (request, socket, head) => webSockets.upgrade(request, socket, head),
+        }
+      : null,
+    logger: logger.child({ part: 'http' }),
+  });
+  stack.defer(() => server.close());
+  stack.defer(() => webSockets.close());
+  return server;
+}
