@@ -265,6 +265,35 @@ describe('the limits of the WebSocket', () => {
     while (sequences.length < 101) sequences.push((await socket.next()).payload.data.trades.sequence);
     expect(sequences).toEqual(Array.from({ length: 101 }, (_, index) => index + 1));
   });
+
+  it('end a reader whose socket takes nothing any more, and no other one', async () => {
+    await using tapeql = await startTestTapeql({ tuning: { maxLogBacklog: 500 } });
+    await using slow = await RawWebSocket.connect(tapeql.webSocketUrl);
+    await using good = await RawWebSocket.connect(tapeql.webSocketUrl);
+    // Long results fill the buffers of the network sooner.
+    const alias = 'x'.repeat(1000);
+    for (const socket of [slow, good]) {
+      socket.subscribe('t', `subscription { trades(symbols: ["AAPL"]) { sequence ${alias}: cursor } }`);
+    }
+    await tapeql.untilOpen(2);
+    await tapeql.untilWatched(['AAPL']);
+    slow.tcp.pause();
+    const sequences: number[] = [];
+    const slowConsumers = async (): Promise<number> => (await tapeql.readStats())['hub'].slowConsumers;
+    while ((await slowConsumers()) === 0 && sequences.length < 50_000) {
+      tapeql.simulator.push(Array.from({ length: 200 }, () => makeWireTrade('AAPL')));
+      for (let count = 0; count < 200; count++) sequences.push((await good.next()).payload.data.trades.sequence);
+    }
+    expect(sequences).toEqual(sequences.map((_, index) => index + 1));
+    // Nothing is kept for it, though it can be told only when its socket takes something again.
+    expect((await tapeql.readStats())['hub']).toMatchObject({ mailboxes: 1, messagesWaiting: 0, slowConsumers: 1 });
+
+    slow.tcp.resume();
+    const error = await slow.find(({ type }) => type === 'error');
+    const results = slow.received.filter(({ type }) => type === 'next').map(({ payload }) => payload);
+    expect(results.map(({ data }) => data.trades.sequence)).toEqual(results.map((_, index) => index + 1));
+    expect(error.payload[0].extensions).toEqual({ code: 'SLOW_CONSUMER', cursor: results.at(-1).extensions.cursor });
+  });
 });
 
 describe('a server that stops', () => {
