@@ -15,6 +15,12 @@ const LATENESS_MS = 3_000;
 /** Bound of bars held back by the fault; beyond it they leave in time. */
 const MAX_LATE_BARS = 10_000;
 
+// Indicators of bands, and conditions of quotes.
+const HALTED = 17;
+const RESUMED = 18;
+const PAUSE_CONDITION_ID = 43;
+const RESUME_CONDITION_ID = 16;
+
 const UNKNOWN_CONDITION_ID = 250;
 const UNKNOWN_EXCHANGE_ID = 99;
 
@@ -80,6 +86,20 @@ export class Broadcast implements TapeListener {
     if (!this.#bands.wants(instrument.symbol)) return;
     this.counts.LULD += 1;
     this.#send(this.#bands, instrument.symbol, encodeBand(instrument, time, indicator));
+  }
+
+  /**
+   * Says that a symbol is halted or resumes: Nasdaq by indicators of the bands, for the stocks that it lists; elsewhere a
+   * quote with the condition of a trading pause, or of resuming, is all that the tape has.
+   */
+  tellHalt(instrument: Instrument, time: number): void {
+    const { halted, symbol } = instrument;
+    if (instrument.listing.tape === 'C') this.onBand(instrument, time, halted ? HALTED : RESUMED);
+    else if (this.#quotes.wants(symbol)) {
+      const condition = halted ? PAUSE_CONDITION_ID : RESUME_CONDITION_ID;
+      this.counts.Q += 1;
+      this.#quotes.send(symbol, encodeQuote(instrument).replace(',"bx"', `,"c":${condition},"bx"`));
+    }
   }
 
   onIndexValue(index: Index): void {

@@ -281,13 +281,17 @@ describe('events', () => {
     const simulator = await start();
     const client = await login(simulator, 'LULD.*', 'T.*', 'Q.*');
     simulator.setFault('halt', 'SPY,TSLA');
-    await client.untilCount(2, ({ ev, i }) => ev === 'LULD' && String(i) === '17');
-    const from = client.elements.findLastIndex(({ ev }) => ev === 'LULD');
+    // TSLA is listed at Nasdaq, whose bands say so; SPY is not.
+    expect(await client.untilElement(({ ev, T }) => ev === 'LULD' && T === 'TSLA')).toMatchObject({ i: [17] });
+    await client.untilElement(({ ev, sym, c }) => ev === 'Q' && sym === 'SPY' && c === 43);
+    const from = client.elements.findLastIndex(({ c }) => c === 43);
     await client.until(() => client.elements.slice(from).filter(({ ev }) => ev === 'T').length > 30);
-    const heard = new Set(client.elements.slice(from + 1).map(({ sym }) => sym));
+    const since = client.elements.slice(from + 1).filter(({ ev }) => ev === 'T' || ev === 'Q');
+    const heard = new Set(since.map(({ sym }) => sym));
     expect(heard).toEqual(new Set(['AAPL', 'NVDA', 'QQQ']));
     simulator.clearFault('halt');
-    await client.untilCount(2, ({ ev, i }) => ev === 'LULD' && String(i) === '18');
+    await client.untilElement(({ ev, T, i }) => ev === 'LULD' && T === 'TSLA' && String(i) === '18');
+    await client.untilElement(({ ev, sym, c }) => ev === 'Q' && sym === 'SPY' && c === 16);
     await client.untilElement(({ ev, sym }) => ev === 'T' && sym === 'SPY', from);
   });
 });

@@ -32,7 +32,10 @@ export const FAULTS = {
   'crossed-quote': { kind: 'share', about: 'put the bid above the ask in this share of quotes' },
   'fractional-bar-size': { kind: 'flag', about: 'write the average size of bars as 12.0' },
   'numeric-id': { kind: 'flag', about: 'write trade ids as numbers' },
-  halt: { kind: 'text', about: 'halt these symbols, comma-separated (LULD 17); resume them when cleared (LULD 18)' },
+  halt: {
+    kind: 'text',
+    about: 'halt these symbols, comma-separated (LULD 17, or quote condition 43); resume them when cleared (18, or 16)',
+  },
   'rest-status': { kind: 'number', about: 'answer REST requests with this status: 401, 403, 404, 429, 500, ...' },
   'rest-retry-after': { kind: 'text', about: 'the Retry-After header that goes with rest-status' },
   'rest-empty-body': { kind: 'flag', about: 'leave the body of rest-status empty' },

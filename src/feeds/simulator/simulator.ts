@@ -1,60 +1,20 @@
 import { EventEmitter } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { createCalendar } from '../../market/calendar.ts';
-import type { Logger } from '../../market/logger.ts';
 import { Broadcast } from './broadcast.ts';
 import type { CloseCause, Connection } from './connection.ts';
 import { FaultSwitches } from './faults.ts';
 import type { FaultName, FaultValue } from './faults.ts';
-import { LISTINGS } from './listings.ts';
-import { MarketState } from './market-state.ts';
-import type { KeyPlan } from './plans.ts';
 import { Plans } from './plans.ts';
 import { pushElements } from './push.ts';
 import { Random } from './random.ts';
 import { RestServer } from './rest.ts';
-import { ContinuousSchedule, NewYorkSchedule } from './schedule.ts';
+import { readSettings } from './simulator-options.ts';
+import type { SimulatorOptions } from './simulator-options.ts';
 import { SocketServer } from './socket-server.ts';
-import { Tape } from './tape.ts';
-import type { TapeListener } from './tape.ts';
+import { startWarmTape } from './warm-tape.ts';
 
-export type SimulatorOptions = {
-  /** 0 (default): any free one. */
-  readonly port?: number;
-  /** Loopback only: the exchange has no protection against strangers. Default `127.0.0.1`. */
-  readonly host?: '127.0.0.1' | '::1';
-  /** Whole number; the same seed, options and starting time make the same tape. Default 1. */
-  readonly seed?: number;
-  /** The keys that are accepted, each with what it may do. Default: every key that is not empty may do everything. */
-  readonly keys?: Readonly<Record<string, KeyPlan>>;
-  /** How many stocks and funds trade, the most active ones. Default and at most: all of the listings (more than 500). */
-  readonly symbols?: number;
-  /** Trades and quotes a second on average over the whole tape, 1 to 100,000; default 2,000. Bars and index values come on top. */
-  readonly eventsPerSecond?: number;
-  /** `false`: nothing happens but what is pushed. Default true. */
-  readonly tape?: boolean;
-  /** Keeps the hours and holidays of New York. Default false: in session at any hour of any day. */
-  readonly newYorkHours?: boolean;
-  /** How long a connection may stay without a key. Default 10,000. */
-  readonly authTimeoutMs?: number;
-  /** Connections of one key per cluster, where its plan does not say. Default 1, as on individual plans. */
-  readonly maxConnectionsPerKey?: number;
-  /** Which connection ends when there is one too many. Default `oldest`. */
-  readonly quotaVictim?: 'oldest' | 'newest';
-  /** A connection with more unread bytes is cut. Default 16 MiB. */
-  readonly maxBufferedBytes?: number;
-  /** A frame holds the events of such a slice of time. 1 to 1,000, default 5. */
-  readonly frameSliceMs?: number;
-  /** Prints of all symbols together that /v3/trades can look back on. Default 262,144. */
-  readonly printCapacity?: number;
-  /** Faults from the start, as in {@link Simulator.setFault}. Default none. */
-  readonly faults?: Readonly<Partial<Record<FaultName, FaultValue>>>;
-  /** Unix ms. Default: the real time. */
-  readonly clock?: { now(): number };
-  /** Default: silent. Keys are never logged. */
-  readonly logger?: Logger;
-};
+export type { SimulatorOptions };
 
 /** What tests can listen to. A connection is told by its number, from 1. */
 export type SimulatorEvents = {
@@ -114,20 +74,6 @@ export interface Simulator {
   close(): Promise<void>;
 }
 
-const SILENT: Logger = {
-  debug() {},
-  info() {},
-  warn() {},
-  error() {},
-  child() {
-    return this;
-  },
-};
-
-/** The tape has run for this long before the doors open, but for no more events than that, so that there is something to ask for. */
-const WARM_UP_MS = 30_000;
-const WARM_UP_EVENTS = 150_000;
-
 /** How far one turn of the timer may take the tape, and from which lag on it leaps: a bound of work per turn. */
 const MAX_STEP_MS = 250;
 const MAX_LAG_MS = 5_000;
@@ -163,7 +109,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     },
   });
   const broadcast = new Broadcast(sockets, clock);
-  const tape = startTape(settings, clock.now());
+  const tape = startWarmTape(settings, clock.now());
   if (settings.tape) tape.listener = broadcast;
   faults.onChange = (name, value) => {
     logger.info({ fault: name, value }, value === null ? 'simulator: fault off' : 'simulator: fault on');
@@ -172,7 +118,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     for (const instrument of tape.market.instruments) {
       if (instrument.halted !== halted.has(instrument.symbol)) {
         instrument.halted = halted.has(instrument.symbol);
-        broadcast.onBand(instrument, clock.now(), instrument.halted ? 17 : 18);
+        broadcast.tellHalt(instrument, clock.now());
       }
     }
   };
@@ -260,69 +206,3 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     },
   };
 }
-
-type Settings = Required<Omit<SimulatorOptions, 'keys' | 'faults'>>;
-
-/** Every option with its default; those out of their range are named. */
-function readSettings(options: SimulatorOptions): Settings {
-  const settings: Settings = {
-    port: options.port ?? 0,
-    host: options.host ?? '127.0.0.1',
-    seed: options.seed ?? 1,
-    symbols: options.symbols ?? LISTINGS.length,
-    eventsPerSecond: options.eventsPerSecond ?? 2_000,
-    tape: options.tape ?? true,
-    newYorkHours: options.newYorkHours ?? false,
-    authTimeoutMs: options.authTimeoutMs ?? 10_000,
-    maxConnectionsPerKey: options.maxConnectionsPerKey ?? 1,
-    quotaVictim: options.quotaVictim ?? 'oldest',
-    maxBufferedBytes: options.maxBufferedBytes ?? 16 << 20,
-    frameSliceMs: options.frameSliceMs ?? 5,
-    printCapacity: options.printCapacity ?? 262_144,
-    clock: options.clock ?? Date,
-    logger: options.logger ?? SILENT,
-  };
-  const wrong = Object.entries({
-    port: [settings.port, 0, 65_535],
-    seed: [settings.seed, 0, Number.MAX_SAFE_INTEGER],
-    symbols: [settings.symbols, 1, LISTINGS.length],
-    eventsPerSecond: [settings.eventsPerSecond, 1, 100_000],
-    authTimeoutMs: [settings.authTimeoutMs, 1, 3_600_000],
-    maxConnectionsPerKey: [settings.maxConnectionsPerKey, 1, 1_000_000],
-    maxBufferedBytes: [settings.maxBufferedBytes, 1, 2 ** 31],
-    frameSliceMs: [settings.frameSliceMs, 1, 1_000],
-    printCapacity: [settings.printCapacity, 1, 2 ** 24],
-  } as const).filter(([, [value, min, max]]) => !(Number.isInteger(value) && value >= min && value <= max));
-  if (wrong.length > 0) {
-    const ranges = wrong.map(
-      ([name, [value, min, max]]) => `${name} is ${value}, not a whole number of ${min} to ${max}`,
-    );
-    throw new RangeError(`simulator: ${ranges.join('; ')}`);
-  }
-  return settings;
-}
-
-/** A tape that has run until now, so that quotes, prints and bars are there from the first question on. */
-function startTape(settings: Settings, now: number): Tape {
-  const { seed, symbols, eventsPerSecond } = settings;
-  const schedule = settings.newYorkHours ? new NewYorkSchedule(createCalendar()) : new ContinuousSchedule();
-  const warmUpMs = settings.tape ? Math.min(WARM_UP_MS, (WARM_UP_EVENTS / eventsPerSecond) * 1_000) : 0;
-  // From a whole minute on where that is affordable, so that the first minute's bar is a whole one too.
-  const fromMinute = Math.floor((now - warmUpMs) / 60_000) * 60_000;
-  const affordable = ((now - fromMinute) / 1_000) * eventsPerSecond <= WARM_UP_EVENTS;
-  const startAt = settings.tape && affordable ? fromMinute : now - warmUpMs;
-  const tape = new Tape({
-    market: new MarketState({ seed, symbols, eventsPerSecond, schedule, beganAt: startAt }),
-    seed,
-    eventsPerSecond,
-    generates: settings.tape,
-    startAt,
-    printCapacity: settings.printCapacity,
-    listener: DEAF,
-  });
-  tape.advance(now);
-  return tape;
-}
-
-/** Hears nothing: while the tape warms up, and where nothing but pushed events is to be heard. */
-const DEAF: TapeListener = { onPrint() {}, onQuote() {}, onBar() {}, onBand() {}, onIndexValue() {} };

@@ -38,6 +38,22 @@ export const SHAPE = {
   meanLots: 0.85,
 } as const;
 
+const { tradeShare, printsPerCluster, quotesPerTradeCluster, quotesPerQuoteCluster } = SHAPE;
+const clusterTradeShare =
+  (tradeShare * quotesPerQuoteCluster) /
+  (printsPerCluster - tradeShare * (printsPerCluster + quotesPerTradeCluster - quotesPerQuoteCluster));
+
+/** What follows from the shape. */
+export const CLUSTERS = {
+  /** The share of clusters with prints that makes prints `tradeShare` of all events. */
+  tradeShare: clusterTradeShare,
+  /** Trades and quotes of a cluster, on average. */
+  meanEvents:
+    clusterTradeShare * (printsPerCluster + quotesPerTradeCluster) + (1 - clusterTradeShare) * quotesPerQuoteCluster,
+  /** Prints of a cluster that is no large sweep. */
+  printsPerSmall: (printsPerCluster - SHAPE.largeSweepShare * SHAPE.printsPerLargeSweep) / (1 - SHAPE.largeSweepShare),
+} as const;
+
 /** How on-exchange prints of a stock listed at NYSE divide; participants that came later have small shares. */
 export const EXCHANGE_SHARES: readonly (readonly [exchange: number, share: number])[] = [
   [12, 0.172],

@@ -11,7 +11,7 @@ import { PrintLog } from './print-log.ts';
 import type { Print } from './print-log.ts';
 import { Random, WeightedChoice } from './random.ts';
 import type { TradingDay } from './schedule.ts';
-import { EXTENDED_HOURS_ACTIVITY, SHAPE, roundLotOf } from './tape-shape.ts';
+import { CLUSTERS, EXTENDED_HOURS_ACTIVITY, SHAPE, roundLotOf } from './tape-shape.ts';
 
 /** Is told of every event in the order of the tape, while it happens: what it is given changes afterwards. */
 export interface TapeListener {
@@ -40,17 +40,6 @@ const QUEUE_CAPACITY = 131_072;
 /** Finished minutes of a symbol that are kept: two days. The oldest half goes when they are full. */
 const MAX_MINUTES = 2_880;
 const MAX_DAYS = 730;
-
-const TRADE_QUOTES = SHAPE.quotesPerTradeCluster;
-const QUOTE_QUOTES = SHAPE.quotesPerQuoteCluster;
-/** The share of clusters with prints that makes prints `tradeShare` of all events. */
-const TRADE_CLUSTER_SHARE =
-  (SHAPE.tradeShare * QUOTE_QUOTES) /
-  (SHAPE.printsPerCluster - SHAPE.tradeShare * (SHAPE.printsPerCluster + TRADE_QUOTES - QUOTE_QUOTES));
-const EVENTS_PER_CLUSTER =
-  TRADE_CLUSTER_SHARE * (SHAPE.printsPerCluster + TRADE_QUOTES) + (1 - TRADE_CLUSTER_SHARE) * QUOTE_QUOTES;
-const PRINTS_PER_SMALL_CLUSTER =
-  (SHAPE.printsPerCluster - SHAPE.largeSweepShare * SHAPE.printsPerLargeSweep) / (1 - SHAPE.largeSweepShare);
 
 /** How restless the whole market is: a factor of mean 1 that wanders from second to second. */
 const RESTLESSNESS = { deviation: 0.3, memorySeconds: 30 };
@@ -108,7 +97,7 @@ export class Tape {
     this.#random = new Random(options.seed, this.time);
     this.#flow = new OrderFlow(this.#random, this.conditionSets);
     this.#symbols = new WeightedChoice(market.weights);
-    this.#clustersPerMs = ((options.eventsPerSecond / EVENTS_PER_CLUSTER) * (1 - SHAPE.branching)) / 1000;
+    this.#clustersPerMs = ((options.eventsPerSecond / CLUSTERS.meanEvents) * (1 - SHAPE.branching)) / 1000;
     this.#day = market.schedule.dayAt(this.time);
     this.#nextSecond = Math.floor(this.time / 1000) * 1000 + 1000;
     this.#begin();
@@ -195,7 +184,8 @@ export class Tape {
       (MARKET_DAILY_VOLATILITY / Math.sqrt(SECONDS_PER_SESSION)) * this.#random.normal() -
       this.#market * MARKET_REVERSION_PER_SECOND;
     this.#planArrival(time);
-    if (this.#activity(time) > 0) {
+    // Indices are made of regular trades, and the bands hold for them.
+    if (!this.#extendedHours) {
       this.#valueIndices(time);
       if (time % 30_000 === 0) this.#sendBands(time);
     }
@@ -293,16 +283,18 @@ export class Tape {
     if (instrument.halted) return;
     this.#flow.moveFair(instrument, time, this.#market);
     this.#quote(instrument, time);
-    if (random.next() >= TRADE_CLUSTER_SHARE) {
-      for (let more = random.geometric(QUOTE_QUOTES) - 1; more > 0; more -= 1) this.#quote(instrument, time);
+    if (random.next() >= CLUSTERS.tradeShare) {
+      for (let more = random.geometric(SHAPE.quotesPerQuoteCluster) - 1; more > 0; more -= 1)
+        this.#quote(instrument, time);
       return;
     }
-    const mean = random.next() < SHAPE.largeSweepShare ? SHAPE.printsPerLargeSweep : PRINTS_PER_SMALL_CLUSTER;
+    const mean = random.next() < SHAPE.largeSweepShare ? SHAPE.printsPerLargeSweep : CLUSTERS.printsPerSmall;
     const buyer = random.next() < 0.5;
     for (let count = random.geometric(mean); count > 0; count -= 1) {
       this.#print(instrument, this.#flow.drawPrint(instrument, time, buyer, this.#extendedHours));
     }
-    for (let more = random.geometric(TRADE_QUOTES) - 1; more > 0; more -= 1) this.#quote(instrument, time);
+    for (let more = random.geometric(SHAPE.quotesPerTradeCluster) - 1; more > 0; more -= 1)
+      this.#quote(instrument, time);
   }
 
   #quote(instrument: Instrument, time: number): void {
@@ -352,7 +344,7 @@ export class Tape {
       if (index.second.start === 0) index.second.start = time;
       index.second.addValue(value);
       index.minute.addValue(value);
-      if (!this.#extendedHours) index.day.addValue(value);
+      index.day.addValue(value);
       this.#listener.onIndexValue(index);
     }
   }
