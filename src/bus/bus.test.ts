@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { startRedis } from '../../test/redis.ts';
 import { recordingLogger } from '../../test/recording-logger.ts';
@@ -275,6 +276,40 @@ describe.each(Object.entries(kinds))('a bus %s', (_, open) => {
         ['MSFT', 1],
         ['NVDA', 4],
       ]),
+    );
+  });
+
+  it('adds up the same whatever came and went in between', async () => {
+    const change = fc.record({
+      process: fc.constantFrom('api-1', 'api-2', 'api-3'),
+      counts: fc.dictionary(fc.constantFrom('AAPL', 'MSFT', 'NVDA'), fc.nat(3)),
+      isReadAfter: fc.boolean(),
+    });
+    await fc.assert(
+      fc
+        .asyncProperty(fc.array(change, { maxLength: 12 }), async (changes) => {
+          const model = new Map<string, Map<string, number>>();
+          const readModel = () => {
+            const sums = new Map<string, number>();
+            for (const wants of model.values()) {
+              for (const [symbol, count] of wants) if (count > 0) sums.set(symbol, (sums.get(symbol) ?? 0) + count);
+            }
+            return sums;
+          };
+          for (const { process, counts, isReadAfter } of changes) {
+            const wants = model.get(process) ?? new Map<string, number>();
+            for (const [symbol, count] of Object.entries(counts)) wants.set(symbol, count);
+            model.set(process, wants);
+            await writer.setDemand(process, new Map(Object.entries(counts)));
+            if (isReadAfter) expect(await reader.readDemand()).toEqual(readModel());
+          }
+          expect(await reader.readDemand()).toEqual(readModel());
+        })
+        .afterEach(async () => {
+          const nothing = new Map(['AAPL', 'MSFT', 'NVDA'].map((symbol) => [symbol, 0]));
+          for (const process of ['api-1', 'api-2', 'api-3']) await writer.setDemand(process, nothing);
+        }),
+      { numRuns: 25 },
     );
   });
 

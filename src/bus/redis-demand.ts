@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { demandChannel } from './bus.ts';
 import { codecs } from './codec.ts';
@@ -7,6 +8,8 @@ import { execute } from './redis-pipeline.ts';
 
 /** A process that has not renewed for so long is struck off the registry. Much more than clocks differ between hosts. */
 const FORGET_AFTER_MS = 120_000;
+/** Stands among the symbols of a process's hash and is another at each statement; no symbol begins like this. */
+const VERSION = '#version';
 
 export type RedisDemandOptions = {
   readonly redis: Redis;
@@ -16,13 +19,16 @@ export type RedisDemandOptions = {
 
 /**
  * Who wants what: per process a hash (symbol to count) under a lease, and a registry of the processes. In steady state a
- * process costs two commands per renewal and a reader one command per process, whatever the number of symbols.
+ * process costs three commands per renewal and a reader one per process, whatever the number of symbols.
  */
 export class RedisDemand {
   readonly #options: RedisDemandOptions;
   /** Processes of ours whose last statement may not have arrived: stated in full at the next renewal. */
   readonly #unsure = new Set<string>();
   readonly #known = new Set<string>();
+  /** What each process was last read to want, and all of them together. */
+  readonly #read = new Map<string, { readonly version: string; readonly counts: ReadonlyMap<string, number> }>();
+  readonly #sum = new Map<string, number>();
   /** What this bus last published as totals, to be kept alive; empty where another process does it. */
   readonly #totals = new Map<string, number>();
 
@@ -48,26 +54,51 @@ export class RedisDemand {
     if (renewed === 0 && counts.size > 0) await this.#state(process, counts, true);
   }
 
+  /** Reads again only what has been stated since the last time. */
   async read(): Promise<Map<string, number>> {
     const { redis, clock } = this.#options;
     const registry = await redis.zrange(demandRegistryKey, 0, '-1', 'WITHSCORES');
-    const totals = new Map<string, number>();
-    if (registry.length === 0) return totals;
     const processes = registry.filter((_, index) => index % 2 === 0);
-    const pipeline = redis.pipeline();
-    for (const process of processes) pipeline.hgetall(processDemandKey(process));
-    const forgotten: string[] = [];
-    for (const [index, wants] of (await execute<Record<string, string>>(pipeline)).entries()) {
-      const entries = Object.entries(wants);
-      for (const [symbol, text] of entries) {
-        const count = Number(text);
-        if (Number.isSafeInteger(count) && count > 0) totals.set(symbol, (totals.get(symbol) ?? 0) + count);
-      }
-      const leaseEnd = Number(registry[index * 2 + 1]);
-      if (entries.length === 0 && leaseEnd < clock() - FORGET_AFTER_MS) forgotten.push(processes[index]!);
-    }
+    const versions = await execute<string | null>(
+      processes.reduce((pipeline, process) => pipeline.hget(processDemandKey(process), VERSION), redis.pipeline()),
+    );
+    const living = new Map(processes.map((process, index) => [process, versions[index] ?? null]));
+    const stated = processes.filter((process) => {
+      const version = living.get(process) ?? null;
+      return version !== null && version !== this.#read.get(process)?.version;
+    });
+    const wants = await execute<Record<string, string>>(
+      stated.reduce((pipeline, process) => pipeline.hgetall(processDemandKey(process)), redis.pipeline()),
+    );
+    for (const [index, process] of stated.entries()) this.#take(process, wants[index]!);
+    for (const process of [...this.#read.keys()]) if ((living.get(process) ?? null) === null) this.#take(process, {});
+
+    const forgotten = processes.filter((process, index) => {
+      return living.get(process) === null && Number(registry[index * 2 + 1]) < clock() - FORGET_AFTER_MS;
+    });
     if (forgotten.length > 0) await redis.zrem(demandRegistryKey, ...forgotten);
-    return totals;
+    return new Map(this.#sum);
+  }
+
+  /** Replaces what a process is known to want. */
+  #take(process: string, { [VERSION]: version, ...wants }: Record<string, string>): void {
+    for (const [symbol, count] of this.#read.get(process)?.counts ?? []) this.#addToSum(symbol, -count);
+    this.#read.delete(process);
+    if (version === undefined) return;
+    const counts = new Map<string, number>();
+    for (const [symbol, text] of Object.entries(wants)) {
+      const count = Number(text);
+      if (!Number.isSafeInteger(count) || count <= 0) continue;
+      counts.set(symbol, count);
+      this.#addToSum(symbol, count);
+    }
+    this.#read.set(process, { version, counts });
+  }
+
+  #addToSum(symbol: string, count: number): void {
+    const sum = (this.#sum.get(symbol) ?? 0) + count;
+    if (sum > 0) this.#sum.set(symbol, sum);
+    else this.#sum.delete(symbol);
   }
 
   async publishTotals(changed: ReadonlyMap<string, number>): Promise<void> {
@@ -106,7 +137,7 @@ export class RedisDemand {
     if (inFull) transaction.del(key);
     const wanted = [...counts].filter(([, count]) => count > 0);
     const unwanted = [...counts].filter(([, count]) => count <= 0).map(([symbol]) => symbol);
-    if (wanted.length > 0) transaction.hset(key, new Map(wanted));
+    transaction.hset(key, new Map<string, string | number>([...wanted, [VERSION, randomUUID()]]));
     if (unwanted.length > 0) transaction.hdel(key, ...unwanted);
     transaction
       .pexpire(key, this.#options.leaseMs)

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { makeQuote, makeStatus, makeTrade } from '../../test/market-samples.ts';
@@ -237,12 +238,28 @@ it('renews and reads the demand of many processes by a handful of commands each'
   const wants = new Map(Array.from({ length: 2_000 }, (_, index) => [`S${index}`, 1] as const));
   const processes = Array.from({ length: 20 }, (_, index) => `api-${index}`);
   for (const process of processes) await bus.setDemand(process, wants);
+  await bus.readDemand();
   const commands = async () => Number(/total_commands_processed:(\d+)/.exec(await raw.info('stats'))![1]);
   const before = await commands();
   for (const process of processes) await bus.renewDemand(process, wants);
   expect((await bus.readDemand()).get('S1999')).toBe(20);
   // 3 per renewal, 1 per process read, the registry, the INFO, and pings meanwhile.
   expect((await commands()) - before).toBeLessThan(20 * 4 + 10);
+});
+
+it('does not take this process having been busy for Redis being away', async () => {
+  const bus = await connectBus({ pingIntervalMs: 20, pingDeadlineMs: 400 });
+  bus.onState(() => expect.unreachable());
+  // Long enough for a ping to be under way; its answer comes while nobody looks, and its deadline passes.
+  server.pause();
+  await new Promise((resolve) => setTimeout(resolve, 60));
+  // What follows this runs where Node polls its sockets, right before it looks at its timers.
+  await readFile(import.meta.filename);
+  server.resume();
+  const busyUntil = performance.now() + 500;
+  while (performance.now() < busyUntil);
+  await bus.publishQuotes([makeQuote('AAPL')]);
+  expect(bus.readStats()['reconnects']).toBe(0);
 });
 
 describe('when Redis goes away', () => {
@@ -322,7 +339,7 @@ describe('when Redis goes away', () => {
     await server.restart();
     await untilConnected(bus);
     // As if the server had kept what it had.
-    await raw.hset('demand:process:{api-1}', 'AAPL', 1, 'MSFT', 1);
+    await raw.hset('demand:process:{api-1}', 'AAPL', 1, 'MSFT', 1, '#version', 'before');
     await raw.pexpire('demand:process:{api-1}', 20_000);
     await bus.renewDemand('api-1', wants);
     expect(await bus.readDemand()).toEqual(wants);
