@@ -6,14 +6,12 @@ export type RestRequest = {
   readonly tape: Tape;
   /** Unix ms. */
   readonly now: number;
-  readonly path: string;
-  /** Parts of the path, decoded. */
+  /** The variable parts of the path, decoded. */
   readonly parts: readonly string[];
   /** Of a following page: as it was of the first one. */
   readonly query: URLSearchParams;
   /** Where the following page begins; `null`: this is the first. */
   readonly position: number | null;
-  readonly requestId: string;
   /** The address of a following page, without the key. */
   nextUrl(position: number): string;
 };

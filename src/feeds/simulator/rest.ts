@@ -142,7 +142,7 @@ export class RestServer {
       for (const [pattern, answer] of ROUTES) {
         const match = pattern.exec(url.pathname);
         if (match === null) continue;
-        const body = answer(this.#read(url, match.slice(1), requestId));
+        const body = answer(this.#read(url, match.slice(1)));
         return [200, Array.isArray(body) ? body : { ...body, request_id: requestId }];
       }
       throw notFound('Not found.');
@@ -172,16 +172,14 @@ export class RestServer {
     if (rate.count > plan.requestsPerMinute) throw new RestError(429, refusal(429)!);
   }
 
-  #read(url: URL, parts: readonly string[], requestId: string): RestRequest {
+  #read(url: URL, parts: readonly string[]): RestRequest {
     const cursor = url.searchParams.get('cursor');
     const page = cursor === null ? { query: url.searchParams, position: null } : readCursor(cursor);
     return {
       tape: this.#tape,
       now: this.#clock.now(),
-      path: url.pathname,
       parts: parts.map((part) => decodeURIComponent(part)),
       ...page,
-      requestId,
       nextUrl: (position) => `${this.origin}${url.pathname}?cursor=${writeCursor(page.query, position)}`,
     };
   }

@@ -3,15 +3,15 @@ import type { BarWindow } from './bar-window.ts';
 import { ConditionSets } from './condition-set.ts';
 import type { ConditionSet } from './condition-set.ts';
 import { EventQueue } from './event-queue.ts';
-import { shareOfMinute } from './history.ts';
 import type { Index, Instrument } from './instrument.ts';
 import type { MarketState } from './market-state.ts';
 import { OrderFlow } from './order-flow.ts';
+import { Pace } from './pace.ts';
 import { PrintLog } from './print-log.ts';
 import type { Print } from './print-log.ts';
 import { Random, WeightedChoice } from './random.ts';
 import type { TradingDay } from './schedule.ts';
-import { CLUSTERS, EXTENDED_HOURS_ACTIVITY, SHAPE, roundLotOf } from './tape-shape.ts';
+import { CLUSTERS, SHAPE, roundLotOf } from './tape-shape.ts';
 
 /** Is told of every event in the order of the tape, while it happens: what it is given changes afterwards. */
 export interface TapeListener {
@@ -41,12 +41,6 @@ const QUEUE_CAPACITY = 131_072;
 const MAX_MINUTES = 2_880;
 const MAX_DAYS = 730;
 
-/** How restless the whole market is: a factor of mean 1 that wanders from second to second. */
-const RESTLESSNESS = { deviation: 0.3, memorySeconds: 30 };
-const MARKET_DAILY_VOLATILITY = 0.009;
-const SECONDS_PER_SESSION = 23_400;
-/** The market as a whole returns to where it began in a few hours. */
-const MARKET_REVERSION_PER_SECOND = 1 / 10_000;
 /** Of instruments, each half minute: those whose limit-up limit-down bands are sent. */
 const BAND_SHARE = 0.1;
 
@@ -63,6 +57,7 @@ export class Tape {
   readonly #generates: boolean;
   readonly #random: Random;
   readonly #flow: OrderFlow;
+  readonly #pace: Pace;
   readonly #symbols: WeightedChoice;
   readonly #queue = new EventQueue(QUEUE_CAPACITY);
   readonly #clustersPerMs: number;
@@ -70,9 +65,6 @@ export class Tape {
   #day: TradingDay;
   #nextSecond: number;
   #nextArrival = Infinity;
-  #restlessness = 0;
-  /** Log of the market's level against where it began. */
-  #market = 0;
   #extendedHours = false;
   /** Instruments with a print in the current second, in the order of the first one. */
   readonly #active = new Set<Instrument>();
@@ -96,6 +88,7 @@ export class Tape {
     this.#listener = options.listener;
     this.#random = new Random(options.seed, this.time);
     this.#flow = new OrderFlow(this.#random, this.conditionSets);
+    this.#pace = new Pace(this.#random, market.schedule);
     this.#symbols = new WeightedChoice(market.weights);
     this.#clustersPerMs = ((options.eventsPerSecond / CLUSTERS.meanEvents) * (1 - SHAPE.branching)) / 1000;
     this.#day = market.schedule.dayAt(this.time);
@@ -177,12 +170,7 @@ export class Tape {
     if (day.date !== this.#day.date) this.#turnDay(day);
     this.#enterSession();
     if (!this.#generates) return;
-    const { deviation, memorySeconds } = RESTLESSNESS;
-    this.#restlessness +=
-      -this.#restlessness / memorySeconds + deviation * Math.sqrt(2 / memorySeconds) * this.#random.normal();
-    this.#market +=
-      (MARKET_DAILY_VOLATILITY / Math.sqrt(SECONDS_PER_SESSION)) * this.#random.normal() -
-      this.#market * MARKET_REVERSION_PER_SECOND;
+    this.#pace.turnSecond();
     this.#planArrival(time);
     // Indices are made of regular trades, and the bands hold for them.
     if (!this.#extendedHours) {
@@ -235,21 +223,8 @@ export class Tape {
     }
   }
 
-  /** How lively the session is, 1 being the average of the regular one; 0: closed. */
-  #activity(time: number): number {
-    const { schedule } = this.market;
-    if (schedule.continuous) return 1;
-    const session = schedule.sessionAt(time);
-    if (session === 'CLOSED') return 0;
-    if (session !== 'REGULAR') return EXTENDED_HOURS_ACTIVITY;
-    const { opensAt, closesAt } = this.#day;
-    return shareOfMinute((time - opensAt) / 60_000, (closesAt - opensAt) / 60_000);
-  }
-
   #planArrival(time: number): void {
-    const activity = this.#generates ? this.#activity(time) : 0;
-    const { deviation } = RESTLESSNESS;
-    const rate = this.#clustersPerMs * activity * Math.exp(this.#restlessness - (deviation * deviation) / 2);
+    const rate = this.#generates ? this.#clustersPerMs * this.#pace.rateAt(time, this.#day) : 0;
     this.#nextArrival = rate > 0 ? time + this.#random.exponential(1 / rate) : Infinity;
   }
 
@@ -260,7 +235,7 @@ export class Tape {
     if (instrument.halted) return;
     if (kind === OPENING_CROSS || kind === CLOSING_CROSS) {
       const opening = kind === OPENING_CROSS;
-      this.#flow.moveFair(instrument, time, this.#market);
+      this.#flow.moveFair(instrument, time, this.#pace.market);
       this.#quote(instrument, time);
       const cross = this.#flow.drawCross(instrument, time, opening ? [17, 9, 41] : [8, 9, 41]);
       this.#print(instrument, cross);
@@ -281,7 +256,7 @@ export class Tape {
       this.#queue.push(time + random.exponential(SHAPE.branchDelayMs), instrument.character.index * KINDS + CLUSTER);
     }
     if (instrument.halted) return;
-    this.#flow.moveFair(instrument, time, this.#market);
+    this.#flow.moveFair(instrument, time, this.#pace.market);
     this.#quote(instrument, time);
     if (random.next() >= CLUSTERS.tradeShare) {
       for (let more = random.geometric(SHAPE.quotesPerQuoteCluster) - 1; more > 0; more -= 1)
