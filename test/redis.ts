@@ -79,10 +79,8 @@ async function startOnFreePort(binary: string, folder: string): Promise<{ port: 
 async function startServer(binary: string, folder: string, port: number): Promise<ChildProcess> {
   const args = ['--port', port, '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'no'];
   const server = spawn(binary, args.map(String), { stdio: ['ignore', 'pipe', 'ignore'] });
-  // No test run that dies leaves a server behind.
-  const kill = (): void => void server.kill('SIGKILL');
-  process.once('exit', kill);
-  server.once('exit', () => process.removeListener('exit', kill));
+  const watchdog = watch(server);
+  server.once('exit', () => watchdog.kill());
 
   const { promise, resolve, reject } = Promise.withResolvers<ChildProcess>();
   let lastLine = '';
@@ -93,6 +91,16 @@ async function startServer(binary: string, folder: string, port: number): Promis
     if (line.includes('Ready to accept connections')) resolve(server);
   });
   return promise;
+}
+
+/**
+ * No test run that dies, by whatever signal, leaves a server behind: the watchdog's input ends with this process, and then
+ * it ends the server.
+ */
+function watch(server: ChildProcess): ChildProcess {
+  const watchdog = spawn('/bin/sh', ['-c', `cat; kill -9 ${server.pid}`], { stdio: ['pipe', 'ignore', 'ignore'] });
+  watchdog.stdin!.on('error', () => {});
+  return watchdog;
 }
 
 async function shutDownSaved(port: number, server: ChildProcess): Promise<void> {
