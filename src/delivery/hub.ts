@@ -169,8 +169,9 @@ export class Hub {
     return this.#opened(mailbox, symbols, leave, async () => {
       if (after === null) return;
       const { bus, historyMs, now } = this.#options;
-      checkResume(after, { epoch: await bus.readEpoch(), oldestMs: now() - historyMs });
-      const history = await readResumed(bus, symbols.map(keyOf), after);
+      const oldestMs = now() - historyMs;
+      checkResume(after, { epoch: await bus.readEpoch(), oldestMs });
+      const history = await readResumed(bus, symbols.map(keyOf), after, oldestMs);
       mailbox.preload(history as Messages[K][]);
       for (const entry of history) joinedAt.set(entry.symbol, entry.offset);
       mailbox.preload(held!.filter((entry) => !isKnown(entry)));

@@ -21,10 +21,15 @@ export function checkResume(after: LogPosition, log: { epoch: string; oldestMs: 
 }
 
 /**
- * All entries of the logs after a position, in the order of the log.
+ * All entries of the logs after a position, in the order of the log. `oldestMs`: how far back resuming is promised.
  * @throws {ClientError} HISTORY_EXPIRED where one of the logs has lost entries after that position
  */
-export async function readResumed(bus: Bus, keys: readonly LogKey[], after: LogPosition): Promise<LogEntry[]> {
+export async function readResumed(
+  bus: Bus,
+  keys: readonly LogKey[],
+  after: LogPosition,
+  oldestMs: number,
+): Promise<LogEntry[]> {
   const parts = await Promise.all(keys.map((key) => bus.readHistory(key, { after: after.offset })));
   // Asked after reading: what was cut off meanwhile is among what was read, or counts as lost.
   const floors = await bus.readHistoryFloors(keys);
@@ -33,7 +38,8 @@ export async function readResumed(bus: Bus, keys: readonly LogKey[], after: LogP
     const { symbol } = keys[floors.indexOf(floor)]!;
     throw expired(`The history of ${symbol} no longer reaches back to this cursor.`, {
       epoch: after.epoch,
-      offset: floor,
+      // What was cut off by age just now is told like any that is too old: by a cursor that stays good for a while.
+      offset: Math.max(floor, Math.floor(oldestMs) * OFFSETS_PER_MS),
     });
   }
   return parts.flat().toSorted((a, b) => a.offset - b.offset);

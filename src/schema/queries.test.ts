@@ -140,10 +140,16 @@ describe('while the upstream is away', () => {
     let aheadMs = 0;
     await using own = await startTestTapeql({ tuning: { clock: () => Date.now() + aheadMs } });
     const ask = async () => (await own.query('{ quotes(symbols: ["AAPL"]) { symbol price stale } }')).data.quotes;
+    await using socket = await RawWebSocket.connect(own.webSocketUrl);
+    socket.subscribe('q', 'subscription { quoteUpdates(symbols: ["AAPL"]) { price } }');
+    await own.untilWatched(['AAPL']);
     const [known] = await ask();
     expect(known).toEqual({ symbol: 'AAPL', price: expect.any(Number), stale: false });
     await own.simulator.close();
-    // A quote that nobody keeps up to date is as good as new for ten seconds.
+    await expect
+      .poll(async () => (await own.query('{ serviceStatus { feedConnected } }')).data.serviceStatus.feedConnected)
+      .toBe(false);
+    // What was true a moment ago is as good as new for ten seconds; then, watched or not, it is called what it is.
     expect(await ask()).toEqual([known]);
     aheadMs = 11_000;
     expect(await ask()).toEqual([{ ...known, stale: true }]);
