@@ -197,7 +197,7 @@ async function openUpstream(
     };
     return open('', readUrl, SIMULATOR_API_KEY);
   }
-  const simulator = await startSimulatorProcess({});
+  const simulator = await startSimulatorProcess({ logger: logger.child({ part: 'simulator' }) });
   stack.defer(() => simulator.close());
   if (config.role === 'ingest') {
     const announce = (): void => {
