@@ -282,6 +282,7 @@ async function openServer(parts: ServerParts, stack: AsyncDisposableStack): Prom
     subscriptions: () => figures.readStats(),
     hub: () => hub.readStats(),
     cache: () => cache.readStats(),
+    reads: () => reads.readStats(),
     bus: () => bus.readStats(),
     rest: () => upstream.readStats(),
     ingest: () => parts.ingest?.readStats() ?? {},
