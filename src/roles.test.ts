@@ -16,7 +16,9 @@ describe('roles', () => {
     const readStatus = async (): Promise<unknown> =>
       (await api.query('{ serviceStatus { state reason feedConnected } }')).data.serviceStatus;
     expect((await fetch(`${api.url}/health/ready`)).status).toBe(503);
-    expect(await fetchJson(`${api.url}/health`)).toMatchObject({ status: 'unhealthy', redis: true, feed: false });
+    await expect
+      .poll(() => fetchJson(`${api.url}/health`))
+      .toMatchObject({ status: 'unhealthy', redis: true, feed: false });
     expect(await readStatus()).toEqual({
       state: 'DEGRADED',
       reason: expect.stringMatching(/Ingest/),
