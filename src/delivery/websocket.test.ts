@@ -188,8 +188,11 @@ describe('the WebSocket at /graphql', () => {
       tapeql.simulator.clearFault();
       await tapeql.untilOpen(1);
       socket.complete('1');
+      await socket.settle();
       await tapeql.untilIdle();
       expect(await socket.settle()).toEqual([]);
+      const results = socket.received.filter(({ type }) => type === 'next');
+      expect(results.every(({ payload }) => payload.data.quoteUpdates.symbol === 'QCOM')).toBe(true);
     });
 
     it('an id that is waited for already is in use', async () => {
