@@ -315,7 +315,7 @@ describe('the limits of the WebSocket', () => {
   });
 
   it('end a connection whose other side has gone without a word, and leave one that answers pings', async () => {
-    await using tapeql = await startTestTapeql({ tuning: { pingIntervalMs: 60 } });
+    await using tapeql = await startTestTapeql({ tuning: { pingIntervalMs: 500 } });
     await using alive = await RawWebSocket.connect(tapeql.webSocketUrl);
     await using dead = await RawWebSocket.connect(tapeql.webSocketUrl);
     dead.subscribe('1', TRADES, { symbols: ['AAPL'] });
