@@ -1,8 +1,11 @@
 import type { GraphiQLOptions } from 'graphql-yoga';
 
-const watchlist = `# Prices that move: the current quotes first, then each change.
+const watchlist = `# Prices that move: now, then each change.
 subscription Watchlist {
-  quoteUpdates(symbols: ["AAPL", "MSFT", "NVDA", "SPY"], maxRateHz: 2) {
+  quoteUpdates(
+    symbols: ["AAPL", "MSFT", "NVDA", "SPY"]
+    maxRateHz: 2
+  ) {
     symbol
     price
     change
@@ -15,7 +18,9 @@ subscription Watchlist {
 }
 `;
 
-const tape = `# Every print of the tape, in order. "sequence" has no holes: where one is missing, it was lost on the way to you.
+const tape = `# Every print of the tape, in order.
+# "sequence" has no holes: one that is
+# missing was lost on its way to you.
 subscription Tape {
   trades(symbols: ["AAPL", "NVDA"]) {
     symbol
@@ -31,7 +36,7 @@ subscription Tape {
 }
 `;
 
-const bars = `# A bar each second in which a trade set a price.
+const bars = `# A bar for each second with a trade.
 subscription SecondBars {
   bars(symbols: ["SPY"], interval: SECOND) {
     symbol
@@ -45,7 +50,8 @@ subscription SecondBars {
 }
 `;
 
-const reads = `# Reads come from the cache, and from the upstream on a miss.
+const reads = `# Reads come from the cache, or on a miss
+# from the upstream.
 query Market {
   marketStatus { isOpen session nextOpen nextClose holiday }
   serviceStatus { state reason feed feedConnected }
