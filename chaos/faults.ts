@@ -1,0 +1,121 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+import type { Random } from '../src/feeds/simulator/random.ts';
+import type { World } from './world.ts';
+
+/** Longer than any lease, so that a process that stood still so long is no writer any more. */
+const LONGER_THAN_A_LEASE_MS = 15_000;
+
+const HISTORY_REFUSED_MS = 6_000;
+
+export type Fault = {
+  readonly about: string;
+  /** Only with Redis Cluster. */
+  readonly needsCluster?: true;
+  /** Within this time of its end prints flow to everybody again. Default 30 s. */
+  readonly servedWithinMs?: number;
+  /** Does it and undoes it: at the end everything runs again. */
+  readonly strike: (world: World, random: Random, signal: AbortSignal) => Promise<void>;
+};
+
+/** Everything that happens to a system that runs for long. */
+export const FAULTS = {
+  'kill-writer': {
+    about: 'kill -9 the ingest process that writes; start it again once another one writes',
+    servedWithinMs: 10_000,
+    strike: async (world, _random, signal) => {
+      const writer = await world.findWriter(signal);
+      await writer.kill();
+      if (world.ingests.length > 1) await world.findWriter(signal);
+      await writer.start();
+    },
+  },
+  'stop-writer': {
+    about: 'end the ingest process that writes in order; start it again once another one writes',
+    strike: async (world, _random, signal) => {
+      const writer = await world.findWriter(signal);
+      await writer.stop();
+      if (world.ingests.length > 1) await world.findWriter(signal);
+      await writer.start();
+    },
+  },
+  'freeze-writer': {
+    about: 'SIGSTOP the ingest process that writes for longer than its lease, then SIGCONT',
+    strike: async (world, _random, signal) => {
+      const writer = await world.findWriter(signal);
+      writer.pause();
+      await sleep(LONGER_THAN_A_LEASE_MS);
+      writer.goOn();
+    },
+  },
+  'kill-api': {
+    about: 'kill -9 an api process; start it again when its clients have moved',
+    strike: async (world, random) => {
+      const api = pick(world.apis, random);
+      await api.kill();
+      await sleep(1_000 + random.next() * 2_000);
+      await api.start();
+    },
+  },
+  'cut-upstream': {
+    about: 'cut the connection to the exchange and refuse it for some seconds; its history answers',
+    strike: (world, random) => cutUpstream(world, 1_000 + random.next() * 4_000, true),
+  },
+  'cut-upstream-without-history': {
+    about: 'cut the connection to the exchange and refuse it for some seconds; its history is closed to us',
+    strike: (world, random) => cutUpstream(world, 1_000 + random.next() * 2_000, false),
+  },
+  'restart-redis': {
+    about: 'restart Redis with its data',
+    strike: (world) => world.redis.restart({ keepData: true }),
+  },
+  'empty-redis': {
+    about: 'kill -9 Redis and start it without its data',
+    strike: (world) => world.redis.restart(),
+  },
+  'freeze-redis': {
+    about: 'SIGSTOP Redis for 5 s',
+    strike: async (world) => {
+      world.redis.pause();
+      await sleep(5_000);
+      world.redis.resume();
+    },
+  },
+  pause: {
+    about: 'pause all replicas by market-data:control for some seconds',
+    strike: async (world, random) => {
+      await control(world, 'pause');
+      await sleep(1_000 + random.next() * 3_000);
+      await control(world, 'resume');
+    },
+  },
+} satisfies Record<string, Fault>;
+
+export type FaultName = keyof typeof FAULTS;
+
+export function pick<T>(from: readonly T[], random: Random): T {
+  return from[Math.floor(random.next() * from.length)]!;
+}
+
+async function cutUpstream({ exchange }: World, forMs: number, hasHistory: boolean): Promise<void> {
+  if (!hasHistory) {
+    await exchange.setFault('rest-path', '/v3/trades');
+    await exchange.setFault('rest-status', '403');
+  }
+  await exchange.setFault('upgrade-status', '503');
+  await exchange.setFault('drop-every', '1ms');
+  await sleep(forMs);
+  await exchange.clearFault('drop-every');
+  await exchange.clearFault('upgrade-status');
+  if (hasHistory) return;
+  // Refused for as long as it may be asked after the return.
+  await sleep(HISTORY_REFUSED_MS);
+  await exchange.clearFault('rest-status');
+  await exchange.clearFault('rest-path');
+}
+
+async function control(world: World, action: 'pause' | 'resume'): Promise<void> {
+  const redis = new Redis(world.redis.url);
+  await redis.publish('market-data:control', JSON.stringify({ action, data: { reason: 'chaos' } }));
+  redis.disconnect();
+}
