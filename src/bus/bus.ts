@@ -12,6 +12,7 @@ export type Messages = {
   status: IngestStatus;
   demand: DemandChange;
   control: ControlMessage;
+  writer: WriterChange;
 };
 
 /** A channel's name together with the kind of message it carries. */
@@ -32,6 +33,8 @@ export const statusChannel: Channel<'status'> = { kind: 'status', name: 'market-
 export const demandChannel: Channel<'demand'> = { kind: 'demand', name: 'market-data:subscriptions' };
 export const controlChannel: Channel<'control'> = { kind: 'control', name: 'market-data:control' };
 
+export const writerChannel: Channel<'writer'> = { kind: 'writer', name: 'ingest:lease' };
+
 /** The state of the ingest side, whole in itself; published on change and every few seconds as a sign of life. */
 export type IngestStatus = {
   readonly market: MarketStatus;
@@ -46,6 +49,9 @@ export type DemandChange = { readonly process: string; readonly counts: Readonly
 /** What any process may publish to pause and resume all replicas. */
 export type ControlMessage = { readonly action: 'pause' | 'resume'; readonly data: { readonly reason: string | null } };
 
+/** The role of the writer is free again: the process that had it has given it up in order. */
+export type WriterChange = { readonly released: string };
+
 /** A log of one symbol. */
 export type LogKey =
   | { readonly kind: 'trade'; readonly symbol: string }
@@ -55,6 +61,38 @@ export type LogEntry = LoggedTrade | LoggedBar;
 
 /** Connection state of the bus: always connected for the in-process one. */
 export type BusState = { readonly connected: boolean; readonly reason: string | null };
+
+/**
+ * What the single writer does, and nobody else. Under a lease every write carries its token, and is refused as a whole with
+ * {@link WriterSupersededError} where a newer writer is known; `readLastEntries` makes this one known, before it reads.
+ */
+export type BusWriter = Pick<
+  Bus,
+  'publishQuotes' | 'append' | 'publishStatus' | 'publishDemandTotals' | 'readLastEntries'
+>;
+
+/** The role of the single writer, for as long as it is renewed in time. */
+export interface WriterLease {
+  /** Higher than that of every lease before, also where the bus has lost its data since. */
+  readonly token: number;
+  readonly writer: BusWriter;
+  /**
+   * Extends it by its whole time from now, also one that has ended, as long as no other process has come to the role.
+   * `false`: another has, for good. Rejects where the bus cannot be asked.
+   */
+  renew(): Promise<boolean>;
+  /** Gives the role up and tells it on {@link writerChannel}. Harmless where it is lost already. */
+  release(): Promise<void>;
+}
+
+/** A newer writer is known: what was to be written is refused, now and for ever. */
+export class WriterSupersededError extends Error {
+  override readonly name = 'WriterSupersededError';
+
+  constructor() {
+    super('Another process has become the writer.');
+  }
+}
 
 /**
  * The bus between ingest and api, with the recent log beside it. Two implementations: redis.ts and memory.ts.
@@ -114,6 +152,12 @@ export interface Bus {
   /** Names the incarnation of the log: made once, lost with the log's data. */
   readEpoch(): Promise<string>;
 
+  /**
+   * Asks for the role of the single writer, for `ttlMs` unless renewed: `null` where another process has it. The in-process
+   * bus grants it always. Its writes without a lease are refused as soon as a writer with one is known.
+   */
+  acquireWriter(process: string, ttlMs: number): Promise<WriterLease | null>;
+
   /** States what this process wants: the count of subscriptions per changed symbol. Announced on the demand channel. */
   setDemand(process: string, counts: ReadonlyMap<string, number>): Promise<void>;
   /** Renews the deadline of all that a process wants, states it anew where it was lost. To be called every 10 s. */
@@ -122,7 +166,7 @@ export interface Bus {
   readDemand(): Promise<Map<string, number>>;
   /**
    * Writes the totals where outside programs read them: `subscriptions:active` and `subscriptions:count:{SYMBOL}`. 0 removes.
-   * They expire within 3 minutes; until it is closed, this bus renews what it was given.
+   * They expire within 3 minutes; this bus renews what it was given until it is closed, or loses the role of the writer.
    */
   publishDemandTotals(changed: ReadonlyMap<string, number>): Promise<void>;
 

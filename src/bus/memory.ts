@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Logger } from '../market/logger.ts';
 import { barChannel, controlChannel, demandChannel, quoteChannel, statusChannel, tradeChannel } from './bus.ts';
-import type { Bus, Channel, HistoryRange, IngestStatus, LogEntry, LogKey, Messages } from './bus.ts';
+import type { Bus, Channel, HistoryRange, IngestStatus, LogEntry, LogKey, Messages, WriterLease } from './bus.ts';
 import { DemandBook } from './demand-book.ts';
 import { FanOut } from './fan-out.ts';
 import { HistoryRing } from './history-ring.ts';
@@ -129,6 +129,11 @@ class MemoryBus implements Bus {
 
   async readEpoch(): Promise<string> {
     return this.#epoch;
+  }
+
+  async acquireWriter(): Promise<WriterLease> {
+    this.#admit(0);
+    return { token: 1, writer: this, renew: async () => true, release: async () => {} };
   }
 
   async setDemand(process: string, counts: ReadonlyMap<string, number>): Promise<void> {

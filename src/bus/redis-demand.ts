@@ -103,11 +103,14 @@ export class RedisDemand {
 
   async publishTotals(changed: ReadonlyMap<string, number>): Promise<void> {
     if (changed.size === 0) return;
+    const isFirst = this.#totals.size === 0;
     for (const [symbol, count] of changed) {
       if (count > 0) this.#totals.set(symbol, count);
       else this.#totals.delete(symbol);
     }
     const transaction = this.#options.redis.multi();
+    // The first statement of a writer: what its predecessor left in the set is gone.
+    if (isFirst) transaction.del(activeSymbolsKey);
     const wanted: string[] = [];
     const unwanted: string[] = [];
     for (const [symbol, count] of changed) (count > 0 ? wanted : unwanted).push(symbol);
@@ -124,6 +127,11 @@ export class RedisDemand {
     for (const [symbol, count] of this.#totals) transaction.set(demandTotalKey(symbol), count, 'PX', DEMAND_TOTAL_MS);
     transaction.sadd(activeSymbolsKey, ...this.#totals.keys());
     await execute(transaction.pexpire(activeSymbolsKey, DEMAND_TOTAL_MS));
+  }
+
+  /** Another process publishes the totals from now on. */
+  forgetTotals(): void {
+    this.#totals.clear();
   }
 
   /** The connection was lost: a server may have come back without what was stated last. */

@@ -4,10 +4,10 @@ import { OFFSETS_PER_MS } from '../market/log.ts';
 import { barChannel, tradeChannel } from './bus.ts';
 import type { HistoryRange, LogEntry, LogKey } from './bus.ts';
 import { codecs } from './codec.ts';
-import { epochKey, historyKey, logOf } from './keys.ts';
+import { epochKey, fenceKey, historyKey, logOf } from './keys.ts';
 import { LAST_ENTRY_MS } from './lifetimes.ts';
 import { execute } from './redis-pipeline.ts';
-import { appendAndPublish, runScript, trimIdle } from './redis-scripts.ts';
+import { appendAndPublish, claimFences, runScript, trimIdle } from './redis-scripts.ts';
 
 /** One script call carries at most so many entries, so that none holds the server up for more than a few milliseconds. */
 const ENTRIES_PER_CALL = 500;
@@ -36,13 +36,24 @@ export class RedisHistory {
     this.#options = options;
   }
 
-  /** Appends and publishes in order. Rejects where an offset is not above its log's newest: that one and the rest are lost. */
-  async append(entries: readonly LogEntry[]): Promise<void> {
-    const calls: Promise<void>[] = [];
+  /**
+   * Appends and publishes in order, under a writer's token or, without a lease, 0. Rejects where an offset is not above its
+   * log's newest: that one and the rest are lost.
+   */
+  async append(entries: readonly LogEntry[], token: number): Promise<void> {
+    const calls: Promise<unknown>[] = [];
     for (let start = 0; start < entries.length; start += ENTRIES_PER_CALL) {
-      calls.push(this.#appendOnce(entries.slice(start, start + ENTRIES_PER_CALL)));
+      calls.push(this.#appendOnce(entries.slice(start, start + ENTRIES_PER_CALL), token));
     }
     await Promise.all(calls);
+  }
+
+  /** Makes a writer known to these logs: from then on they refuse an older one. */
+  async claim(logs: readonly LogKey[], token: number): Promise<void> {
+    const fences = [...new Set(logs.map(({ symbol }) => fenceKey(symbol)))];
+    for (let start = 0; start < fences.length; start += LOGS_PER_CALL) {
+      await runScript(this.#options.redis, claimFences, fences.slice(start, start + LOGS_PER_CALL), [token]);
+    }
   }
 
   /** Cuts the logs that were written here and now stand still down to their newest entry. To be called now and then. */
@@ -110,8 +121,9 @@ export class RedisHistory {
     return epoch;
   }
 
-  async #appendOnce(entries: readonly LogEntry[]): Promise<void> {
+  async #appendOnce(entries: readonly LogEntry[], token: number): Promise<void> {
     const logs = new Map<string, number>();
+    const fences: string[] = [];
     const trims: number[] = [];
     const args: (string | number)[] = [];
     // An entry may be older than the time limit (a print fetched late): trimming by age never reaches what is appended.
@@ -119,15 +131,18 @@ export class RedisHistory {
     for (const entry of entries) {
       const key = historyKey(logOf(entry));
       let index = logs.get(key);
-      if (index === undefined) logs.set(key, (index = logs.size + 1));
+      if (index === undefined) {
+        logs.set(key, (index = logs.size + 1));
+        fences.push(fenceKey(entry.symbol));
+      }
       if (this.#isTrimDue(key)) trims.push(index);
       const { name } = entry.kind === 'trade' ? tradeChannel(entry.symbol) : barChannel(entry.symbol);
       const text = entry.kind === 'trade' ? codecs.trade.encode(entry) : codecs.bar.encode(entry);
       args.push(index, `${entry.offset}-0`, name, text);
       lowest = Math.min(lowest, entry.offset);
     }
-    const limits = [`${lowest}-0`, this.#options.maxEntriesPerLog, LAST_ENTRY_MS, trims.length, ...trims];
-    await runScript(this.#options.redis, appendAndPublish, [...logs.keys()], [...limits, ...args]);
+    const limits = [token, `${lowest}-0`, this.#options.maxEntriesPerLog, LAST_ENTRY_MS, trims.length, ...trims];
+    await runScript(this.#options.redis, appendAndPublish, [...logs.keys(), ...fences], [...limits, ...args]);
   }
 
   /** Counts an append to a log. Trimming at each would cost the server more than the append. */

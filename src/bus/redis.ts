@@ -1,16 +1,28 @@
 import { RedisPubSub } from 'graphql-redis-subscriptions';
 import type { Redis } from 'ioredis';
 import type { Logger } from '../market/logger.ts';
-import { controlChannel, quoteChannel, statusChannel } from './bus.ts';
-import type { Bus, BusState, Channel, HistoryRange, IngestStatus, LogEntry, LogKey, Messages } from './bus.ts';
+import { controlChannel, quoteChannel, statusChannel, WriterSupersededError } from './bus.ts';
+import type {
+  Bus,
+  BusState,
+  BusWriter,
+  Channel,
+  HistoryRange,
+  IngestStatus,
+  LogEntry,
+  LogKey,
+  Messages,
+  WriterLease,
+} from './bus.ts';
 import { codecs } from './codec.ts';
 import { FanOut } from './fan-out.ts';
-import { quoteKey, statusKey } from './keys.ts';
+import { fenceKey, quoteKey, statusFenceKey, statusKey } from './keys.ts';
 import { DEMAND_LEASE_MS, QUOTE_KEEP_MS, STATUS_KEEP_MS, UPKEEP_INTERVAL_MS } from './lifetimes.ts';
 import { RedisConnection } from './redis-connection.ts';
 import { RedisDemand } from './redis-demand.ts';
 import { RedisHistory } from './redis-history.ts';
-import { keepAndPublish, loadScripts, runScript } from './redis-scripts.ts';
+import { acquireRedisLease } from './redis-lease.ts';
+import { claimFences, keepAndPublish, loadScripts, runScript } from './redis-scripts.ts';
 import { RedisSubscriber } from './redis-subscriber.ts';
 
 export type RedisBusOptions = {
@@ -50,6 +62,9 @@ export function createRedisBus(options: RedisBusOptions): Bus {
   return new RedisBus(options);
 }
 
+/** Of what is written without a lease: refused where any writer with one is known. */
+const NO_TOKEN = 0;
+
 /** One channel's subscription in this process: `RedisPubSub`'s number of it, once it is acknowledged. */
 type Topic = { readonly id: Promise<number> };
 
@@ -64,6 +79,8 @@ class RedisBus implements Bus {
   readonly #pubsub: RedisPubSub;
   readonly #history: RedisHistory;
   readonly #demand: RedisDemand;
+  /** Of the lease that was granted here last. */
+  #token = NO_TOKEN;
   readonly #fanOut: FanOut;
   readonly #topics = new Map<string, Topic>();
   readonly #stateListeners = new Set<(state: BusState) => void>();
@@ -128,26 +145,38 @@ class RedisBus implements Bus {
     this.#upkeepTimer.unref();
   }
 
-  async publishQuotes(quotes: readonly Messages['quote'][]): Promise<void> {
+  publishQuotes(quotes: readonly Messages['quote'][]): Promise<void> {
+    return this.#publishQuotes(quotes, NO_TOKEN);
+  }
+
+  append(entries: readonly LogEntry[]): Promise<void> {
+    return this.#append(entries, NO_TOKEN);
+  }
+
+  publishStatus(status: IngestStatus): Promise<void> {
+    return this.#publishStatus(status, NO_TOKEN);
+  }
+
+  async #publishQuotes(quotes: readonly Messages['quote'][], token: number): Promise<void> {
     await this.#publish(quotes.length, async () => {
-      const calls: Promise<void>[] = [];
+      const calls: Promise<unknown>[] = [];
       for (let start = 0; start < quotes.length; start += QUOTES_PER_CALL) {
         const part = quotes.slice(start, start + QUOTES_PER_CALL);
-        const keys = part.map((quote) => quoteKey(quote.symbol));
+        const keys = [...part.map(({ symbol }) => quoteKey(symbol)), ...part.map(({ symbol }) => fenceKey(symbol))];
         const args = part.flatMap((quote) => [quoteChannel(quote.symbol).name, codecs.quote.encode(quote)]);
-        calls.push(runScript(this.#redis, keepAndPublish, keys, [QUOTE_KEEP_MS, ...args]));
+        calls.push(runScript(this.#redis, keepAndPublish, keys, [token, QUOTE_KEEP_MS, ...args]));
       }
       await Promise.all(calls);
     });
   }
 
-  async append(entries: readonly LogEntry[]): Promise<void> {
-    await this.#publish(entries.length, () => this.#history.append(entries));
+  async #append(entries: readonly LogEntry[], token: number): Promise<void> {
+    await this.#publish(entries.length, () => this.#history.append(entries, token));
   }
 
-  async publishStatus(status: IngestStatus): Promise<void> {
-    const args = [STATUS_KEEP_MS, statusChannel.name, codecs.status.encode(status)];
-    await this.#publish(1, () => runScript(this.#redis, keepAndPublish, [statusKey], args));
+  async #publishStatus(status: IngestStatus, token: number): Promise<void> {
+    const args = [token, STATUS_KEEP_MS, statusChannel.name, codecs.status.encode(status)];
+    await this.#publish(1, () => runScript(this.#redis, keepAndPublish, [statusKey, statusFenceKey], args));
   }
 
   async readStatus(): Promise<IngestStatus | null> {
@@ -198,6 +227,21 @@ class RedisBus implements Bus {
     return this.#history.readEpoch();
   }
 
+  async acquireWriter(process: string, ttlMs: number): Promise<WriterLease | null> {
+    this.#assertOpen();
+    const lease = await acquireRedisLease({
+      redis: this.#redis,
+      process,
+      ttlMs,
+      openWriter: (token) => this.#openWriter(token),
+      onEnd: (token) => this.#endWriter(token),
+    });
+    if (lease === null) return null;
+    this.#token = lease.token;
+    await runScript(this.#redis, claimFences, [statusFenceKey], [lease.token]);
+    return lease;
+  }
+
   setDemand(process: string, counts: ReadonlyMap<string, number>): Promise<void> {
     return this.#demand.set(process, counts);
   }
@@ -244,6 +288,30 @@ class RedisBus implements Bus {
     this.#fanOut.clear();
     this.#topics.clear();
     await Promise.all([this.#publisher.close(), this.#subscriber.connection.close()]);
+  }
+
+  #openWriter(token: number): BusWriter {
+    return {
+      publishQuotes: (quotes) => this.#publishQuotes(quotes, token),
+      append: (entries) => this.#append(entries, token),
+      publishStatus: (status) => this.#publishStatus(status, token),
+      publishDemandTotals: async (changed) => {
+        if (token !== this.#token) throw new WriterSupersededError();
+        await this.#demand.publishTotals(changed);
+      },
+      readLastEntries: async (keys) => {
+        await this.#history.claim(keys, token);
+        return this.#history.readLast(keys);
+      },
+    };
+  }
+
+  /** What only the writer keeps up is set aside. */
+  #endWriter(token: number): void {
+    if (token !== this.#token) return;
+    this.#token = NO_TOKEN;
+    this.#demand.forgetTotals();
+    this.#history.distrust();
   }
 
   get #redis(): Redis {
