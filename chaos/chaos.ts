@@ -69,6 +69,7 @@ async function run(): Promise<number> {
     'gaps that were told': verdict.gapsTold,
     'prints missed in those': verdict.printsMissedTold,
     violations: verdict.violations,
+    ...verdict.byKind,
     ...Object.fromEntries(Object.entries(resumed).map(([cause, count]) => [`resumed after: ${cause}`, count])),
   });
   if (verdict.violations === 0) return 0;

@@ -21,6 +21,7 @@ export type Verdict = {
   readonly gapsTold: number;
   readonly printsMissedTold: number;
   readonly violations: number;
+  readonly byKind: Readonly<Partial<Record<ViolationKind, number>>>;
   /** The first ones of them. */
   readonly examples: readonly Violation[];
 };
@@ -49,6 +50,7 @@ export class Checker {
   readonly #tape = new Map<string, TapeOfSymbol>();
   readonly #streams = new Map<string, Map<string, Track>>();
   readonly #violations: Violation[] = [];
+  readonly #counts: Partial<Record<ViolationKind, number>> = {};
   #violationCount = 0;
   #received = 0;
   #taped = 0;
@@ -104,15 +106,9 @@ export class Checker {
     this.#taped += ids.length;
   }
 
-  /** Whether every stream has all that the tape had at its last look (or something later), but what it was told to miss. */
+  /** Whether every stream has the last print of the tape as it was last read, or a later one. */
   isDrained(): boolean {
-    for (const [, symbol, track] of this.#tracks()) {
-      const tape = this.#tape.get(symbol);
-      if (tape === undefined || tape.end === 0) continue;
-      if ((track.place ?? -1) >= tape.end - 1) continue;
-      // The later it is, the nearer to the end of what came.
-      if (!track.pending.some(({ print }) => tape.find(print.id) === tape.end - 1)) return false;
-    }
+    for (const [, symbol, track] of this.#tracks()) if (!this.#isCurrent(symbol, track)) return false;
     return true;
   }
 
@@ -120,13 +116,19 @@ export class Checker {
   describeLag(): string[] {
     const lags: string[] = [];
     for (const [stream, symbol, track] of this.#tracks()) {
-      const tape = this.#tape.get(symbol);
-      if (tape === undefined) continue;
-      const newest = track.pending.findLast(({ print }) => tape.find(print.id) !== undefined)?.print;
-      const place = newest === undefined ? track.place : tape.find(newest.id)!;
-      if ((place ?? -1) < tape.end - 1) lags.push(`${stream} ${symbol}: at ${place} of ${tape.end - 1}`);
+      if (this.#isCurrent(symbol, track)) continue;
+      lags.push(`${stream} ${symbol}: at ${track.place} of ${this.#tape.get(symbol)!.end - 1}`);
     }
     return lags;
+  }
+
+  #isCurrent(symbol: string, track: Track): boolean {
+    const tape = this.#tape.get(symbol);
+    if (tape === undefined || tape.end === 0 || track.place === tape.end - 1) return true;
+    const newest = track.pending.at(-1);
+    if (newest === undefined) return false;
+    const place = tape.find(newest.print.id);
+    return place === undefined || place === tape.end - 1;
   }
 
   /** Compares what came with the tape as far as that is known, and forgets what is done with. */
@@ -148,6 +150,7 @@ export class Checker {
   /** For what others notice. */
   report(kind: ViolationKind, stream: string, detail: string): void {
     this.#violationCount += 1;
+    this.#counts[kind] = (this.#counts[kind] ?? 0) + 1;
     if (this.#violations.length < MAX_EXAMPLES) this.#violations.push({ kind, stream, detail });
   }
 
@@ -159,6 +162,7 @@ export class Checker {
       gapsTold: this.#gapsTold,
       printsMissedTold: this.#printsMissedTold,
       violations: this.#violationCount,
+      byKind: this.#counts,
       examples: this.#violations,
     };
   }
