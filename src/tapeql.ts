@@ -14,12 +14,12 @@ import { Reads } from './delivery/reads.ts';
 import { RESUME_GRACE_MS } from './delivery/resume.ts';
 import { StatusBoard } from './delivery/status-board.ts';
 import { type Enveloped, WebSocketTransport } from './delivery/websocket.ts';
-import type { Feed } from './feeds/feed.ts';
 import type { FeedLimits } from './feeds/polygon/limits.ts';
 import { createPolygonRest } from './feeds/polygon/rest.ts';
 import { createPolygonFeed, feedNameOf } from './feeds/polygon/socket.ts';
 import { startSimulatorProcess } from './feeds/simulator/simulator-process.ts';
-import { createIngest, type Ingest } from './ingest/ingest.ts';
+import { createIngest } from './ingest/ingest.ts';
+import { createLeasedIngest, type LeasedIngest } from './ingest/lease.ts';
 import { systemTimers } from './market/timers.ts';
 import { createCalendar } from './market/calendar.ts';
 import type { Logger } from './market/logger.ts';
@@ -87,33 +87,42 @@ export async function startTapeql(config: Config, options: TapeqlOptions): Promi
     const upstream = await openUpstream({ config, store, reference, isExtendedHours, now, logger }, stack);
     stack.defer(reference.keepCurrent(upstream.source, systemTimers, logger));
 
-    let ingest: Ingest | null = null;
-    let feed: Feed | null = null;
+    let ingest: LeasedIngest | null = null;
     if (config.role !== 'api') {
-      feed = createPolygonFeed({
-        ...upstream.socket,
-        name: feedName,
-        clock: now,
-        logger: logger.child({ part: 'feed' }),
-        ...(tuning.feedLimits !== undefined && { limits: tuning.feedLimits }),
-      });
-      ingest = createIngest({
-        feed,
+      ingest = createLeasedIngest({
         bus,
-        source: upstream.source,
-        reference,
-        clock: now,
+        process: randomUUID(),
+        openFeed: () =>
+          createPolygonFeed({
+            ...upstream.socket,
+            name: feedName,
+            clock: now,
+            logger: logger.child({ part: 'feed' }),
+            ...(tuning.feedLimits !== undefined && { limits: tuning.feedLimits }),
+          }),
+        openIngest: (feed, writer) =>
+          createIngest({
+            feed,
+            bus,
+            writer,
+            source: upstream.source,
+            reference,
+            clock: now,
+            timers: systemTimers,
+            logger: logger.child({ part: 'ingest' }),
+            quoteIntervalMs: config.quoteIntervalMs,
+            indices: config.indices,
+            ...(tuning.demandLingerMs !== undefined && { demandLingerMs: tuning.demandLingerMs }),
+          }),
+        onRole: upstream.announce,
         timers: systemTimers,
         logger: logger.child({ part: 'ingest' }),
-        quoteIntervalMs: config.quoteIntervalMs,
-        indices: config.indices,
-        ...(tuning.demandLingerMs !== undefined && { demandLingerMs: tuning.demandLingerMs }),
       });
       stack.defer(() => ingest?.close());
       await ingest.start();
     }
 
-    const parts = { config, tuning, bus, cache, upstream, reference, status, ingest, feed, startedAt, now, logger };
+    const parts = { config, tuning, bus, cache, upstream, reference, status, ingest, startedAt, now, logger };
     const server = options.listens === false ? null : await openServer(parts, stack);
     stack.defer(async () => {
       status.announceShutdown();
@@ -154,6 +163,8 @@ type Upstream = {
   readonly source: MarketDataSource & ReferenceSource;
   readonly readStats: () => Readonly<Record<string, number>>;
   readonly socket: { readonly url: string; readonly apiKey: string };
+  /** Tells api processes how to reach a simulated exchange of this system: that of the writer alone. */
+  readonly announce: (isWriter: boolean) => void;
 };
 
 /** Polygon, or the simulated exchange in its place: the code behind is the same. */
@@ -169,7 +180,12 @@ async function openUpstream(
   stack: AsyncDisposableStack,
 ): Promise<Upstream> {
   const { config, store, reference, isExtendedHours, now, logger } = parts;
-  const open = (wsUrl: string, restUrl: string | (() => Promise<string>), apiKey: string): Upstream => {
+  const open = (
+    wsUrl: string,
+    restUrl: string | (() => Promise<string>),
+    apiKey: string,
+    announce: Upstream['announce'] = () => {},
+  ): Upstream => {
     const rest = createPolygonRest({
       baseUrl: restUrl,
       apiKey,
@@ -179,7 +195,7 @@ async function openUpstream(
       logger: logger.child({ part: 'rest' }),
     });
     stack.defer(() => rest.close());
-    return { source: rest, readStats: () => rest.readStats(), socket: { url: wsUrl, apiKey } };
+    return { source: rest, readStats: () => rest.readStats(), socket: { url: wsUrl, apiKey }, announce };
   };
 
   if (config.feed === 'polygon') return open(config.polygon.wsUrl, config.polygon.restUrl, config.polygon.apiKey ?? '');
@@ -199,19 +215,22 @@ async function openUpstream(
   }
   const simulator = await startSimulatorProcess({});
   stack.defer(() => simulator.close());
-  if (config.role === 'ingest') {
-    const announce = (): void => {
-      store
-        .write([{ key: SIMULATOR_KEY, value: simulator.restUrl, ttlMs: 3 * SIMULATOR_RENEW_MS }])
-        .catch((error: unknown) => {
-          logger.debug({ err: error }, 'the simulated exchange is announced again later');
-        });
-    };
+  if (config.redisUrls.length === 0) return open(simulator.wsUrl, simulator.restUrl, SIMULATOR_API_KEY);
+  let renewal: NodeJS.Timeout | undefined;
+  const announce = (): void => {
+    store
+      .write([{ key: SIMULATOR_KEY, value: simulator.restUrl, ttlMs: 3 * SIMULATOR_RENEW_MS }])
+      .catch((error: unknown) => {
+        logger.debug({ err: error }, 'the simulated exchange is announced again later');
+      });
+  };
+  stack.defer(() => clearInterval(renewal));
+  return open(simulator.wsUrl, simulator.restUrl, SIMULATOR_API_KEY, (isWriter) => {
+    clearInterval(renewal);
+    if (!isWriter) return;
     announce();
-    const renewal = setInterval(announce, SIMULATOR_RENEW_MS);
-    stack.defer(() => clearInterval(renewal));
-  }
-  return open(simulator.wsUrl, simulator.restUrl, SIMULATOR_API_KEY);
+    renewal = setInterval(announce, SIMULATOR_RENEW_MS);
+  });
 }
 
 type ServerParts = {
@@ -222,8 +241,7 @@ type ServerParts = {
   readonly upstream: Upstream;
   readonly reference: ReferenceBook;
   readonly status: StatusBoard;
-  readonly ingest: Ingest | null;
-  readonly feed: Feed | null;
+  readonly ingest: LeasedIngest | null;
   readonly startedAt: number;
   readonly now: () => number;
   readonly logger: Logger;
@@ -285,7 +303,7 @@ async function openServer(parts: ServerParts, stack: AsyncDisposableStack): Prom
     bus: () => bus.readStats(),
     rest: () => upstream.readStats(),
     ingest: () => parts.ingest?.readStats() ?? {},
-    feed: () => parts.feed?.readStats() ?? {},
+    feed: () => parts.ingest?.readFeedStats() ?? {},
     uptimeSeconds: () => Math.floor((now() - parts.startedAt) / 1000),
   };
   const metrics = createMetrics(statsSources);

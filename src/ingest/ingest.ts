@@ -1,4 +1,4 @@
-import type { Bus, BusState } from '../bus/bus.ts';
+import type { Bus, BusState, BusWriter } from '../bus/bus.ts';
 import type { Feed, FeedEvent } from '../feeds/feed.ts';
 import type { Logger } from '../market/logger.ts';
 import type { Quote } from '../market/quote.ts';
@@ -30,6 +30,8 @@ export type IngestOptions = {
   readonly feed: Feed;
   /** Not owned: it is left open. */
   readonly bus: Bus;
+  /** What it writes with: that of its lease. Default: the bus itself, for one that is alone. */
+  readonly writer?: BusWriter;
   /** For snapshots, the market's status and its holidays. */
   readonly source: MarketDataSource;
   /** What a trade's conditions let it set. Default: the built-in table. */
@@ -101,12 +103,13 @@ class SingleWriter implements Ingest {
 
   constructor(options: IngestOptions) {
     const { bus, clock, timers, logger, source } = options;
+    const { writer = bus } = options;
     this.#options = options;
     this.#timers = new TimerGroup(timers);
     this.#hours = new MarketHours();
     this.#reference = options.reference ?? new ReferenceBook();
     this.#status = new StatusPublisher({
-      bus,
+      bus: writer,
       source,
       hours: this.#hours,
       feed: options.feed.name,
@@ -118,6 +121,7 @@ class SingleWriter implements Ingest {
     this.#sequencer = new Sequencer(clock);
     this.#log = new LogWriter({
       bus,
+      writer,
       sequencer: this.#sequencer,
       timers,
       logger,
@@ -125,7 +129,7 @@ class SingleWriter implements Ingest {
     });
     this.#epoch = new EpochWatch({ bus, sequencer: this.#sequencer, log: this.#log, timers, logger });
     this.#admission = new Admission({
-      bus,
+      bus: writer,
       epoch: this.#epoch,
       log: this.#log,
       sequencer: this.#sequencer,
@@ -133,7 +137,13 @@ class SingleWriter implements Ingest {
       logger,
       onAdmitted: (counters) => this.#open(counters),
     });
-    this.#quotes = new QuotePublisher({ bus, clock, timers, logger, intervalMs: options.quoteIntervalMs ?? 100 });
+    this.#quotes = new QuotePublisher({
+      bus: writer,
+      clock,
+      timers,
+      logger,
+      intervalMs: options.quoteIntervalMs ?? 100,
+    });
     this.#seeder = new Seeder({
       source,
       timers,
@@ -144,6 +154,7 @@ class SingleWriter implements Ingest {
     });
     this.#demand = new Demand({
       bus,
+      writer,
       clock,
       timers,
       logger,

@@ -92,6 +92,7 @@ function build(maxWaiting?: number): {
   sequencer.setEpoch('one');
   const writer = new LogWriter({
     bus,
+    writer: bus,
     sequencer,
     timers: time.timers,
     logger: recordingLogger().logger,

@@ -1,4 +1,4 @@
-import type { Bus, LogEntry, LogKey } from '../bus/bus.ts';
+import { WriterSupersededError, type Bus, type BusWriter, type LogEntry, type LogKey } from '../bus/bus.ts';
 import type { LiveBar } from '../market/bar.ts';
 import type { Logger } from '../market/logger.ts';
 import type { Trade } from '../market/trade.ts';
@@ -15,7 +15,8 @@ const LAST_RETRY_MS = 2_000;
 const MAX_REJECTIONS = 12;
 
 export type LogWriterOptions = {
-  readonly bus: Pick<Bus, 'append' | 'readLastEntries' | 'readState'>;
+  readonly bus: Pick<Bus, 'readState'>;
+  readonly writer: Pick<BusWriter, 'append' | 'readLastEntries'>;
   readonly sequencer: Sequencer;
   readonly timers: Timers;
   readonly logger: Logger;
@@ -29,6 +30,7 @@ export type LogWriterOptions = {
 /**
  * Writes prints and bars to the bus in the order in which they came: one call in flight, all that arrived meanwhile in the
  * next. What the bus rejects may have got through in part: it is tried again from the first entry that is not in its log.
+ * Where another process has become the writer, all that waits is given up: it is for that one to find.
  */
 export class LogWriter {
   readonly #options: LogWriterOptions;
@@ -66,6 +68,7 @@ export class LogWriter {
 
   /** Takes an entry; it is written at the next {@link LogWriter.flush}. */
   add(event: Trade | LiveBar, counter: LogCounter): void {
+    if (this.#closed) return;
     let gapBefore = false;
     if (event.kind === 'trade' && counter.gapBefore) {
       gapBefore = true;
@@ -150,10 +153,11 @@ export class LogWriter {
     while (this.#batch.length > 0) {
       try {
         if (this.#isRetry) await this.#skipWritten();
-        if (this.#batch.length > 0) await this.#options.bus.append(this.#batch);
+        if (this.#batch.length > 0) await this.#options.writer.append(this.#batch);
       } catch (error) {
         this.#appendFailures += 1;
-        this.#retryLater(error);
+        if (error instanceof WriterSupersededError) this.#giveUpAll();
+        else this.#retryLater(error);
         break;
       }
       this.#confirm();
@@ -165,9 +169,9 @@ export class LogWriter {
 
   /** An append that was rejected may have got through up to some entry of each log: those are not written twice. */
   async #skipWritten(): Promise<void> {
-    const { bus, sequencer } = this.#options;
+    const { writer, sequencer } = this.#options;
     const keys = new Map<string, LogKey>(this.#batch.map((entry) => [nameLog(entry), logOf(entry)]));
-    const lastEntries = await bus.readLastEntries([...keys.values()]);
+    const lastEntries = await writer.readLastEntries([...keys.values()]);
     const last = new Map([...keys.keys()].map((name, index) => [name, lastEntries[index] ?? null]));
     const isMissing = this.#batch.map((entry) => {
       const written = last.get(nameLog(entry)) ?? null;
@@ -226,6 +230,18 @@ export class LogWriter {
       this.#cancelRetry = null;
       this.flush();
     });
+  }
+
+  #giveUpAll(): void {
+    const left = this.#added - this.#settled;
+    this.#options.logger.warn({ entries: left }, 'Another process writes the log now: what waits here is given up.');
+    this.#givenUp += left;
+    this.#settled = this.#added;
+    this.#waiting = [];
+    this.#head = 0;
+    this.#batch = [];
+    this.#batchCounters = [];
+    this.close();
   }
 
   /** A sixteenth at once, so that a long outage costs little per print. */
