@@ -16,7 +16,9 @@ describe('roles', () => {
     const readStatus = async (): Promise<unknown> =>
       (await api.query('{ serviceStatus { state reason feedConnected } }')).data.serviceStatus;
     expect((await fetch(`${api.url}/health/ready`)).status).toBe(503);
-    expect(await fetchJson(`${api.url}/health`)).toMatchObject({ status: 'unhealthy', redis: true, feed: false });
+    await expect
+      .poll(() => fetchJson(`${api.url}/health`))
+      .toMatchObject({ status: 'unhealthy', redis: true, feed: false });
     expect(await readStatus()).toEqual({
       state: 'DEGRADED',
       reason: expect.stringMatching(/Ingest/),
@@ -45,7 +47,8 @@ describe('roles', () => {
     for (const path of ['/stats', '/metrics', '/health/live', '/health/ready']) {
       expect((await fetch(`${ingest.url}${path}`)).status).toBe(200);
     }
-    expect((await ingest.readStats())['ingest']).toMatchObject({ symbols: 4 });
+    // The indices, which are wanted at all times.
+    await expect.poll(async () => (await ingest.readStats())['ingest'].symbols).toBe(4);
     for (const path of ['/graphql', '/schema.graphql', '/']) {
       expect((await fetch(`${ingest.url}${path}`)).status).toBe(404);
     }

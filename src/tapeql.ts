@@ -213,7 +213,7 @@ async function openUpstream(
     };
     return open('', readUrl, SIMULATOR_API_KEY);
   }
-  const simulator = await startSimulatorProcess({});
+  const simulator = await startSimulatorProcess({ logger: logger.child({ part: 'simulator' }) });
   stack.defer(() => simulator.close());
   if (config.redisUrls.length === 0) return open(simulator.wsUrl, simulator.restUrl, SIMULATOR_API_KEY);
   let renewal: NodeJS.Timeout | undefined;
@@ -300,6 +300,7 @@ async function openServer(parts: ServerParts, stack: AsyncDisposableStack): Prom
     subscriptions: () => figures.readStats(),
     hub: () => hub.readStats(),
     cache: () => cache.readStats(),
+    reads: () => reads.readStats(),
     bus: () => bus.readStats(),
     rest: () => upstream.readStats(),
     ingest: () => parts.ingest?.readStats() ?? {},

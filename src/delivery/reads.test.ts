@@ -40,6 +40,7 @@ describe('quotes', () => {
     }
     expect(readQuotes).toHaveBeenCalledTimes(1);
     expect(cache.readStats()['quote']).toMatchObject({ hits: 6, misses: 3 });
+    expect(reads.readStats().cachedReadMs).toMatchObject({ count: 2, p99: expect.any(Number) });
   });
 
   test('are the last known, marked stale, while the upstream is away', async () => {

@@ -7,6 +7,7 @@ import type { Quote } from '../market/quote.ts';
 import type { MarketDataSource } from '../market/source.ts';
 import type { LoggedTrade, Trade } from '../market/trade.ts';
 import type { DeliveredQuote } from './hub.ts';
+import { LatencyWindow } from './latency-window.ts';
 
 export type CacheStats = ReturnType<Cache<MarketKinds>['readStats']>[string];
 
@@ -37,15 +38,25 @@ const DAY_MS = 24 * 60 * 60 * 1000;
  */
 export class Reads {
   readonly #options: ReadsOptions;
+  /** Of the reads of quotes that were answered without the upstream. */
+  readonly #cachedReads: LatencyWindow;
 
   constructor(options: ReadsOptions) {
     this.#options = options;
+    this.#cachedReads = new LatencyWindow(options.now());
   }
 
   /** In the order asked; `null` where nothing is known of a symbol. One round trip for those that are cached. */
   async readQuotes(symbols: readonly string[]): Promise<(DeliveredQuote | null)[]> {
-    const { cache, source, isLive } = this.#options;
-    const found = await cache.read('quote', symbols, (missing) => source.readQuotes(missing), { trustLive: isLive() });
+    const { cache, source, isLive, now } = this.#options;
+    const startedAt = performance.now();
+    let isCached = true;
+    const load = (missing: string[]): Promise<Map<string, Quote>> => {
+      isCached = false;
+      return source.readQuotes(missing);
+    };
+    const found = await cache.read('quote', symbols, load, { trustLive: isLive() });
+    if (isCached) this.#cachedReads.record(performance.now() - startedAt, now());
     return symbols.map((symbol) => {
       const entry = found.get(symbol);
       return entry === undefined ? null : { ...entry.value, stale: entry.stale };
@@ -74,6 +85,11 @@ export class Reads {
     const kind = whole.to <= now() - DAY_MS ? 'closedBars' : 'bars';
     const found = await cache.read(kind, [id], async () => new Map([[id, await source.readBars(whole)]]));
     return [...(found.get(id)?.value ?? [])];
+  }
+
+  /** How long the reads of quotes took that the cache answered, in ms, over the last one to two minutes. */
+  readStats() {
+    return { cachedReadMs: this.#cachedReads.read(this.#options.now()) };
   }
 
   /**

@@ -40,16 +40,18 @@ export class TimerWheel {
     this.#nextSlot = Number.POSITIVE_INFINITY;
     const current = Math.floor(this.#now() / this.#resolutionMs);
     let next = Number.POSITIVE_INFINITY;
-    const due: Set<() => void>[] = [];
+    const due: { readonly number: number; readonly slot: Set<() => void> }[] = [];
     for (const [number, slot] of this.#slots) {
       if (number <= current) {
-        due.push(slot);
+        due.push({ number, slot });
         this.#slots.delete(number);
       } else if (number < next) {
         next = number;
       }
     }
     if (next !== Number.POSITIVE_INFINITY) this.#runAt(next);
-    for (const slot of due) for (const wake of slot) wake();
+    // Where the process was busy several slots are due at once: they are woken in the order of their times.
+    due.sort((a, b) => a.number - b.number);
+    for (const { slot } of due) for (const wake of slot) wake();
   }
 }

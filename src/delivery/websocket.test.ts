@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Closing, RawWebSocket } from '../../test/raw-web-socket.ts';
 import { fetchJson, startTestTapeql, type TestTapeql } from '../../test/tapeql.ts';
@@ -174,6 +175,55 @@ describe('the WebSocket at /graphql', () => {
       expect(await socket.next()).toMatchObject({ id: 't', type: 'next', payload: { data: { trades: { price: 3 } } } });
     });
 
+    it('an id is free as soon as it was completed, however slowly its first operation opens', async () => {
+      tapeql.simulator.setFault('rest-latency', '100ms');
+      const socket = await connectInitialised();
+      const quotes = (symbol: string): string => `subscription { quoteUpdates(symbols: ["${symbol}"]) { symbol } }`;
+      socket.subscribe('1', quotes('ORCL'));
+      socket.complete('1');
+      socket.subscribe('1', quotes('IBM'));
+      socket.complete('1');
+      socket.subscribe('1', quotes('QCOM'));
+      expect((await socket.next()).payload).toEqual({ data: { quoteUpdates: { symbol: 'QCOM' } } });
+      tapeql.simulator.clearFault();
+      await tapeql.untilOpen(1);
+      socket.complete('1');
+      await socket.settle();
+      await tapeql.untilIdle();
+      expect(await socket.settle()).toEqual([]);
+      const results = socket.received.filter(({ type }) => type === 'next');
+      expect(results.every(({ payload }) => payload.data.quoteUpdates.symbol === 'QCOM')).toBe(true);
+    });
+
+    it('an id that is waited for already is in use', async () => {
+      tapeql.simulator.setFault('rest-latency', '100ms');
+      const socket = await connectInitialised();
+      socket.subscribe('1', 'subscription { quoteUpdates(symbols: ["CSCO"]) { symbol } }');
+      socket.complete('1');
+      socket.subscribe('1', STATUS);
+      socket.subscribe('1', STATUS);
+      expect(await socket.closed).toEqual({ code: 4409, reason: 'Subscriber for 1 already exists' });
+      tapeql.simulator.clearFault();
+      await tapeql.untilIdle();
+    });
+
+    it('no more than 50 may be ending, besides', async () => {
+      tapeql.simulator.setFault('rest-latency', '100ms');
+      const socket = await connectInitialised();
+      for (let id = 1; id <= 51; id++) {
+        socket.subscribe(String(id), 'subscription { quoteUpdates(symbols: ["INTC"]) { symbol } }');
+        socket.complete(String(id));
+      }
+      socket.subscribe('52', STATUS);
+      expect(await socket.next()).toMatchObject({
+        id: '52',
+        type: 'error',
+        payload: [{ extensions: { code: 'TOO_MANY_SUBSCRIPTIONS' } }],
+      });
+      tapeql.simulator.clearFault();
+      await tapeql.untilIdle();
+    });
+
     it('a socket that closes before its subscriptions are open leaves nothing behind', async () => {
       tapeql.simulator.setFault('rest-latency', '200ms');
       for (let round = 0; round < 5; round++) {
@@ -192,6 +242,41 @@ describe('the WebSocket at /graphql', () => {
         })
         .toEqual([0, 0, 0, 0, 0]);
       await tapeql.untilIdle();
+    });
+
+    it('whatever is sent, in whatever order: the connection is answered or closed with a code, and nothing is left', async () => {
+      const id = fc.constantFrom('1', '2', '3');
+      const query = fc.constantFrom(
+        STATUS,
+        '{ serviceStatus { state } }',
+        'subscription { trades(symbols: ["AAPL"]) { price } }',
+        'subscription { quoteUpdates(symbols: ["!"]) { price } }',
+        '{',
+      );
+      const message = fc.oneof(
+        { weight: 4, arbitrary: fc.record({ type: fc.constant('subscribe'), id, payload: fc.record({ query }) }) },
+        { weight: 4, arbitrary: fc.record({ type: fc.constant('complete'), id }) },
+        {
+          weight: 1,
+          arbitrary: fc.record({ type: fc.constantFrom('ping', 'pong', 'connection_init', 'next', 'error') }),
+        },
+        { weight: 1, arbitrary: fc.anything({ maxDepth: 2 }).filter((value) => value !== undefined) },
+      );
+      await fc.assert(
+        fc.asyncProperty(fc.array(message, { minLength: 1, maxLength: 12 }), async (messages) => {
+          await using socket = await RawWebSocket.connect(tapeql.webSocketUrl);
+          for (const sent of messages) socket.socket.send(JSON.stringify(sent) ?? 'undefined');
+          const outcome = await Promise.race([
+            socket.settle().then(() => 'answered'),
+            socket.closed.then(({ code }) => code),
+          ]).catch(async () => (await socket.closed).code);
+          expect(['answered', 4400, 4401, 4409, 4429]).toContain(outcome);
+        }),
+        { numRuns: 150 },
+      );
+      await tapeql.untilIdle();
+      expect((await tapeql.readStats())['hub']).toMatchObject({ mailboxes: 0, channels: 0, symbolsWanted: 0 });
+      expect(tapeql.records.filter(({ level }) => level === 'error')).toEqual([]);
     });
 
     it('50 subscriptions are allowed on a connection; the 51st is an error, and one that ends makes room', async () => {
@@ -230,7 +315,7 @@ describe('the limits of the WebSocket', () => {
   });
 
   it('end a connection whose other side has gone without a word, and leave one that answers pings', async () => {
-    await using tapeql = await startTestTapeql({ tuning: { pingIntervalMs: 60 } });
+    await using tapeql = await startTestTapeql({ tuning: { pingIntervalMs: 500 } });
     await using alive = await RawWebSocket.connect(tapeql.webSocketUrl);
     await using dead = await RawWebSocket.connect(tapeql.webSocketUrl);
     dead.subscribe('1', TRADES, { symbols: ['AAPL'] });

@@ -2,11 +2,12 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { ExecutionArgs, GraphQLError } from 'graphql';
-import { type Context, handleProtocols, makeServer, type SubscribePayload } from 'graphql-ws';
+import { CloseCode, type Context, handleProtocols, makeServer, type SubscribePayload } from 'graphql-ws';
 import { WebSocket, WebSocketServer } from 'ws';
 import { CLOSE_CODES, ClientError } from '../errors.ts';
 import type { Logger } from '../market/logger.ts';
 import { isUnexpected, serializeError, toGraphQLError } from './format-error.ts';
+import { OperationOrder } from './operation-order.ts';
 
 /** Yoga's enveloped functions, so that masking, limits and plugins are those of HTTP. */
 export type Enveloped = {
@@ -34,7 +35,7 @@ export type WebSocketTransportOptions = {
   readonly logger: Logger;
 };
 
-type Extra = { readonly request: IncomingMessage; readonly connection: string };
+type Extra = { readonly request: IncomingMessage; readonly connection: string; operations: OperationOrder | null };
 
 /** The WebSocket transport: graphql-ws keeps the protocol, `ws` the socket; this joins the two and keeps the limits. */
 export class WebSocketTransport {
@@ -103,6 +104,7 @@ export class WebSocketTransport {
     socket.on('pong', () => (liveness.alive = true));
     logger.debug({ address: request.socket.remoteAddress }, 'connected');
 
+    const extra: Extra = { request, connection, operations: null };
     const closed = this.#protocol.opened(
       {
         protocol: socket.protocol,
@@ -116,21 +118,26 @@ export class WebSocketTransport {
           }),
         close: (code, reason) => socket.close(code, reason),
         onMessage: (handle) => {
+          const operations = new OperationOrder(handle, (id) =>
+            socket.close(CloseCode.SubscriberAlreadyExists, `Subscriber for ${id} already exists`),
+          );
+          extra.operations = operations;
           // A frame is one Buffer, as long as `binaryType` is left alone.
           socket.on('message', (data: Buffer) => {
             this.#counts.messagesIn++;
             liveness.alive = true;
-            handle(data.toString('utf8')).catch((error: unknown) => {
+            operations.take(data.toString('utf8')).catch((error: unknown) => {
               logger.error({ err: error }, 'message handling failed');
               socket.close(4500, 'Internal server error');
             });
           });
         },
       },
-      { request, connection },
+      extra,
     );
     socket.once('close', (code, reason) => {
       this.#sockets.delete(socket);
+      extra.operations?.close();
       logger.debug({ code }, 'disconnected');
       closed(code, String(reason)).catch((error: unknown) => logger.error({ err: error }, 'teardown failed'));
     });
@@ -152,9 +159,10 @@ export class WebSocketTransport {
     context: Context<Record<string, unknown> | undefined, Extra>,
     payload: SubscribePayload,
   ): Promise<ExecutionArgs | GraphQLError[]> {
-    const running = Object.keys(context.subscriptions).length;
+    const { running, ending } = context.extra.operations?.readSizes() ?? { running: 0, ending: 0 };
     const limit = this.#options.maxSubscriptionsPerConnection;
-    if (running > limit) {
+    // One that ends makes room at once, but not for ever more: what it opened is held until it is over.
+    if (running > limit || ending > limit) {
       return [
         toGraphQLError(
           new ClientError('TOO_MANY_SUBSCRIPTIONS', `A connection may have ${limit} subscriptions at a time.`, {

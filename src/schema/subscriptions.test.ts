@@ -176,7 +176,7 @@ describe.each(['WebSocket', 'SSE'] as const)('over %s', (transport) => {
   });
 
   it.each([
-    ['of a log that is lost', () => encodeCursor({ epoch: 'another', offset: 1 })],
+    ['of a log that is lost', () => encodeCursor({ epoch: 'another', offset: Date.now() * 1024 })],
     ['that is too old', () => staleCursor()],
   ])('a cursor %s is told with HISTORY_EXPIRED and the oldest cursor that can be resumed from', async (_name, of) => {
     const stream = subscribe(TRADES, { symbols: ['AAPL'], after: await of() });

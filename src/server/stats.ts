@@ -1,4 +1,4 @@
-import type { CacheStats } from '../delivery/reads.ts';
+import type { CacheStats, Reads } from '../delivery/reads.ts';
 import type { DeliveryFigures } from '../delivery/figures.ts';
 import type { Hub } from '../delivery/hub.ts';
 import type { WebSocketTransport } from '../delivery/websocket.ts';
@@ -11,6 +11,7 @@ export type StatsSources = {
   readonly hub: () => ReturnType<Hub['readStats']>;
   /** By kind of data, and all together under `total`. */
   readonly cache: () => Readonly<Record<string, CacheStats>>;
+  readonly reads: () => ReturnType<Reads['readStats']>;
   readonly bus: () => Counts;
   readonly rest: () => Counts;
   readonly ingest: () => Counts;
@@ -28,7 +29,7 @@ export function readStats(sources: StatsSources) {
     connections,
     subscriptions: { active, byField: activeByField },
     symbolsWanted: sources.hub().symbolsWanted,
-    cache: { ...total, byKind: cacheByKind },
+    cache: { ...total, readMs: sources.reads().cachedReadMs, byKind: cacheByKind },
     messages: { in: connections.messagesIn, out: connections.messagesOut, ...delivered },
     /** From the read of the upstream frame to the hand-over to the transport, over the last one to two minutes. */
     deliveryLatencyMs: { ...latencyMs, byField: latencyMsByField },

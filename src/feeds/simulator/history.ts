@@ -172,7 +172,7 @@ export function shareOfMinute(minute: number, minutes: number): number {
   return FIVE_MINUTE_SHARES[slot]! * FIVE_MINUTE_SHARES.length;
 }
 
-export function toGrid(character: Character, price: number): number {
+function toGrid(character: Character, price: number): number {
   return Math.max(1, Math.round(price * character.ticksPerUnit)) / character.ticksPerUnit;
 }
 

@@ -34,7 +34,7 @@ export type SimulatorOptions = {
   readonly printCapacity?: number;
   /** Faults from the start, as in {@link Simulator.setFault}. Default none. */
   readonly faults?: Readonly<Partial<Record<FaultName, FaultValue>>>;
-  /** Unix ms. Default: the real time. */
+  /** Unix ms. Default: the real time. A step of more than 5 s is leapt over: nothing is made up for it. */
   readonly clock?: { now(): number };
   /** Default: silent. Keys are never logged. */
   readonly logger?: Logger;

@@ -136,6 +136,15 @@ describe('every print', () => {
     expect(prints.filter(({ bid, ask }) => bid >= ask)).toEqual([]);
   });
 
+  test('off exchange lies there too, improved by fractions of a penny, unless it is of another time or bargain', () => {
+    const ordinary = [14, 37, 41];
+    const present = prints.filter(
+      ({ exchange, conditions }) => exchange === 4 && conditions.every((id) => ordinary.includes(id)),
+    );
+    expect(present.length).toBeGreaterThan(10_000);
+    expect(present.filter(({ price, bid, ask }) => price < bid || price > ask)).toEqual([]);
+  });
+
   test('has a participant time at or before its own, and a facility where it is off exchange', () => {
     const wrong = prints.filter(({ time, participantTime, exchange, trf, trfTime }) => {
       if (participantTime > time || trf > 0 !== (exchange === 4)) return true;
@@ -269,6 +278,18 @@ describe('New York hours', () => {
     const after = prints.filter(({ time }) => time >= at('09:30:00'));
     expect(after.some(({ conditions }) => conditions.includes(12))).toBe(false);
     expect(after.length).toBeGreaterThan(before.length);
+  });
+
+  test('have bars before the open too, of prints that count for the day in volume alone', () => {
+    const recorder = record(at('08:00:00'), at('08:30:00'));
+    const bars = recorder.parse('AM');
+    expect(bars.length).toBeGreaterThan(10);
+    for (const bar of bars) expect(bar).toMatchObject({ op: 0, v: expect.any(Number), o: expect.any(Number) });
+    for (const { day, officialOpen } of recorder.tape.market.instruments) {
+      expect([day.exists, officialOpen]).toEqual([false, 0]);
+      expect(day.micros).toBeGreaterThan(0);
+    }
+    expect(recorder.parse('V')).toEqual([]);
   });
 
   test('close with a cross that counts to the day but to no minute', () => {
