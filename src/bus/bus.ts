@@ -62,6 +62,9 @@ export type LogEntry = LoggedTrade | LoggedBar;
 /** Connection state of the bus: always connected for the in-process one. */
 export type BusState = { readonly connected: boolean; readonly reason: string | null };
 
+/** The names of the channels concerned, or all that are subscribed to. */
+export type Interruption = 'all' | readonly string[];
+
 /**
  * What the single writer does, and nobody else. Under a lease every write carries its token, and is refused as a whole with
  * {@link WriterSupersededError} where a newer writer is known; `readLastEntries` makes this one known, before it reads.
@@ -173,6 +176,14 @@ export interface Bus {
   readState(): BusState;
   /** Calls `listener` at each change of state; returns the function that stops it. */
   onState(listener: (state: BusState) => void): () => void;
+
+  /**
+   * Calls `listener` with the names of channels whose subscriptions were interrupted and stand again: what was published
+   * meanwhile is in the history, and was not delivered. Told whatever the cause, each time, and not before the bus is
+   * connected; where a slot of a Cluster moves, `onState` tells nothing of it. Never called by the in-process bus.
+   * Returns the function that stops it.
+   */
+  onInterruption(listener: (channels: Interruption) => void): () => void;
 
   /** Figures for /stats and /metrics: messages in and out, undecodable messages, listener failures, reconnects. */
   readStats(): Readonly<Record<string, number>>;

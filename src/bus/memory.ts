@@ -174,6 +174,10 @@ class MemoryBus implements Bus {
     return () => {};
   }
 
+  onInterruption(): () => void {
+    return () => {};
+  }
+
   readStats(): Readonly<Record<string, number>> {
     return {
       messagesPublished: this.#published,

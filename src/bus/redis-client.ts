@@ -59,6 +59,18 @@ export function groupBySlot<T>(
   return groups;
 }
 
+/** Things by the slot of their key as well, no more than `size` at a time. */
+export function chunkBySlot<T>(
+  client: RedisClient,
+  items: readonly T[],
+  keyOf: (item: T) => string,
+  size: number,
+): T[][] {
+  return [...groupBySlot(client, items, keyOf).values()].flatMap((group) =>
+    Array.from({ length: Math.ceil(group.length / size) }, (_, index) => group.slice(index * size, (index + 1) * size)),
+  );
+}
+
 /** The key by which a command finds its server. A script's keys follow their number; a channel is as good as a key. */
 export function routingKeyOf([name, ...args]: RedisCommand): string {
   return String(name === 'evalsha' ? args[2] : args[0]);

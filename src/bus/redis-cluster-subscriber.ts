@@ -1,8 +1,9 @@
 import { EventEmitter } from 'node:events';
 import type { Redis } from 'ioredis';
 import type { Logger } from '../market/logger.ts';
-import type { BusState } from './bus.ts';
+import type { BusState, Interruption } from './bus.ts';
 import type { RedisCluster } from './redis-cluster.ts';
+import type { Subscriber } from './redis-subscriber.ts';
 import { SubscriberSocket } from './subscriber-socket.ts';
 import type { ChannelScope } from './subscriber-socket.ts';
 
@@ -41,13 +42,13 @@ type WantedChannel = {
  * gives a slot away, a connection comes or goes, and every second whatever was told. A channel whose subscription was not
  * standing for a while is told by `onInterruption` as soon as it stands again.
  */
-export class RedisClusterSubscriber {
+export class RedisClusterSubscriber implements Subscriber {
   readonly #options: Required<RedisClusterSubscriberOptions>;
   readonly #events = new EventEmitter();
   readonly #channels = new Map<string, WantedChannel>();
   readonly #sockets = new Map<string, SubscriberSocket>();
   readonly #stateListeners = new Set<(state: BusState) => void>();
-  readonly #interruptionListeners = new Set<(channels: readonly string[]) => void>();
+  readonly #interruptionListeners = new Set<(channels: Interruption) => void>();
   readonly #stops: (() => void)[] = [];
   /** Channels that stand again and are about to be told. Bounded by those that are wanted. */
   #restored = new Set<string>();
@@ -83,12 +84,11 @@ export class RedisClusterSubscriber {
     return () => void this.#stateListeners.delete(listener);
   }
 
-  onInterruption(listener: (channels: readonly string[]) => void): () => void {
+  onInterruption(listener: (channels: Interruption) => void): () => void {
     this.#interruptionListeners.add(listener);
     return () => void this.#interruptionListeners.delete(listener);
   }
 
-  /** What `RedisPubSub` calls: the part of ioredis's interface that it uses. */
   asClient(): Redis {
     const client: Pick<Redis, 'quit'> & Record<'on' | 'subscribe' | 'unsubscribe' | 'punsubscribe', unknown> = {
       on: (event: string, listener: (...args: unknown[]) => void) => this.#events.on(event, listener),

@@ -182,9 +182,6 @@ export class RedisConnection {
 }
 
 function assertRedisUrl(url: string): void {
-  if (url.includes(',')) {
-    throw new Error('REDIS_URL names several nodes: a Redis Cluster is not supported yet');
-  }
   const parsed = URL.parse(url);
   if (parsed === null || (parsed.protocol !== 'redis:' && parsed.protocol !== 'rediss:')) {
     throw new Error('REDIS_URL is not a redis:// or rediss:// URL');

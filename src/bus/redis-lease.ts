@@ -1,12 +1,12 @@
-import type { Redis } from 'ioredis';
 import { writerChannel } from './bus.ts';
 import type { BusWriter, WriterLease } from './bus.ts';
 import { codecs } from './codec.ts';
 import { leaseKey, leaseTokenKey } from './keys.ts';
+import type { RedisClient } from './redis-client.ts';
 import { acquireLease, releaseLease, renewLease, runScript } from './redis-scripts.ts';
 
 export type RedisLeaseOptions = {
-  readonly redis: Redis;
+  readonly redis: RedisClient;
   readonly process: string;
   readonly ttlMs: number;
   /** What the writer writes with, under its token. */

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { WriterSupersededError } from './bus.ts';
 import { LAST_ENTRY_MS } from './lifetimes.ts';
+import type { RedisClient, RedisCommand } from './redis-client.ts';
 
 type Script = { readonly lua: string; readonly sha: string };
 
@@ -29,42 +30,42 @@ export const claimFences = defineScript(passFences('1'));
 
 /**
  * Keeps the newest message of each key and publishes it on its channel.
- * KEYS: one per message, then the fence of each. ARGV: the writer's token, how long they are kept in ms, then per message
- * its channel and its text.
+ * KEYS: one per message, then the fence of each. ARGV: the writer's token, how long they are kept in ms, by which command they
+ * are published, then per message its channel and its text.
  */
 export const keepAndPublish = defineScript(`
 local count = #KEYS / 2
 ${passFences('count + 1')}
-local ttl = ARGV[2]
+local ttl, publish = ARGV[2], ARGV[3]
 for i = 1, count do
-  local channel, text = ARGV[i * 2 + 1], ARGV[i * 2 + 2]
+  local channel, text = ARGV[i * 2 + 2], ARGV[i * 2 + 3]
   redis.call('SET', KEYS[i], text, 'PX', ttl)
-  redis.call('PUBLISH', channel, text)
+  redis.call(publish, channel, text)
 end
 `);
 
 /**
  * Appends to logs and publishes, in one step, so that history and live agree: an entry whose number is not above its log's
  * newest is neither kept nor published, nor is any after it. Then trims some of the logs, approximately, by age and by size.
- * KEYS: the logs, then the fence of each. ARGV: the writer's token, the lowest id to keep, the number of entries to keep, the
- * time to live in ms, how many logs to trim and the index of each; then per entry the index of its log, its id, its channel
- * and its text.
+ * KEYS: the logs, then the fence of each. ARGV: the writer's token, by which command is published, the lowest id to keep, the
+ * number of entries to keep, the time to live in ms, how many logs to trim and the index of each; then per entry the index
+ * of its log, its id, its channel and its text.
  */
 export const appendAndPublish = defineScript(`
 local count = #KEYS / 2
 ${passFences('count + 1')}
-local trims = tonumber(ARGV[5])
-for i = 6 + trims, #ARGV, 4 do
+local publish, trims = ARGV[2], tonumber(ARGV[6])
+for i = 7 + trims, #ARGV, 4 do
   redis.call('XADD', KEYS[tonumber(ARGV[i])], ARGV[i + 1], 'data', ARGV[i + 3])
-  redis.call('PUBLISH', ARGV[i + 2], ARGV[i + 3])
+  redis.call(publish, ARGV[i + 2], ARGV[i + 3])
 end
-for i = 6, 5 + trims do
+for i = 7, 6 + trims do
   local index = tonumber(ARGV[i])
   local log = KEYS[index]
-  redis.call('XTRIM', log, 'MINID', '~', ARGV[2])
-  redis.call('XTRIM', log, 'MAXLEN', '~', ARGV[3])
-  redis.call('PEXPIRE', log, ARGV[4])
-  redis.call('PEXPIRE', KEYS[count + index], ARGV[4])
+  redis.call('XTRIM', log, 'MINID', '~', ARGV[3])
+  redis.call('XTRIM', log, 'MAXLEN', '~', ARGV[4])
+  redis.call('PEXPIRE', log, ARGV[5])
+  redis.call('PEXPIRE', KEYS[count + index], ARGV[5])
 end
 `);
 
@@ -133,6 +134,26 @@ for i = 1, #KEYS do
 end
 `);
 
+/**
+ * States what one process wants, whole or what has changed. KEYS: its hash. ARGV: `whole` or `change`, its time to live in ms,
+ * then field and value in turn; a count of 0 removes.
+ */
+export const stateDemand = defineScript(`
+if ARGV[1] == 'whole' then redis.call('DEL', KEYS[1]) end
+for i = 3, #ARGV, 2 do
+  if ARGV[i + 1] == '0' then redis.call('HDEL', KEYS[1], ARGV[i])
+  else redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
+end
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+`);
+
+/** Makes a set hold these and nothing else. KEYS: the set. ARGV: its time to live in ms, then its members. */
+export const replaceSet = defineScript(`
+redis.call('DEL', KEYS[1])
+for i = 2, #ARGV do redis.call('SADD', KEYS[1], ARGV[i]) end
+redis.call('PEXPIRE', KEYS[1], ARGV[1])
+`);
+
 const scripts = [
   claimFences,
   keepAndPublish,
@@ -142,6 +163,8 @@ const scripts = [
   releaseLease,
   trimIdle,
   writeUnchanged,
+  stateDemand,
+  replaceSet,
 ];
 
 /** Makes the scripts known to the server. To be awaited at each connect: a server that restarted has forgotten them. */
@@ -149,25 +172,36 @@ export async function loadScripts(redis: Redis): Promise<void> {
   await Promise.all(scripts.map((script) => redis.script('LOAD', script.lua)));
 }
 
+/** The command that runs a loaded script. */
+export function evaluate(script: Script, keys: readonly string[], args: readonly (string | number)[]): RedisCommand {
+  return ['evalsha', script.sha, keys.length, ...keys, ...args];
+}
+
 /**
- * Runs a loaded script. It is never sent again in full where the server does not know it (as `defineCommand` would):
- * what was sent after it could overtake it. Instead it rejects, and the scripts are loaded for the next call. Rejects with
- * {@link WriterSupersededError} where a fence refused it. Returns the script's reply.
+ * Executes commands with scripts among them. A script is never sent again in full where a server does not know it (as
+ * `defineCommand` would): what was sent after it could overtake it. Instead it rejects, and the scripts are loaded for the next
+ * call. Rejects with {@link WriterSupersededError} where a fence refused one. Returns the replies.
  */
-export async function runScript(
-  redis: Redis,
-  script: Script,
-  keys: string[],
-  args: (string | number)[],
-): Promise<unknown> {
+export async function executeScripts<T>(client: RedisClient, commands: readonly RedisCommand[]): Promise<T[]> {
   try {
-    return await redis.evalsha(script.sha, keys.length, ...keys, ...args);
+    return await client.execute<T>(commands);
   } catch (error) {
     const message = error instanceof Error ? error.message : '';
     if (message.startsWith('FENCED')) throw new WriterSupersededError();
-    if (message.startsWith('NOSCRIPT')) await loadScripts(redis);
+    if (message.startsWith('NOSCRIPT')) await Promise.all(client.servers.map(loadScripts));
     throw error;
   }
+}
+
+/** See {@link executeScripts}. Returns the script's reply. */
+export async function runScript(
+  client: RedisClient,
+  script: Script,
+  keys: readonly string[],
+  args: readonly (string | number)[],
+): Promise<unknown> {
+  const [reply] = await executeScripts(client, [evaluate(script, keys, args)]);
+  return reply;
 }
 
 function defineScript(lua: string): Script {

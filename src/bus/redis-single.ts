@@ -1,7 +1,6 @@
 import { RedisConnection } from './redis-connection.ts';
 import type { RedisConnectionOptions } from './redis-connection.ts';
-import type { RedisClient } from './redis-client.ts';
-import { execute } from './redis-pipeline.ts';
+import type { RedisClient, RedisCommand } from './redis-client.ts';
 
 /** One server behind one connection. */
 export function connectSingle(options: RedisConnectionOptions): RedisClient {
@@ -19,7 +18,13 @@ export function connectSingle(options: RedisConnectionOptions): RedisClient {
     },
     publishMarket: 'publish',
     onState: (listener) => connection.onState(listener),
-    execute: (commands) => execute(redis.pipeline(commands.map((command) => [...command]))),
+    async execute<T>(commands: readonly RedisCommand[]) {
+      const replies = (await redis.pipeline(commands.map((command) => [...command])).exec()) ?? [];
+      return replies.map(([error, reply]) => {
+        if (error !== null) throw error;
+        return reply as T;
+      });
+    },
     slotOf: () => 0,
     servers: [redis],
     close: () => connection.close(),

@@ -1,5 +1,4 @@
 import { RedisPubSub } from 'graphql-redis-subscriptions';
-import type { Redis } from 'ioredis';
 import type { Logger } from '../market/logger.ts';
 import { controlChannel, quoteChannel, statusChannel, WriterSupersededError } from './bus.ts';
 import type {
@@ -8,6 +7,7 @@ import type {
   BusWriter,
   Channel,
   HistoryRange,
+  Interruption,
   IngestStatus,
   LogEntry,
   LogKey,
@@ -18,15 +18,21 @@ import { codecs } from './codec.ts';
 import { FanOut } from './fan-out.ts';
 import { fenceKey, quoteKey, statusFenceKey, statusKey } from './keys.ts';
 import { DEMAND_LEASE_MS, QUOTE_KEEP_MS, STATUS_KEEP_MS, UPKEEP_INTERVAL_MS } from './lifetimes.ts';
-import { RedisConnection } from './redis-connection.ts';
+import { connectRedis } from './connect-redis.ts';
+import { chunkBySlot, run } from './redis-client.ts';
+import type { RedisClient, RedisCommand } from './redis-client.ts';
+import { RedisCluster } from './redis-cluster.ts';
+import { RedisClusterSubscriber } from './redis-cluster-subscriber.ts';
 import { RedisDemand } from './redis-demand.ts';
 import { RedisHistory } from './redis-history.ts';
 import { acquireRedisLease } from './redis-lease.ts';
-import { claimFences, keepAndPublish, loadScripts, runScript } from './redis-scripts.ts';
+import { claimFences, evaluate, executeScripts, keepAndPublish, loadScripts, runScript } from './redis-scripts.ts';
 import { RedisSubscriber } from './redis-subscriber.ts';
+import type { Subscriber } from './redis-subscriber.ts';
+import type { ChannelScope } from './subscriber-socket.ts';
 
 export type RedisBusOptions = {
-  /** `redis://` or `rediss://`. Throws at creation where it names several nodes. */
+  /** `redis://` or `rediss://`; several, separated by commas: some nodes of a Cluster. */
   readonly url: string;
   /** How far back a log can be read. */
   readonly historyMs: number;
@@ -74,8 +80,8 @@ class RedisBus implements Bus {
   readonly #logger: Logger;
   readonly #clock: () => number;
   readonly #maxPendingMessages: number;
-  readonly #publisher: RedisConnection;
-  readonly #subscriber: RedisSubscriber;
+  readonly #redis: RedisClient;
+  readonly #subscriber: Subscriber;
   readonly #pubsub: RedisPubSub;
   readonly #history: RedisHistory;
   readonly #demand: RedisDemand;
@@ -84,6 +90,9 @@ class RedisBus implements Bus {
   readonly #fanOut: FanOut;
   readonly #topics = new Map<string, Topic>();
   readonly #stateListeners = new Set<(state: BusState) => void>();
+  readonly #interruptionListeners = new Set<(channels: Interruption) => void>();
+  /** Interruptions not yet told. Bounded by the channels that are subscribed to. */
+  #interrupted: 'all' | Set<string> = new Set();
   readonly #upkeepTimer: NodeJS.Timeout;
   #state: BusState;
   #pending = 0;
@@ -107,11 +116,17 @@ class RedisBus implements Bus {
       ...(pingDeadlineMs === undefined ? {} : { pingDeadlineMs }),
       ...(random === undefined ? {} : { random }),
     };
-    this.#publisher = new RedisConnection({ ...connection, name: 'publisher', prepare: loadScripts });
-    this.#subscriber = new RedisSubscriber({ ...connection, name: 'subscriber' });
+    this.#redis = connectRedis({ ...connection, name: 'publisher', prepare: loadScripts });
+    const subscriber = { ...connection, name: 'subscriber' };
+    this.#subscriber =
+      this.#redis instanceof RedisCluster
+        ? new RedisClusterSubscriber({ ...subscriber, cluster: this.#redis, scopeOf })
+        : new RedisSubscriber(subscriber);
+    const client = this.#subscriber.asClient();
     this.#pubsub = new RedisPubSub({
-      publisher: this.#redis,
-      subscriber: this.#subscriber.asClient(),
+      // It asks for one, and publishes nothing: what is published here is kept as well, in one step.
+      publisher: client,
+      subscriber: client,
       messageEventName: 'messageBuffer',
       // RedisPubSub swallows what a deserializer throws and hands on the raw text: the codec stands behind it instead.
       deserializer: (message) => message,
@@ -129,14 +144,15 @@ class RedisBus implements Bus {
       clock: this.#clock,
     });
     this.#state = this.#readConnections();
-    this.#publisher.onState((state) => {
+    this.#redis.onState((state) => {
       if (!state.connected) {
         this.#demand.distrust();
         this.#history.distrust();
       }
       this.#updateState();
     });
-    this.#subscriber.connection.onState(() => this.#updateState());
+    this.#subscriber.onState(() => this.#updateState());
+    this.#subscriber.onInterruption((channels) => this.#noteInterruption(channels));
     this.#upkeepTimer = setInterval(() => {
       Promise.all([this.#demand.renewTotals(), this.#history.trimIdle()]).catch((error: unknown) => {
         this.#logger.debug({ reason: messageOf(error) }, 'the upkeep of what is kept in Redis waits until it is back');
@@ -159,14 +175,14 @@ class RedisBus implements Bus {
 
   async #publishQuotes(quotes: readonly Messages['quote'][], token: number): Promise<void> {
     await this.#publish(quotes.length, async () => {
-      const calls: Promise<unknown>[] = [];
-      for (let start = 0; start < quotes.length; start += QUOTES_PER_CALL) {
-        const part = quotes.slice(start, start + QUOTES_PER_CALL);
+      const { publishMarket } = this.#redis;
+      const parts = chunkBySlot(this.#redis, quotes, ({ symbol }) => quoteKey(symbol), QUOTES_PER_CALL);
+      const calls = parts.map((part): RedisCommand => {
         const keys = [...part.map(({ symbol }) => quoteKey(symbol)), ...part.map(({ symbol }) => fenceKey(symbol))];
         const args = part.flatMap((quote) => [quoteChannel(quote.symbol).name, codecs.quote.encode(quote)]);
-        calls.push(runScript(this.#redis, keepAndPublish, keys, [token, QUOTE_KEEP_MS, ...args]));
-      }
-      await Promise.all(calls);
+        return evaluate(keepAndPublish, keys, [token, QUOTE_KEEP_MS, publishMarket, ...args]);
+      });
+      await executeScripts(this.#redis, calls);
     });
   }
 
@@ -175,12 +191,12 @@ class RedisBus implements Bus {
   }
 
   async #publishStatus(status: IngestStatus, token: number): Promise<void> {
-    const args = [token, STATUS_KEEP_MS, statusChannel.name, codecs.status.encode(status)];
+    const args = [token, STATUS_KEEP_MS, 'publish', statusChannel.name, codecs.status.encode(status)];
     await this.#publish(1, () => runScript(this.#redis, keepAndPublish, [statusKey, statusFenceKey], args));
   }
 
   async readStatus(): Promise<IngestStatus | null> {
-    const text = await this.#redis.get(statusKey);
+    const text = await run<string | null>(this.#redis, 'get', statusKey);
     if (text === null) return null;
     const status = codecs.status.decode(text);
     if (status === null) this.#dropUndecodable(statusKey);
@@ -188,7 +204,7 @@ class RedisBus implements Bus {
   }
 
   async publishControl(message: Messages['control']): Promise<void> {
-    await this.#publish(1, () => this.#redis.publish(controlChannel.name, codecs.control.encode(message)));
+    await this.#publish(1, () => run(this.#redis, 'publish', controlChannel.name, codecs.control.encode(message)));
   }
 
   async subscribe<K extends keyof Messages>(
@@ -267,6 +283,11 @@ class RedisBus implements Bus {
     return () => void this.#stateListeners.delete(listener);
   }
 
+  onInterruption(listener: (channels: Interruption) => void): () => void {
+    this.#interruptionListeners.add(listener);
+    return () => void this.#interruptionListeners.delete(listener);
+  }
+
   readStats(): Readonly<Record<string, number>> {
     return {
       messagesPublished: this.#published,
@@ -275,7 +296,7 @@ class RedisBus implements Bus {
       messagesDropped: this.#dropped,
       messagesPending: this.#pending,
       listenerFailures: this.#fanOut.listenerFailures,
-      reconnects: this.#publisher.reconnects + this.#subscriber.connection.reconnects,
+      reconnects: this.#redis.reconnects + this.#subscriber.reconnects,
       channels: this.#topics.size,
     };
   }
@@ -285,9 +306,10 @@ class RedisBus implements Bus {
     this.#closed = true;
     clearInterval(this.#upkeepTimer);
     this.#stateListeners.clear();
+    this.#interruptionListeners.clear();
     this.#fanOut.clear();
     this.#topics.clear();
-    await Promise.all([this.#publisher.close(), this.#subscriber.connection.close()]);
+    await Promise.all([this.#redis.close(), this.#subscriber.close()]);
   }
 
   #openWriter(token: number): BusWriter {
@@ -314,17 +336,13 @@ class RedisBus implements Bus {
     this.#history.distrust();
   }
 
-  get #redis(): Redis {
-    return this.#publisher.redis;
-  }
-
   async #publish(count: number, send: () => Promise<unknown>): Promise<void> {
     if (count === 0) return;
     this.#assertOpen();
-    if (!this.#publisher.writable || this.#pending + count > this.#maxPendingMessages) {
+    if (!this.#redis.writable || this.#pending + count > this.#maxPendingMessages) {
       this.#dropped += count;
       throw new Error(
-        this.#publisher.writable
+        this.#redis.writable
           ? `Redis is behind by ${this.#pending} messages: ${count} more were dropped`
           : `Redis is away: ${count} messages were dropped`,
       );
@@ -364,7 +382,7 @@ class RedisBus implements Bus {
   }
 
   #readConnections(): BusState {
-    const states = [this.#publisher.state, this.#subscriber.connection.state];
+    const states = [this.#redis.state, this.#subscriber.state];
     return states.find((state) => !state.connected) ?? { connected: true, reason: null };
   }
 
@@ -372,10 +390,28 @@ class RedisBus implements Bus {
     const state = this.#readConnections();
     const changed = state.connected !== this.#state.connected;
     this.#state = state;
-    if (!changed) return;
-    for (const listener of this.#stateListeners) {
+    if (changed) this.#call(this.#stateListeners, state);
+    this.#tellInterruption();
+  }
+
+  #noteInterruption(channels: Interruption): void {
+    if (channels === 'all' || this.#interrupted === 'all') this.#interrupted = 'all';
+    else this.#interrupted = this.#interrupted.union(new Set(channels));
+    this.#tellInterruption();
+  }
+
+  /** Not before the history can be read. */
+  #tellInterruption(): void {
+    const interrupted = this.#interrupted;
+    if (!this.#state.connected || (interrupted !== 'all' && interrupted.size === 0)) return;
+    this.#interrupted = new Set();
+    this.#call(this.#interruptionListeners, interrupted === 'all' ? 'all' : [...interrupted]);
+  }
+
+  #call<T>(listeners: ReadonlySet<(told: T) => void>, told: T): void {
+    for (const listener of listeners) {
       try {
-        listener(state);
+        listener(told);
       } catch (error) {
         this.#logger.error({ err: error }, 'a listener to the state of the bus failed');
       }
@@ -385,6 +421,11 @@ class RedisBus implements Bus {
   #assertOpen(): void {
     if (this.#closed) throw new Error('The bus is closed.');
   }
+}
+
+/** What belongs to a symbol goes through its slot alone; the rest, which others publish too, through all nodes. */
+function scopeOf(channel: string): ChannelScope {
+  return /^market-data:(quotes|trades|bars):/.test(channel) ? 'sharded' : 'classic';
 }
 
 function messageOf(error: unknown): string {
