@@ -56,6 +56,7 @@ export type TapeqlOptions = {
 export type Tuning = {
   readonly demandLingerMs?: number;
   readonly initTimeoutMs?: number;
+  readonly historyLagMs?: number;
   readonly pingIntervalMs?: number;
   readonly maxLogBacklog?: number;
   readonly feedLimits?: Partial<FeedLimits>;
@@ -114,6 +115,7 @@ export async function startTapeql(config: Config, options: TapeqlOptions): Promi
             indices: config.indices,
             ...(tuning.demandLingerMs !== undefined && { demandLingerMs: tuning.demandLingerMs }),
           }),
+            ...(tuning.historyLagMs !== undefined && { historyLagMs: tuning.historyLagMs }),
         onRole: upstream.announce,
         timers: systemTimers,
         logger: logger.child({ part: 'ingest' }),

@@ -2,12 +2,14 @@ import type { Bus, BusState, BusWriter } from '../bus/bus.ts';
 import type { Feed, FeedEvent } from '../feeds/feed.ts';
 import type { Logger } from '../market/logger.ts';
 import type { Quote } from '../market/quote.ts';
+import type { Trade } from '../market/trade.ts';
 import type { FeedStatus } from '../market/service-status.ts';
 import { ReferenceBook } from '../market/reference-book.ts';
 import type { MarketDataSource } from '../market/source.ts';
 import { Admission } from './admission.ts';
 import { Demand } from './demand.ts';
 import { EpochWatch } from './epoch-watch.ts';
+import { GapFiller } from './gap-filler.ts';
 import { LogWriter } from './log-writer.ts';
 import { MarketHours } from './market-hours.ts';
 import { QuoteFold } from './quote-book.ts';
@@ -48,6 +50,8 @@ export type IngestOptions = {
   readonly maxSymbols?: number;
   /** Log entries that may wait while the bus is away. Default 200,000, about 64 MiB. */
   readonly maxWaitingEntries?: number;
+  /** How far the upstream's REST history may lag behind its feed, in ms: prints that were missed are read after it. Default 1,000. */
+  readonly historyLagMs?: number;
   /** Kept subscribed whatever is wanted, so that their latest values are always at hand. */
   readonly indices: readonly string[];
 };
@@ -81,6 +85,7 @@ class SingleWriter implements Ingest {
   readonly #log: LogWriter;
   readonly #quotes: QuotePublisher;
   readonly #seeder: Seeder;
+  readonly #gaps: GapFiller;
   readonly #demand: Demand;
   readonly #epoch: EpochWatch;
   readonly #admission: Admission;
@@ -152,6 +157,17 @@ class SingleWriter implements Ingest {
       onSeed: (symbol, seed) => this.#seed(symbol, seed),
       onSettled: (symbols) => this.#release(symbols),
     });
+    this.#gaps = new GapFiller({
+      bus,
+      source,
+      sequencer: this.#sequencer,
+      log: this.#log,
+      clock,
+      timers,
+      logger,
+      historyLagMs: options.historyLagMs ?? 1_000,
+      onMissed: (symbol, prints) => this.#foldMissed(symbol, prints),
+    });
     this.#demand = new Demand({
       bus,
       writer,
@@ -169,10 +185,11 @@ class SingleWriter implements Ingest {
   async start(): Promise<void> {
     const { bus, feed, timers } = this.#options;
     this.#stopBusState = bus.onState((state) => this.#followBus(state));
+    const predecessorRead = this.#gaps.start();
     const [epochRead, statusRead] = [this.#epoch.start(), this.#status.start()];
     feed.start({ onEvents: (events) => this.#take(events), onStatus: (status) => this.#followFeed(status) });
     // The hours come before the first symbols: the day of a snapshot depends on them.
-    await waitAtMost(FIRST_LOOK_MS, timers, Promise.all([epochRead, statusRead]));
+    await waitAtMost(FIRST_LOOK_MS, timers, Promise.all([predecessorRead, epochRead, statusRead]));
     if (this.#closing === null) await waitAtMost(FIRST_LOOK_MS, timers, this.#demand.start());
   }
 
@@ -193,6 +210,7 @@ class SingleWriter implements Ingest {
       ...this.#quotes.readStats(),
       ...this.#log.readStats(),
       ...this.#seeder.readStats(),
+      ...this.#gaps.readStats(),
       ...this.#status.readStats(),
     };
   }
@@ -209,6 +227,7 @@ class SingleWriter implements Ingest {
     this.#epoch.close();
     this.#timers.close();
     const closings = await Promise.allSettled([this.#demand.close(), this.#options.feed.close()]);
+    this.#gaps.close();
     this.#log.flush();
     const written = Promise.all([this.#log.settle(), this.#quotes.drain()]);
     await waitAtMost(DRAIN_MS, this.#options.timers, written);
@@ -251,7 +270,8 @@ class SingleWriter implements Ingest {
           this.#duplicates += 1;
           return false;
         }
-        this.#log.add(event, counter);
+        if (counter.gap === null) this.#log.add(event, counter);
+        else this.#gaps.wait(counter.gap, event);
         return fold.foldTrade(event);
       case 'bbo':
         this.#bbos += 1;
@@ -281,7 +301,9 @@ class SingleWriter implements Ingest {
       const publication = createPublication(fold);
       publication.isHeld = true;
       this.#slots.set(symbol, { publication, fold, counter });
+      this.#gaps.inherit(symbol, counter);
     }
+    if (this.#isConnected) this.#gaps.resume();
     this.#options.feed.subscribe(symbols);
     this.#seeder.request(symbols);
     this.#timers.after(SEED_WAIT_MS, () => this.#release(symbols));
@@ -293,6 +315,7 @@ class SingleWriter implements Ingest {
       this.#admission.leave(symbol);
       const slot = this.#slots.get(symbol);
       if (slot === undefined) continue;
+      this.#gaps.giveUp(slot.counter.gap);
       slot.publication.isRemoved = true;
       this.#slots.delete(symbol);
       left.push(symbol);
@@ -313,16 +336,27 @@ class SingleWriter implements Ingest {
     this.#quotes.flush();
   }
 
-  /** What passed while the feed was away is told with the next print; the state is read anew. */
+  #foldMissed(symbol: string, prints: readonly Trade[]): void {
+    const slot = this.#slots.get(symbol);
+    if (slot === undefined) return;
+    for (const trade of prints) if (slot.fold.foldTrade(trade)) this.#quotes.mark(slot.publication);
+    this.#quotes.flush();
+  }
+
+  /** What passed while the feed was away is read from the history, or told with the next print; the state is read anew. */
   #followFeed(status: FeedStatus): void {
     if (this.#isConnected && !status.connected && this.#slots.size > 0) {
       this.#feedGaps += 1;
-      for (const { counter, fold } of this.#slots.values()) {
-        counter.gapBefore = true;
-        fold.expectSeed();
+      for (const [symbol, slot] of this.#slots) {
+        this.#gaps.open(symbol, slot.counter);
+        slot.fold.expectSeed();
       }
+      this.#gaps.pause();
     }
-    if (status.connected && !this.#isConnected && this.#feedWasConnected) this.#seeder.request([...this.#slots.keys()]);
+    if (status.connected && !this.#isConnected) {
+      if (this.#feedWasConnected) this.#seeder.request([...this.#slots.keys()]);
+      this.#gaps.resume();
+    }
     this.#isConnected = status.connected;
     this.#feedWasConnected ||= status.connected;
     this.#status.setFeed(status);

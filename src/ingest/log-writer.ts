@@ -70,9 +70,13 @@ export class LogWriter {
   add(event: Trade | LiveBar, counter: LogCounter): void {
     if (this.#closed) return;
     let gapBefore = false;
-    if (event.kind === 'trade' && counter.gapBefore) {
-      gapBefore = true;
-      counter.gapBefore = false;
+    if (event.kind === 'trade') {
+      if (counter.gapBefore) {
+        gapBefore = true;
+        counter.gapBefore = false;
+      }
+      if (counter.newest === null || event.timestamp >= counter.newest.timestamp) counter.newest = event;
+      if (event.timestamp < counter.firstAt) counter.firstAt = event.timestamp;
     }
     this.#waiting.push({ event, counter, gapBefore });
     this.#added += 1;
