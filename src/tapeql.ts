@@ -145,11 +145,11 @@ function openBus(
   logger: Logger,
   stack: AsyncDisposableStack,
 ): { bus: Bus; store: Store; cache: Cache<MarketKinds> } {
-  const [url] = config.redisUrls;
+  const url = config.redisUrls.join(',');
   const memory = createMemoryStore({ clock });
   const busLogger = logger.child({ part: 'bus' });
   const historyMs = config.historyMs + RESUME_GRACE_MS;
-  if (url === undefined) {
+  if (url === '') {
     const bus = createMemoryBus({ historyMs, store: memory, clock, logger: busLogger });
     stack.defer(() => bus.close());
     return { bus, store: memory, cache: createCache({ store: memory, kinds: marketKinds, clock, logger: busLogger }) };
