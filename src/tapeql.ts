@@ -10,6 +10,7 @@ import type { Store } from './bus/store.ts';
 import type { Config } from './config.ts';
 import { DeliveryFigures } from './delivery/figures.ts';
 import { Hub } from './delivery/hub.ts';
+import type { LogBounds } from './delivery/log-stream.ts';
 import { Reads } from './delivery/reads.ts';
 import { RESUME_GRACE_MS } from './delivery/resume.ts';
 import { StatusBoard } from './delivery/status-board.ts';
@@ -55,10 +56,10 @@ export type TapeqlOptions = {
 /** What no variable of the environment sets: where one is missing, the default of its part stands. */
 export type Tuning = {
   readonly demandLingerMs?: number;
-  readonly initTimeoutMs?: number;
   readonly historyLagMs?: number;
+  readonly initTimeoutMs?: number;
   readonly pingIntervalMs?: number;
-  readonly maxLogBacklog?: number;
+  readonly logBounds?: Partial<LogBounds>;
   readonly feedLimits?: Partial<FeedLimits>;
   /** Unix ms. Default `Date.now`. */
   readonly clock?: () => number;
@@ -114,8 +115,8 @@ export async function startTapeql(config: Config, options: TapeqlOptions): Promi
             quoteIntervalMs: config.quoteIntervalMs,
             indices: config.indices,
             ...(tuning.demandLingerMs !== undefined && { demandLingerMs: tuning.demandLingerMs }),
-          }),
             ...(tuning.historyLagMs !== undefined && { historyLagMs: tuning.historyLagMs }),
+          }),
         onRole: upstream.announce,
         timers: systemTimers,
         logger: logger.child({ part: 'ingest' }),
@@ -266,7 +267,7 @@ async function openServer(parts: ServerParts, stack: AsyncDisposableStack): Prom
     process: randomUUID(),
     readQuotes: (symbols) => reads.readQuotes(symbols),
     historyMs: config.historyMs,
-    ...(tuning.maxLogBacklog !== undefined && { maxLogBacklog: tuning.maxLogBacklog }),
+    ...(tuning.logBounds !== undefined && { logBounds: tuning.logBounds }),
     now,
     logger: logger.child({ part: 'hub' }),
   });

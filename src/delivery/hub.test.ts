@@ -3,7 +3,8 @@ import { makeBar, makeQuote, makeTrade } from '../../test/market-samples.ts';
 import { recordingLogger } from '../../test/recording-logger.ts';
 import { createMemoryBus } from '../bus/memory.ts';
 import { decodeCursor, OFFSETS_PER_MS } from '../market/log.ts';
-import { type DeliveredQuote, Hub, type HubOptions } from './hub.ts';
+import { Hub, type HubOptions } from './hub.ts';
+import type { DeliveredQuote } from './quote-hub.ts';
 import { RESUME_GRACE_MS } from './resume.ts';
 
 const cleanups: (() => Promise<void>)[] = [];
@@ -141,7 +142,7 @@ describe('logs', () => {
   });
 
   test('whose reader is too slow end with SLOW_CONSUMER and the cursor of the last entry it was handed', async () => {
-    const { hub, bus, nextTrade } = await createHub({ maxLogBacklog: 3 });
+    const { hub, bus, nextTrade } = await createHub({ logBounds: { maxEntries: 3, stallMs: 20 } });
     const stream = await hub.openTrades(['A'], null);
     const [first, ...rest] = Array.from({ length: 5 }, () => nextTrade('A'));
     await bus.append([first!]);
@@ -193,9 +194,9 @@ describe('channels and demand', () => {
 
   test('demand that could not be stated is stated again when the bus is back', async () => {
     const { bus } = await createHub();
-    let tell: ((state: { connected: boolean; reason: null }) => void) | null = null;
+    const listeners: ((state: { connected: boolean; reason: null }) => void)[] = [];
     vi.spyOn(bus, 'onState').mockImplementation((listener) => {
-      tell = listener;
+      listeners.push(listener);
       return () => undefined;
     });
     const { hub } = await createHub({ bus });
@@ -203,7 +204,7 @@ describe('channels and demand', () => {
     await hub.openQuotes(['A']);
     await vi.waitFor(() => expect(bus.setDemand).toHaveBeenCalled());
     expect(await bus.readDemand()).toEqual(new Map());
-    tell!({ connected: true, reason: null });
+    for (const tell of listeners) tell({ connected: true, reason: null });
     await vi.waitFor(async () => expect(await bus.readDemand()).toEqual(new Map([['A', 1]])));
   });
 
