@@ -11,7 +11,7 @@ it('prints come once, in order and without a silent gap while processes and conn
     rate: 300,
     symbolCount: 8,
     clientCount: 4,
-    ingestCount: 1,
+    ingestCount: 2,
     apiCount: 2,
     log: (line) => log.push(line),
   });
