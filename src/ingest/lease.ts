@@ -152,8 +152,9 @@ class Candidate implements LeasedIngest {
     this.#changing = asking.then(() => {});
     const term = await asking;
     this.#isChanging = false;
-    if (term !== null) await term.ingest.start();
-    else if (this.#options.bus.readState().connected) this.#lookLater(LOOK_MS);
+    if (term !== null) {
+      if (this.#closing === null) await term.ingest.start();
+    } else if (this.#options.bus.readState().connected) this.#lookLater(LOOK_MS);
   }
 
   async #ask(): Promise<Term | null> {
