@@ -13,6 +13,7 @@ it('prints come once, in order and without a silent gap while processes and conn
     clientCount: 4,
     ingestCount: 2,
     apiCount: 2,
+    isCluster: false,
     log: (line) => log.push(line),
   });
   expect(verdict.examples, log.join('\n')).toEqual([]);

@@ -1,10 +1,10 @@
 /**
  * Whether the guarantees hold while things die: `npm run chaos -- [--rounds 20] [--seed N] [--faults kill-writer,pause]
- * [--rate 5000]`. Ends with 1 where a print was lost without a word, came twice or out of order, or never came.
+ * [--rate 5000] [--cluster]`. Ends with 1 where a print was lost without a word, came twice or out of order, or never came.
  * Everything runs on loopback, in processes of its own that end with it.
  */
 import { parseArgs } from 'node:util';
-import { FAULTS, type FaultName } from './faults.ts';
+import { type Fault, FAULTS, type FaultName } from './faults.ts';
 import { runChaos } from './run.ts';
 
 const { values } = parseArgs({
@@ -15,13 +15,14 @@ const { values } = parseArgs({
     rate: { type: 'string', default: '5000' },
     symbols: { type: 'string', default: '50' },
     clients: { type: 'string', default: '4' },
+    cluster: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
 });
 
 function describeUsage(): string {
   const faults = Object.entries(FAULTS).map(([name, { about }]) => `  ${name.padEnd(30)} ${about}`);
-  return `npm run chaos -- [--rounds 20] [--seed N] [--faults a,b] [--rate prints a second] [--symbols 50] [--clients 4]\n\nFaults:\n${faults.join('\n')}\n`;
+  return `npm run chaos -- [--rounds 20] [--seed N] [--faults a,b] [--rate prints a second] [--symbols 50] [--clients 4] [--cluster]\n\nFaults:\n${faults.join('\n')}\n`;
 }
 
 function readCount(name: 'rounds' | 'seed' | 'rate' | 'symbols' | 'clients'): number {
@@ -31,11 +32,13 @@ function readCount(name: 'rounds' | 'seed' | 'rate' | 'symbols' | 'clients'): nu
 }
 
 function readFaults(): FaultName[] {
-  const known = Object.keys(FAULTS) as FaultName[];
+  const all = Object.entries(FAULTS) as [FaultName, Fault][];
+  const redis = values.cluster ? 'a Cluster' : 'one server';
+  const known = all.flatMap(([name, { needs = redis }]) => (needs === redis ? [name] : []));
   if (values.faults === undefined) return known;
   return values.faults.split(',').map((name) => {
     const fault = known.find((one) => one === name);
-    if (fault === undefined) throw new RangeError(`no fault is called "${name}"`);
+    if (fault === undefined) throw new RangeError(`no fault is called "${name}" with ${redis}`);
     return fault;
   });
 }
@@ -55,6 +58,7 @@ async function run(): Promise<number> {
     clientCount: readCount('clients'),
     ingestCount: 2,
     apiCount: 2,
+    isCluster: values.cluster,
     log: (line: string) =>
       void process.stdout.write(`${((performance.now() - startedAt) / 1_000).toFixed(1).padStart(6)} s  ${line}\n`),
   };
@@ -75,7 +79,9 @@ async function run(): Promise<number> {
   if (verdict.violations === 0) return 0;
   console.table(verdict.examples);
   process.stdout.write(`What the processes complained of:\n${complaints.slice(-60).join('\n')}\n`);
-  process.stdout.write(`Again: npm run chaos -- --seed ${options.seed} --rounds ${options.rounds}\n`);
+  process.stdout.write(
+    `Again: npm run chaos --${values.cluster ? ' --cluster' : ''} --seed ${options.seed} --rounds ${options.rounds}\n`,
+  );
   return 1;
 }
 

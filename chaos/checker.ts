@@ -6,7 +6,14 @@ export type ReceivedPrint = {
   readonly gapBefore: boolean;
 };
 
-export type ViolationKind = 'silent gap' | 'duplicate' | 'out of order' | 'not on the tape' | 'not served' | 'protocol';
+export type ViolationKind =
+  | 'silent gap'
+  | 'duplicate'
+  | 'out of order'
+  | 'not on the tape'
+  | 'needless gap'
+  | 'not served'
+  | 'protocol';
 
 export type Violation = { readonly kind: ViolationKind; readonly stream: string; readonly detail: string };
 

@@ -6,12 +6,16 @@ import type { World } from './world.ts';
 /** Longer than any lease, so that a process that stood still so long is no writer any more. */
 const LONGER_THAN_A_LEASE_MS = 15_000;
 
+const REDIS_FROZEN_MS = 5_000;
+const SLOTS_MOVED = 5;
 const HISTORY_REFUSED_MS = 6_000;
 
 export type Fault = {
   readonly about: string;
-  /** Only with Redis Cluster. */
-  readonly needsCluster?: true;
+  /** What Redis has to be for it. Default: either. */
+  readonly needs?: 'one server' | 'a Cluster';
+  /** Nothing is lost in it, so that nothing need be told. */
+  readonly losesNothing?: true;
   /** Within this time of its end prints flow to everybody again. Default 30 s. */
   readonly servedWithinMs?: number;
   /** Does it and undoes it: at the end everything runs again. */
@@ -23,6 +27,7 @@ export const FAULTS = {
   'kill-writer': {
     about: 'kill -9 the ingest process that writes; start it again once another one writes',
     servedWithinMs: 10_000,
+    losesNothing: true,
     strike: async (world, _random, signal) => {
       const writer = await world.findWriter(signal);
       await writer.kill();
@@ -32,6 +37,8 @@ export const FAULTS = {
   },
   'stop-writer': {
     about: 'end the ingest process that writes in order; start it again once another one writes',
+    servedWithinMs: 10_000,
+    losesNothing: true,
     strike: async (world, _random, signal) => {
       const writer = await world.findWriter(signal);
       await writer.stop();
@@ -41,6 +48,7 @@ export const FAULTS = {
   },
   'freeze-writer': {
     about: 'SIGSTOP the ingest process that writes for longer than its lease, then SIGCONT',
+    losesNothing: true,
     strike: async (world, _random, signal) => {
       const writer = await world.findWriter(signal);
       writer.pause();
@@ -50,6 +58,7 @@ export const FAULTS = {
   },
   'kill-api': {
     about: 'kill -9 an api process; start it again when its clients have moved',
+    losesNothing: true,
     strike: async (world, random) => {
       const api = pick(world.apis, random);
       await api.kill();
@@ -59,6 +68,7 @@ export const FAULTS = {
   },
   'cut-upstream': {
     about: 'cut the connection to the exchange and refuse it for some seconds; its history answers',
+    losesNothing: true,
     strike: (world, random) => cutUpstream(world, 1_000 + random.next() * 4_000, true),
   },
   'cut-upstream-without-history': {
@@ -67,22 +77,56 @@ export const FAULTS = {
   },
   'restart-redis': {
     about: 'restart Redis with its data',
-    strike: (world) => world.redis.restart({ keepData: true }),
+    needs: 'one server',
+    losesNothing: true,
+    strike: (world) => world.redis!.restart({ keepData: true }),
   },
   'empty-redis': {
     about: 'kill -9 Redis and start it without its data',
-    strike: (world) => world.redis.restart(),
+    needs: 'one server',
+    strike: (world) => world.redis!.restart(),
   },
   'freeze-redis': {
     about: 'SIGSTOP Redis for 5 s',
+    needs: 'one server',
+    losesNothing: true,
     strike: async (world) => {
-      world.redis.pause();
-      await sleep(5_000);
-      world.redis.resume();
+      world.redis!.pause();
+      await sleep(REDIS_FROZEN_MS);
+      world.redis!.resume();
     },
+  },
+  'migrate-slots': {
+    about: 'move the slots of some symbols to another master',
+    needs: 'a Cluster',
+    losesNothing: true,
+    strike: async ({ cluster, symbols }, random) => {
+      for (let slot = 0; slot < SLOTS_MOVED; slot += 1) await cluster!.migrateSlot(`{${pick(symbols, random)}}`);
+    },
+  },
+  'fail-over': {
+    about: 'have a replica take over from its master, in order',
+    needs: 'a Cluster',
+    losesNothing: true,
+    strike: async ({ cluster }, random) => void (await cluster!.failOver(pick(await cluster!.masters(), random))),
+  },
+  'kill-master': {
+    about: 'kill -9 a master; start it again as a replica once its own has taken over',
+    needs: 'a Cluster',
+    strike: async ({ cluster }, random) => {
+      const master = pick(await cluster!.masters(), random);
+      await cluster!.killMaster(master);
+      await cluster!.revive(master);
+    },
+  },
+  'empty-cluster': {
+    about: 'remove all data from the Cluster',
+    needs: 'a Cluster',
+    strike: ({ cluster }) => cluster!.flush(),
   },
   pause: {
     about: 'pause all replicas by market-data:control for some seconds',
+    losesNothing: true,
     strike: async (world, random) => {
       await control(world, 'pause');
       await sleep(1_000 + random.next() * 3_000);
@@ -115,7 +159,7 @@ async function cutUpstream({ exchange }: World, forMs: number, hasHistory: boole
 }
 
 async function control(world: World, action: 'pause' | 'resume'): Promise<void> {
-  const redis = new Redis(world.redis.url);
+  const redis = new Redis(world.redisUrl);
   await redis.publish('market-data:control', JSON.stringify({ action, data: { reason: 'chaos' } }));
   redis.disconnect();
 }

@@ -17,6 +17,8 @@ export type ChaosOptions = {
   readonly clientCount: number;
   readonly ingestCount: number;
   readonly apiCount: number;
+  /** Three masters with a replica each in the place of one Redis. */
+  readonly isCluster: boolean;
   readonly log: (line: string) => void;
 };
 
@@ -38,6 +40,8 @@ export type Round = {
   readonly servedMs: number;
   /** The longest that one of the clients went without a print. */
   readonly longestSilenceMs: number;
+  /** Prints that clients were told to have missed, each client's counted. */
+  readonly missed: number;
   readonly violations: number;
 };
 
@@ -126,7 +130,7 @@ async function runRound(
 ): Promise<Round> {
   const { world, clients, checker, tape, random, log, number } = parts;
   const fault: Fault = FAULTS[name];
-  const before = checker.verdict.violations;
+  const before = checker.verdict;
   log(`round ${number}: ${name}`);
   const startedAt = performance.now();
   await fault.strike(world, random, AbortSignal.timeout(STRIKE_LIMIT_MS));
@@ -140,16 +144,19 @@ async function runRound(
     for (const lag of checker.describeLag()) checker.report('not served', lag, `the rest does not come after ${name}`);
   }
   checker.compare();
+  const missed = checker.verdict.printsMissedTold - before.printsMissedTold;
+  if (missed > 0 && fault.losesNothing) checker.report('needless gap', 'all', `${missed} prints in ${name}`);
   const round: Round = {
     fault: name,
     struckMs: Math.round(undoneAt - startedAt),
     servedMs: Math.round(servedAt - undoneAt),
     longestSilenceMs: Math.round(Math.max(...clients.map((client) => client.takeLongestSilence()))),
-    violations: checker.verdict.violations - before,
+    missed,
+    violations: checker.verdict.violations - before.violations,
   };
   log(
     `  undone after ${round.struckMs} ms, served after another ${round.servedMs} ms, longest silence ` +
-      `${round.longestSilenceMs} ms, ${round.violations} violations`,
+      `${round.longestSilenceMs} ms, ${missed} prints told as missed, ${round.violations} violations`,
   );
   return round;
 }

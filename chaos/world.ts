@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline';
 import { LISTINGS } from '../src/feeds/simulator/listings.ts';
 import { SHAPE } from '../src/feeds/simulator/tape-shape.ts';
 import { startRedis, type TestRedis } from '../test/redis.ts';
+import { startRedisCluster, type TestRedisCluster } from '../test/redis-cluster.ts';
 import { fetchJson, startMain, type TapeqlProcess } from '../test/tapeql.ts';
 
 const SIMULATOR = path.resolve(import.meta.dirname, '..', 'src', 'feeds', 'simulator', 'cli.ts');
@@ -17,6 +18,8 @@ export type WorldOptions = {
   readonly symbolCount: number;
   readonly ingestCount: number;
   readonly apiCount: number;
+  /** Three masters with a replica each in the place of one server. */
+  readonly isCluster: boolean;
 };
 
 /** One TapeQL process by its part in the world, whatever number of lives it has. */
@@ -96,18 +99,21 @@ export type Exchange = AsyncDisposable & {
 export class World implements AsyncDisposable {
   readonly symbols: readonly string[];
   readonly exchange: Exchange;
-  readonly redis: TestRedis;
+  /** The one server; `null` where there is a Cluster. */
+  readonly redis: TestRedis | null;
+  readonly cluster: TestRedisCluster | null;
   readonly ingests: readonly Member[];
   readonly apis: readonly Member[];
   readonly #stack: AsyncDisposableStack;
 
   private constructor(
-    parts: Pick<World, 'symbols' | 'exchange' | 'redis' | 'ingests' | 'apis'>,
+    parts: Pick<World, 'symbols' | 'exchange' | 'redis' | 'cluster' | 'ingests' | 'apis'>,
     stack: AsyncDisposableStack,
   ) {
     this.symbols = parts.symbols;
     this.exchange = parts.exchange;
     this.redis = parts.redis;
+    this.cluster = parts.cluster;
     this.ingests = parts.ingests;
     this.apis = parts.apis;
     this.#stack = stack;
@@ -115,10 +121,11 @@ export class World implements AsyncDisposable {
 
   static async start(options: WorldOptions): Promise<World> {
     await using stack = new AsyncDisposableStack();
-    const redis = stack.use(await startRedis());
+    const cluster = options.isCluster ? stack.use(await startRedisCluster()) : null;
+    const redis = options.isCluster ? null : stack.use(await startRedis());
     const exchange = stack.use(await startExchange(options));
     const env = {
-      REDIS_URL: redis.url,
+      REDIS_URL: (cluster ?? redis)!.url,
       FEED: 'simulated',
       POLYGON_API_KEY: 'chaos',
       POLYGON_WS_URL: exchange.wsUrl,
@@ -136,7 +143,12 @@ export class World implements AsyncDisposable {
     const apis = createMembers('api', options.apiCount);
     await Promise.all([...ingests, ...apis].map((member) => member.start()));
     const symbols = LISTINGS.slice(0, options.symbolCount).map(({ symbol }) => symbol);
-    return new World({ symbols, exchange, redis, ingests, apis }, stack.move());
+    return new World({ symbols, exchange, redis, cluster, ingests, apis }, stack.move());
+  }
+
+  /** Any server of Redis, for what is told to all of them. */
+  get redisUrl(): string {
+    return this.redis?.url ?? `redis://${this.cluster!.nodes.find(({ isRunning }) => isRunning)!.address}`;
   }
 
   /** The endpoints of the api processes that run. */
