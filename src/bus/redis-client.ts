@@ -28,6 +28,12 @@ export interface RedisClient {
    */
   execute<T>(commands: readonly RedisCommand[]): Promise<T[]>;
 
+  /**
+   * To be called when all log entries up to `offset` have been appended and published: in a Cluster it lets the readers put
+   * into order what comes to them from several servers. On one server it does nothing.
+   */
+  announceAppended(offset: number): void;
+
   /** Keys of the same slot may be named in one command. On one server all keys have the same. */
   slotOf(key: string): number;
 

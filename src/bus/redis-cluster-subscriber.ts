@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events';
 import type { Redis } from 'ioredis';
 import type { Logger } from '../market/logger.ts';
 import type { BusState, Interruption } from './bus.ts';
+import { decodeLogMark, LOG_MARK_CHANNEL } from './log-mark.ts';
 import type { RedisCluster } from './redis-cluster.ts';
 import type { Subscriber } from './redis-subscriber.ts';
 import { SubscriberSocket } from './subscriber-socket.ts';
@@ -56,6 +57,10 @@ export class RedisClusterSubscriber implements Subscriber {
   #timer: NodeJS.Timeout;
   #state: BusState = { connected: false, reason: 'connecting to the Redis Cluster' };
   #awayCount = 0;
+  #lostCount = 0;
+  /** How far the log is complete by each connection, as its node has told. */
+  readonly #marks = new Map<SubscriberSocket, number>();
+  readonly #completeListeners = new Set<(offset: number) => void>();
   #formerReconnects = 0;
   #closed = false;
 
@@ -89,6 +94,15 @@ export class RedisClusterSubscriber implements Subscriber {
     return () => void this.#interruptionListeners.delete(listener);
   }
 
+  /**
+   * Calls `listener` with an offset up to which all log entries have been delivered on the channels that are wanted, or
+   * told as interrupted.
+   */
+  onLogComplete(listener: (offset: number) => void): () => void {
+    this.#completeListeners.add(listener);
+    return () => void this.#completeListeners.delete(listener);
+  }
+
   asClient(): Redis {
     const client: Pick<Redis, 'quit'> & Record<'on' | 'subscribe' | 'unsubscribe' | 'punsubscribe', unknown> = {
       on: (event: string, listener: (...args: unknown[]) => void) => this.#events.on(event, listener),
@@ -108,6 +122,7 @@ export class RedisClusterSubscriber implements Subscriber {
     for (const stop of this.#stops) stop();
     this.#stateListeners.clear();
     this.#interruptionListeners.clear();
+    this.#completeListeners.clear();
     for (const socket of this.#sockets.values()) socket.close();
     for (const channel of this.#channels.values()) release(channel);
   }
@@ -177,17 +192,23 @@ export class RedisClusterSubscriber implements Subscriber {
     if (channel.stands) {
       channel.stands = false;
       channel.overdue = false;
-      if (channel.lost === 'no') channel.lost = 'moved';
+      this.#setLost(channel, 'moved');
     }
-    if (how === 'moved' || channel.lost === 'away') return;
-    channel.lost = 'away';
-    this.#awayCount++;
+    if (how === 'moved') return;
+    this.#setLost(channel, 'away');
     release(channel);
   }
 
+  #setLost(channel: WantedChannel, lost: WantedChannel['lost']): void {
+    // What is away stays so until it stands.
+    if (lost === 'moved' && channel.lost === 'away') return;
+    this.#lostCount += Number(lost !== 'no') - Number(channel.lost !== 'no');
+    this.#awayCount += Number(lost === 'away') - Number(channel.lost === 'away');
+    channel.lost = lost;
+  }
+
   #forget(channel: WantedChannel): void {
-    if (channel.lost === 'away') this.#awayCount--;
-    channel.lost = 'no';
+    this.#setLost(channel, 'no');
     this.#restored.delete(channel.name);
     release(channel);
   }
@@ -202,15 +223,18 @@ export class RedisClusterSubscriber implements Subscriber {
       random,
       logger: logger.child({ node: address }),
       onConnect: () => {
+        socket.subscribe('classic', LOG_MARK_CHANNEL);
         for (const channel of this.#at(address)) socket.subscribe(channel.scope, channel.name);
         this.#updateState();
       },
       onDisconnect: () => {
+        this.#marks.delete(socket);
         for (const channel of this.#at(address)) this.#lose(channel, 'away');
         cluster.refresh();
         this.#updateState();
       },
       onMessage: (name, data) => {
+        if (name === LOG_MARK_CHANNEL) return this.#onMark(socket, data.toString());
         // What a former home still sends is dropped: it could overtake, and is in the history.
         if (this.#channels.get(name)?.home === address) this.#events.emit('messageBuffer', name, data);
       },
@@ -231,6 +255,7 @@ export class RedisClusterSubscriber implements Subscriber {
   #closeSocket(address: string): void {
     const socket = this.#sockets.get(address)!;
     this.#sockets.delete(address);
+    this.#marks.delete(socket);
     this.#formerReconnects += socket.reconnects;
     socket.close();
   }
@@ -241,8 +266,7 @@ export class RedisClusterSubscriber implements Subscriber {
     channel.stands = true;
     channel.overdue = false;
     if (channel.lost !== 'no') {
-      if (channel.lost === 'away') this.#awayCount--;
-      channel.lost = 'no';
+      this.#setLost(channel, 'no');
       this.#restored.add(name);
       this.#telling ??= setImmediate(() => this.#tellRestored());
     }
@@ -254,9 +278,33 @@ export class RedisClusterSubscriber implements Subscriber {
     this.#telling = null;
     const restored = [...this.#restored];
     this.#restored = new Set();
-    if (restored.length === 0) return;
-    this.#options.logger.info({ channels: restored.length }, 'subscriptions were interrupted and stand again');
-    for (const listener of this.#interruptionListeners) listener(restored);
+    if (restored.length > 0) {
+      this.#options.logger.info({ channels: restored.length }, 'subscriptions were interrupted and stand again');
+      for (const listener of this.#interruptionListeners) listener(restored);
+    }
+    this.#tellComplete();
+  }
+
+  #onMark(socket: SubscriberSocket, text: string): void {
+    const mark = decodeLogMark(text);
+    if (mark === null) return;
+    if (mark.detours.length > 0) {
+      const slots = new Set(mark.detours);
+      for (const channel of this.#channels.values()) if (slots.has(channel.slot)) this.#restored.add(channel.name);
+      this.#telling ??= setImmediate(() => this.#tellRestored());
+    }
+    this.#marks.set(socket, mark.offset);
+    this.#tellComplete();
+  }
+
+  /**
+   * A mark comes behind all that it speaks of, on each connection; the one that is furthest behind counts. While
+   * something is lost nothing is complete: first the interruption is told.
+   */
+  #tellComplete(): void {
+    if (this.#lostCount > 0 || this.#telling !== null || this.#marks.size === 0) return;
+    const offset = Math.min(...this.#marks.values());
+    for (const listener of this.#completeListeners) listener(offset);
   }
 
   *#at(address: string): Iterable<WantedChannel> {

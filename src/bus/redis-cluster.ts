@@ -3,6 +3,7 @@ import type { Redis } from 'ioredis';
 import type { BusState } from './bus.ts';
 import { readClusterMap, SLOTS, splitAddress } from './cluster-map.ts';
 import type { ClusterMap, ClusterView } from './cluster-map.ts';
+import { encodeLogMark, LOG_MARK_CHANNEL } from './log-mark.ts';
 import { routingKeyOf } from './redis-client.ts';
 import type { RedisClient, RedisCommand } from './redis-client.ts';
 import { RedisConnection } from './redis-connection.ts';
@@ -55,6 +56,8 @@ export class RedisCluster implements RedisClient {
   #refreshAgain = false;
   #timer: NodeJS.Timeout | null = null;
   #formerReconnects = 0;
+  /** Slots of which something was written where it is just moving to, since the last mark. */
+  #detours = new Set<number>();
   #closed = false;
 
   /** Returns at once and connects in the background. Throws where a URL is none of Redis, or names a database. */
@@ -130,6 +133,7 @@ export class RedisCluster implements RedisClient {
         }
         const { to, asking, moved } = redirection;
         if (moved) this.noteMoved(attempt.slot, to!);
+        if (asking) this.#detours.add(attempt.slot);
         wait ||= to === null;
         attempts.push({ ...attempt, to: to ?? this.#map?.owners[attempt.slot] ?? null, asking });
       }
@@ -137,6 +141,16 @@ export class RedisCluster implements RedisClient {
     }
     if (failure !== null) throw failure;
     return replies as T[];
+  }
+
+  announceAppended(offset: number): void {
+    const detours = this.#detours;
+    this.#detours = new Set();
+    const text = encodeLogMark({ offset, detours: [...detours] });
+    this.execute([['publish', LOG_MARK_CHANNEL, text]]).catch(() => {
+      // The next mark says the same, and more.
+      this.#detours = this.#detours.union(detours);
+    });
   }
 
   /** A node has told that a slot is served by another one. */

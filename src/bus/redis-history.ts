@@ -35,6 +35,9 @@ export class RedisHistory {
   /** When each log was last trimmed, and the appends since. One per log that this process writes, until it stands still. */
   readonly #trims = new Map<string, { readonly at: number; appends: number }>();
 
+  #appending = 0;
+  #highest = 0;
+
   constructor(options: RedisHistoryOptions) {
     this.#options = options;
   }
@@ -46,14 +49,21 @@ export class RedisHistory {
   async append(entries: readonly LogEntry[], token: number): Promise<void> {
     const { redis } = this.#options;
     const groups = [...groupBySlot(redis, entries, (entry) => historyKey(logOf(entry))).values()];
-    // What follows in the same slot waits for what is before it: a slot that moves could else let it overtake.
-    for (let start = 0; groups.some((group) => group.length > start); start += ENTRIES_PER_CALL) {
-      const parts = groups.map((group) => group.slice(start, start + ENTRIES_PER_CALL));
-      await executeScripts(
-        redis,
-        parts.filter((part) => part.length > 0).map((part) => this.#append(part, token)),
-      );
+    this.#appending++;
+    try {
+      // What follows in the same slot waits for what is before it: a slot that moves could else let it overtake.
+      for (let start = 0; groups.some((group) => group.length > start); start += ENTRIES_PER_CALL) {
+        const parts = groups.map((group) => group.slice(start, start + ENTRIES_PER_CALL));
+        await executeScripts(
+          redis,
+          parts.filter((part) => part.length > 0).map((part) => this.#append(part, token)),
+        );
+      }
+      for (const { offset } of entries) this.#highest = Math.max(this.#highest, offset);
+    } finally {
+      this.#appending--;
     }
+    if (this.#appending === 0) redis.announceAppended(this.#highest);
   }
 
   /** Makes a writer known to these logs: from then on they refuse an older one. */

@@ -25,6 +25,7 @@ export function connectSingle(options: RedisConnectionOptions): RedisClient {
         return reply as T;
       });
     },
+    announceAppended: () => {},
     slotOf: () => 0,
     servers: [redis],
     close: () => connection.close(),

@@ -21,6 +21,7 @@ import { DEMAND_LEASE_MS, QUOTE_KEEP_MS, STATUS_KEEP_MS, UPKEEP_INTERVAL_MS } fr
 import { connectRedis } from './connect-redis.ts';
 import { chunkBySlot, run } from './redis-client.ts';
 import type { RedisClient, RedisCommand } from './redis-client.ts';
+import { LogOrder } from './log-order.ts';
 import { RedisCluster } from './redis-cluster.ts';
 import { RedisClusterSubscriber } from './redis-cluster-subscriber.ts';
 import { RedisDemand } from './redis-demand.ts';
@@ -82,6 +83,8 @@ class RedisBus implements Bus {
   readonly #maxPendingMessages: number;
   readonly #redis: RedisClient;
   readonly #subscriber: Subscriber;
+  /** `null` with one server: what comes over one connection is in order. */
+  readonly #order: LogOrder | null;
   readonly #pubsub: RedisPubSub;
   readonly #history: RedisHistory;
   readonly #demand: RedisDemand;
@@ -118,10 +121,19 @@ class RedisBus implements Bus {
     };
     this.#redis = connectRedis({ ...connection, name: 'publisher', prepare: loadScripts });
     const subscriber = { ...connection, name: 'subscriber' };
-    this.#subscriber =
-      this.#redis instanceof RedisCluster
-        ? new RedisClusterSubscriber({ ...subscriber, cluster: this.#redis, scopeOf })
-        : new RedisSubscriber(subscriber);
+    if (this.#redis instanceof RedisCluster) {
+      const ofCluster = new RedisClusterSubscriber({ ...subscriber, cluster: this.#redis, scopeOf });
+      const order = new LogOrder(
+        (channel, message) => this.#fanOut.deliver(channel, message),
+        (channel) => this.#noteInterruption([channel]),
+      );
+      ofCluster.onLogComplete((offset) => order.release(offset));
+      this.#subscriber = ofCluster;
+      this.#order = order;
+    } else {
+      this.#subscriber = new RedisSubscriber(subscriber);
+      this.#order = null;
+    }
     const client = this.#subscriber.asClient();
     this.#pubsub = new RedisPubSub({
       // It asks for one, and publishes nothing: what is published here is kept as well, in one step.
@@ -307,6 +319,7 @@ class RedisBus implements Bus {
     clearInterval(this.#upkeepTimer);
     this.#stateListeners.clear();
     this.#interruptionListeners.clear();
+    this.#order?.close();
     this.#fanOut.clear();
     this.#topics.clear();
     await Promise.all([this.#redis.close(), this.#subscriber.close()]);
@@ -362,6 +375,7 @@ class RedisBus implements Bus {
   #receive<K extends keyof Messages>(channel: Channel<K>, data: Buffer): void {
     const message = codecs[channel.kind].decode(data.toString());
     if (message === null) this.#dropUndecodable(channel.name);
+    else if (this.#order !== null && 'offset' in message) this.#order.add(message.offset, channel.name, message);
     else this.#fanOut.deliver(channel.name, message);
   }
 
