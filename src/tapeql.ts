@@ -11,6 +11,7 @@ import type { Config } from './config.ts';
 import { DeliveryFigures } from './delivery/figures.ts';
 import { Hub } from './delivery/hub.ts';
 import type { LogBounds } from './delivery/log-stream.ts';
+import { PauseSwitch } from './delivery/pause-switch.ts';
 import { Reads } from './delivery/reads.ts';
 import { RESUME_GRACE_MS } from './delivery/resume.ts';
 import { StatusBoard } from './delivery/status-board.ts';
@@ -75,8 +76,12 @@ export async function startTapeql(config: Config, options: TapeqlOptions): Promi
     const { bus, store, cache } = openBus(config, now, logger, stack);
     const calendar = createCalendar();
     const feedName = config.feed === 'simulated' ? 'SIMULATED' : feedNameOf(config.polygon.wsUrl);
+    const pause = new PauseSwitch({ bus, logger });
+    stack.defer(() => pause.close());
+    await pause.start();
     const status = new StatusBoard({
       bus,
+      pause,
       feed: feedName,
       marketStatusAt: (time) => calendar.statusAt(time),
       now,
@@ -125,7 +130,7 @@ export async function startTapeql(config: Config, options: TapeqlOptions): Promi
       await ingest.start();
     }
 
-    const parts = { config, tuning, bus, cache, upstream, reference, status, ingest, startedAt, now, logger };
+    const parts = { config, tuning, bus, cache, upstream, reference, pause, status, ingest, startedAt, now, logger };
     const server = options.listens === false ? null : await openServer(parts, stack);
     stack.defer(async () => {
       status.announceShutdown();
@@ -243,6 +248,7 @@ type ServerParts = {
   readonly cache: Cache<MarketKinds>;
   readonly upstream: Upstream;
   readonly reference: ReferenceBook;
+  readonly pause: PauseSwitch;
   readonly status: StatusBoard;
   readonly ingest: LeasedIngest | null;
   readonly startedAt: number;
@@ -272,6 +278,8 @@ async function openServer(parts: ServerParts, stack: AsyncDisposableStack): Prom
     logger: logger.child({ part: 'hub' }),
   });
   stack.defer(() => hub.close());
+  if (parts.pause.state.paused) hub.pause();
+  stack.defer(parts.pause.onChange(({ paused }) => (paused ? hub.pause() : hub.resume())));
 
   const graphql = createGraphQL({
     schema,

@@ -118,7 +118,15 @@ export interface Bus {
   /** The last published one, or `null` where none was within a minute. */
   readStatus(): Promise<IngestStatus | null>;
 
+  /** Publishes the message and keeps it, as {@link keepControl} does. */
   publishControl(message: ControlMessage): Promise<void>;
+  /** The last one that was kept, or `null`: what holds for a process that starts, or was not there to hear it. */
+  readControl(): Promise<ControlMessage | null>;
+  /**
+   * Keeps a message that was heard, for a week: whoever published it may know the channel alone. Every process keeps what it
+   * hears, in order, so that the newest stays.
+   */
+  keepControl(message: ControlMessage): Promise<void>;
 
   /**
    * Calls `listener` with each message from the moment the promise resolves; while the bus is not connected it resolves at

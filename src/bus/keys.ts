@@ -16,6 +16,7 @@ export const demandRegistryKey = 'demand:processes';
 
 export const epochKey = 'history:epoch';
 export const statusKey = 'market-data:status:last';
+export const controlKey = 'market-data:control:last';
 
 /** The process that is the writer, for as long as its lease runs; beside it the token of the newest lease. */
 export const leaseKey = 'ingest:lease';

@@ -47,6 +47,7 @@ class MemoryBus implements Bus {
   readonly #history: HistoryRing;
   readonly #demand: DemandBook;
   readonly #epoch = randomUUID();
+  #control: Messages['control'] | null = null;
   #status: { value: IngestStatus; until: number } | null = null;
   /** Bounded by `maxQueuedMessages`; emptied in the next turn of the event loop, in order. */
   #queue: Delivery[] = [];
@@ -101,7 +102,16 @@ class MemoryBus implements Bus {
 
   async publishControl(message: Messages['control']): Promise<void> {
     this.#admit(1);
+    this.#control = message;
     this.#enqueue(controlChannel, message);
+  }
+
+  async readControl(): Promise<Messages['control'] | null> {
+    return this.#control;
+  }
+
+  async keepControl(message: Messages['control']): Promise<void> {
+    this.#control = message;
   }
 
   async subscribe<K extends keyof Messages>(

@@ -16,8 +16,8 @@ import type {
 } from './bus.ts';
 import { codecs } from './codec.ts';
 import { FanOut } from './fan-out.ts';
-import { fenceKey, quoteKey, statusFenceKey, statusKey } from './keys.ts';
-import { DEMAND_LEASE_MS, QUOTE_KEEP_MS, STATUS_KEEP_MS, UPKEEP_INTERVAL_MS } from './lifetimes.ts';
+import { controlKey, fenceKey, quoteKey, statusFenceKey, statusKey } from './keys.ts';
+import { CONTROL_KEEP_MS, DEMAND_LEASE_MS, QUOTE_KEEP_MS, STATUS_KEEP_MS, UPKEEP_INTERVAL_MS } from './lifetimes.ts';
 import { connectRedis } from './connect-redis.ts';
 import { chunkBySlot, run } from './redis-client.ts';
 import type { RedisClient, RedisCommand } from './redis-client.ts';
@@ -216,7 +216,17 @@ class RedisBus implements Bus {
   }
 
   async publishControl(message: Messages['control']): Promise<void> {
+    await this.keepControl(message);
     await this.#publish(1, () => run(this.#redis, 'publish', controlChannel.name, codecs.control.encode(message)));
+  }
+
+  async readControl(): Promise<Messages['control'] | null> {
+    const text = await run<string | null>(this.#redis, 'get', controlKey);
+    return text === null ? null : codecs.control.decode(text);
+  }
+
+  async keepControl(message: Messages['control']): Promise<void> {
+    await run(this.#redis, 'set', controlKey, codecs.control.encode(message), 'PX', CONTROL_KEEP_MS);
   }
 
   async subscribe<K extends keyof Messages>(

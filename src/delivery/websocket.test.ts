@@ -342,7 +342,7 @@ describe('the limits of the WebSocket', () => {
   });
 
   it('end a reader whose socket takes nothing any more, and no other one', async () => {
-    await using tapeql = await startTestTapeql({ tuning: { logBounds: { maxEntries: 500 } } });
+    await using tapeql = await startTestTapeql({ tuning: { logBounds: { maxEntries: 500, stallMs: 50 } } });
     await using slow = await RawWebSocket.connect(tapeql.webSocketUrl);
     await using good = await RawWebSocket.connect(tapeql.webSocketUrl);
     // Long results fill the buffers of the network sooner.
@@ -372,6 +372,7 @@ describe('the limits of the WebSocket', () => {
     const resumed = 'subscription ($after: Cursor) { trades(symbols: ["AAPL"], after: $after) { sequence } }';
     slow.subscribe('r', resumed, { after: results.at(-1).extensions.cursor });
     const next = await slow.find(({ id }) => id === 'r');
+    expect(next).toMatchObject({ type: 'next' });
     expect(next.payload.data.trades.sequence).toBe(results.length + 1);
   });
 });
