@@ -14,10 +14,13 @@ type Message = {
   readonly id?: string;
   readonly payload?: unknown;
 };
-type Next = {
-  readonly data: { readonly trades: { id: string; symbol: string; sequence: number; gapBefore: boolean } };
-  readonly extensions: { readonly cursor: string };
-};
+type Next =
+  | { readonly errors: readonly Failure[] }
+  | {
+      readonly errors?: undefined;
+      readonly data: { readonly trades: { id: string; symbol: string; sequence: number; gapBefore: boolean } };
+      readonly extensions: { readonly cursor: string };
+    };
 type Failure = {
   readonly message: string;
   readonly extensions: { readonly code: string; readonly cursor?: string | null; readonly oldestCursor?: string };
@@ -45,6 +48,7 @@ export class ResumingClient {
   #url: string | null = null;
   #cursor: string | null = null;
   #operation = 0;
+  #refused = '';
   #isClosed = false;
   #running: Promise<void> = Promise.resolve();
   /** How often it had to resume, by cause. */
@@ -122,9 +126,11 @@ export class ResumingClient {
     if (type === 'connection_ack') this.#subscribe(socket);
     else if (type === 'ping') socket.send('{"type":"pong"}');
     else if (id !== String(this.#operation)) {
-      // The rest of an operation that has ended would come after its end: never.
-      if (id !== undefined) this.#options.checker.report('protocol', this.name, `${type} for operation ${id}`);
-    } else if (type === 'next') this.#takePrint(payload as Next);
+      // One that was refused is complete by that. Of one that has ended nothing comes any more.
+      if (id !== undefined && (type !== 'complete' || id !== this.#refused)) {
+        this.#options.checker.report('protocol', this.name, `${type} for operation ${id}`);
+      }
+    } else if (type === 'next') this.#takeResult(socket, payload as Next);
     else if (type === 'error') this.#resumeAfter(socket, (payload as readonly Failure[])[0]!);
     else if (type === 'complete') {
       this.#count('completed');
@@ -132,7 +138,14 @@ export class ResumingClient {
     }
   }
 
-  #takePrint({ data, extensions }: Next): void {
+  #takeResult(socket: WebSocket, result: Next): void {
+    if (result.errors !== undefined) {
+      // What the subscription could not even begin with.
+      this.#refused = String(this.#operation);
+      this.#resumeAfter(socket, result.errors[0]!);
+      return;
+    }
+    const { data, extensions } = result;
     this.#cursor = extensions.cursor;
     this.#options.checker.record(this.name, data.trades);
     const now = performance.now();
