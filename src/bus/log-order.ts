@@ -39,6 +39,12 @@ export class LogOrder {
     for (const { channel, message } of due.toSorted((a, b) => a.offset - b.offset)) this.#deliver(channel, message);
   }
 
+  /** What is held of interrupted channels is left to the history: it may have been published and then not kept. */
+  discard(channels: readonly string[]): void {
+    const names = new Set(channels);
+    this.#held = this.#held.filter(({ channel }) => !names.has(channel));
+  }
+
   close(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#held = [];

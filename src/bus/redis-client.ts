@@ -4,6 +4,14 @@ import type { BusState } from './bus.ts';
 /** A command, its name in lower case, with its arguments. All keys of one command lie in one slot. */
 export type RedisCommand = readonly [name: string, ...args: (string | number)[]];
 
+export type ExecuteOptions = {
+  /**
+   * In a Cluster: not answered before a replica of each server that was written to has it as well, so that it survives a
+   * failover. Where no replica keeps up it is done without, for a while. Default `false`.
+   */
+  readonly replicated?: boolean;
+};
+
 /**
  * Redis as the bus and the store see it, whether one server or a Cluster. While it is away every command rejects at once, and
  * what is in flight when a connection is lost rejects, unsent again: what it did is unknown. Two implementations:
@@ -26,7 +34,7 @@ export interface RedisClient {
    * all have been answered, rejects with the first error among them. On one server they run in the order given; in a
    * Cluster those of one slot do, unless the slot moves meanwhile.
    */
-  execute<T>(commands: readonly RedisCommand[]): Promise<T[]>;
+  execute<T>(commands: readonly RedisCommand[], options?: ExecuteOptions): Promise<T[]>;
 
   /**
    * To be called when all log entries up to `offset` have been appended and published: in a Cluster it lets the readers put

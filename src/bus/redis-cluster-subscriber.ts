@@ -60,6 +60,7 @@ export class RedisClusterSubscriber implements Subscriber {
   #lostCount = 0;
   /** How far the log is complete by each connection, as its node has told. */
   readonly #marks = new Map<SubscriberSocket, number>();
+  #highestMark = -1;
   readonly #completeListeners = new Set<(offset: number) => void>();
   #formerReconnects = 0;
   #closed = false;
@@ -173,6 +174,7 @@ export class RedisClusterSubscriber implements Subscriber {
     // Only now and then, so that a channel that comes and goes does not make and break a connection each time.
     if (isDue) for (const address of [...this.#sockets.keys()]) if (!used.has(address)) this.#closeSocket(address);
     this.#updateState();
+    this.#tellComplete();
   }
 
   /** Has a channel asked for at the node that serves it, and no longer at another. */
@@ -223,6 +225,8 @@ export class RedisClusterSubscriber implements Subscriber {
       random,
       logger: logger.child({ node: address }),
       onConnect: () => {
+        // What was complete before now does not come over it any more; what is complete later, it tells by itself.
+        this.#marks.set(socket, this.#highestMark);
         socket.subscribe('classic', LOG_MARK_CHANNEL);
         for (const channel of this.#at(address)) socket.subscribe(channel.scope, channel.name);
         this.#updateState();
@@ -294,6 +298,7 @@ export class RedisClusterSubscriber implements Subscriber {
       this.#telling ??= setImmediate(() => this.#tellRestored());
     }
     this.#marks.set(socket, mark.offset);
+    this.#highestMark = Math.max(this.#highestMark, mark.offset);
     this.#tellComplete();
   }
 

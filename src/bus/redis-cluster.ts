@@ -5,7 +5,7 @@ import { readClusterMap, SLOTS, splitAddress } from './cluster-map.ts';
 import type { ClusterMap, ClusterView } from './cluster-map.ts';
 import { encodeLogMark, LOG_MARK_CHANNEL } from './log-mark.ts';
 import { routingKeyOf } from './redis-client.ts';
-import type { RedisClient, RedisCommand } from './redis-client.ts';
+import type { ExecuteOptions, RedisClient, RedisCommand } from './redis-client.ts';
 import { RedisConnection } from './redis-connection.ts';
 import type { RedisConnectionOptions } from './redis-connection.ts';
 
@@ -23,6 +23,10 @@ const VIEW_DEADLINE_MS = 500;
 /** A command is sent on so often, after a slot that moves or a Cluster that elects, before it rejects. */
 const MAX_REDIRECTIONS = 16;
 const RETRY_DELAY_MS = 50;
+const MARK_AGAIN_MS = 100;
+/** So long a write waits for a replica, and so long none is waited for after it did so in vain. */
+const REPLICA_DEADLINE_MS = 100;
+const REPLICA_DISTRUST_MS = 5_000;
 
 type Attempt = {
   readonly index: number;
@@ -31,6 +35,8 @@ type Attempt = {
   readonly to: string | null;
   readonly asking: boolean;
 };
+
+type Answer = { readonly attempt: Attempt; readonly error: Error | null; readonly reply: unknown };
 
 /**
  * What a node answers instead of running a command: it has not run it, and it may be sent again, to another one, or, after a
@@ -55,7 +61,10 @@ export class RedisCluster implements RedisClient {
   #refreshing = false;
   #refreshAgain = false;
   #timer: NodeJS.Timeout | null = null;
+  #markAgain: NodeJS.Timeout | null = null;
   #formerReconnects = 0;
+  /** When the replicas of a master are waited for again, by `performance.now`. One per master at most. */
+  readonly #replicasTrustedAt = new Map<string, number>();
   /** Slots of which something was written where it is just moving to, since the last mark. */
   #detours = new Set<number>();
   #closed = false;
@@ -112,7 +121,7 @@ export class RedisCluster implements RedisClient {
     return url.href;
   }
 
-  async execute<T>(commands: readonly RedisCommand[]): Promise<T[]> {
+  async execute<T>(commands: readonly RedisCommand[], { replicated = false }: ExecuteOptions = {}): Promise<T[]> {
     const replies: unknown[] = [];
     let failure: Error | null = null;
     let attempts = commands.map((command, index): Attempt => {
@@ -120,7 +129,7 @@ export class RedisCluster implements RedisClient {
       return { index, command, slot, to: this.#map?.owners[slot] ?? null, asking: false };
     });
     for (let redirections = 0; attempts.length > 0; redirections++) {
-      const answered = await this.#send(attempts);
+      const answered = await this.#send(attempts, replicated);
       attempts = [];
       let wait = false;
       for (const { attempt, error, reply } of answered) {
@@ -144,13 +153,10 @@ export class RedisCluster implements RedisClient {
   }
 
   announceAppended(offset: number): void {
-    const detours = this.#detours;
-    this.#detours = new Set();
-    const text = encodeLogMark({ offset, detours: [...detours] });
-    this.execute([['publish', LOG_MARK_CHANNEL, text]]).catch(() => {
-      // The next mark says the same, and more.
-      this.#detours = this.#detours.union(detours);
-    });
+    this.#mark(offset);
+    // Once more when it has become quiet: for who was just connecting, or where the first got lost.
+    if (this.#markAgain !== null) clearTimeout(this.#markAgain);
+    this.#markAgain = setTimeout(() => this.#mark(offset), MARK_AGAIN_MS);
   }
 
   /** A node has told that a slot is served by another one. */
@@ -174,37 +180,70 @@ export class RedisCluster implements RedisClient {
     if (this.#closed) return;
     this.#closed = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
+    if (this.#markAgain !== null) clearTimeout(this.#markAgain);
     this.#stateListeners.clear();
     this.#mapListeners.clear();
     await Promise.all([...this.#nodes.values()].map((node) => node.close()));
   }
 
+  #mark(offset: number): void {
+    const detours = this.#detours;
+    this.#detours = new Set();
+    const text = encodeLogMark({ offset, detours: [...detours] });
+    this.execute([['publish', LOG_MARK_CHANNEL, text]]).catch(() => {
+      this.#detours = this.#detours.union(detours);
+    });
+  }
+
   /** One pipeline per server. */
-  async #send(attempts: readonly Attempt[]): Promise<{ attempt: Attempt; error: Error | null; reply: unknown }[]> {
+  async #send(attempts: readonly Attempt[], replicated: boolean): Promise<Answer[]> {
     const groups = new Map<string | null, Attempt[]>();
     for (const attempt of attempts) {
       const group = groups.get(attempt.to);
       if (group === undefined) groups.set(attempt.to, [attempt]);
       else group.push(attempt);
     }
-    const answers = await Promise.all(
-      [...groups].map(async ([address, group]) => {
-        const node = address === null ? null : await this.#demandNode(address);
-        if (node === null) {
-          const error = new Error(`Redis is away: ${address ?? 'a slot of the Cluster has no master'}`);
-          return group.map((attempt) => ({ attempt, error, reply: null }));
-        }
-        const lines = group.flatMap(({ command, asking }) => (asking ? [['asking'], [...command]] : [[...command]]));
-        const results = (await node.redis.pipeline(lines).exec()) ?? [];
-        let line = 0;
-        return group.map((attempt) => {
-          if (attempt.asking) line++;
-          const [error, reply] = results[line++] ?? [new Error('Redis did not answer'), null];
-          return { attempt, error, reply };
-        });
-      }),
-    );
+    const answers = await Promise.all([...groups].map(([address, group]) => this.#sendTo(address, group, replicated)));
     return answers.flat();
+  }
+
+  async #sendTo(address: string | null, group: readonly Attempt[], replicated: boolean): Promise<Answer[]> {
+    const node = address === null ? null : await this.#demandNode(address);
+    if (address === null || node === null) {
+      const error = new Error(`Redis is away: ${address ?? 'a slot of the Cluster has no master'}`);
+      return group.map((attempt) => ({ attempt, error, reply: null }));
+    }
+    const lines = group.flatMap(({ command, asking }) => (asking ? [['asking'], [...command]] : [[...command]]));
+    const waits = replicated && this.#hasReplica(address);
+    if (waits) lines.push(['wait', 1, REPLICA_DEADLINE_MS]);
+    const results = (await node.redis.pipeline(lines).exec()) ?? [];
+    let lost: Error | null = null;
+    if (waits) {
+      const [error, replicas] = results.at(-1) ?? [new Error('Redis did not answer'), null];
+      lost = error;
+      if (replicas === 0) this.#distrustReplicas(address);
+    }
+    let line = 0;
+    return group.map((attempt) => {
+      if (attempt.asking) line++;
+      const [error, reply] = results[line++] ?? [new Error('Redis did not answer'), null];
+      return { attempt, error: error ?? lost, reply };
+    });
+  }
+
+  #hasReplica(address: string): boolean {
+    return (
+      (this.#map?.masters.get(address) ?? 0) > 0 && (this.#replicasTrustedAt.get(address) ?? 0) <= performance.now()
+    );
+  }
+
+  /** A connection that waits holds up all that is sent over it: not every time for a replica that does not keep up. */
+  #distrustReplicas(address: string): void {
+    this.#replicasTrustedAt.set(address, performance.now() + REPLICA_DISTRUST_MS);
+    this.#options.logger.warn(
+      { node: address },
+      'no replica keeps up: what is written now would not survive a failover',
+    );
   }
 
   /** A node that a slot has just moved to may not be connected yet: it is given a moment. */
@@ -277,6 +316,7 @@ export class RedisCluster implements RedisClient {
     for (const [address, node] of map.masters.size > 0 ? this.#nodes : []) {
       if (map.masters.has(address)) continue;
       this.#nodes.delete(address);
+      this.#replicasTrustedAt.delete(address);
       this.#formerReconnects += node.reconnects;
       void node.close();
     }

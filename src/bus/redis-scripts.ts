@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { WriterSupersededError } from './bus.ts';
 import { LAST_ENTRY_MS } from './lifetimes.ts';
-import type { RedisClient, RedisCommand } from './redis-client.ts';
+import type { ExecuteOptions, RedisClient, RedisCommand } from './redis-client.ts';
 
 type Script = { readonly lua: string; readonly sha: string };
 
@@ -182,9 +182,13 @@ export function evaluate(script: Script, keys: readonly string[], args: readonly
  * `defineCommand` would): what was sent after it could overtake it. Instead it rejects, and the scripts are loaded for the next
  * call. Rejects with {@link WriterSupersededError} where a fence refused one. Returns the replies.
  */
-export async function executeScripts<T>(client: RedisClient, commands: readonly RedisCommand[]): Promise<T[]> {
+export async function executeScripts<T>(
+  client: RedisClient,
+  commands: readonly RedisCommand[],
+  options?: ExecuteOptions,
+): Promise<T[]> {
   try {
-    return await client.execute<T>(commands);
+    return await client.execute<T>(commands, options);
   } catch (error) {
     const message = error instanceof Error ? error.message : '';
     if (message.startsWith('FENCED')) throw new WriterSupersededError();

@@ -421,6 +421,7 @@ class RedisBus implements Bus {
   #noteInterruption(channels: Interruption): void {
     if (channels === 'all' || this.#interrupted === 'all') this.#interrupted = 'all';
     else this.#interrupted = this.#interrupted.union(new Set(channels));
+    if (channels !== 'all') this.#order?.discard(channels);
     this.#tellInterruption();
   }
 
