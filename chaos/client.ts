@@ -86,6 +86,15 @@ export class ResumingClient {
     this.#socket?.terminate();
   }
 
+  /** Reads nothing until {@link goOn}; the connection stays. */
+  stall(): void {
+    this.#socket?.pause();
+  }
+
+  goOn(): void {
+    this.#socket?.resume();
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
     this.cut();

@@ -133,7 +133,7 @@ async function runRound(
   const before = checker.verdict;
   log(`round ${number}: ${name}`);
   const startedAt = performance.now();
-  await fault.strike(world, random, AbortSignal.timeout(STRIKE_LIMIT_MS));
+  await fault.strike({ world, clients, random, signal: AbortSignal.timeout(STRIKE_LIMIT_MS) });
   const undoneAt = performance.now();
   const late = await untilServed(clients, fault.servedWithinMs ?? SERVED_WITHIN_MS);
   for (const client of late) checker.report('not served', client, `no print after ${name}`);
