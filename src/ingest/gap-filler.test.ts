@@ -171,6 +171,17 @@ describe('prints that were missed', () => {
     expect(await second.readLog()).toEqual(['1', '2', '3', '4', '5']);
     expect((await second.readTrades()).map(({ sequence }) => sequence)).toEqual(range(1, 5));
   });
+
+  test('between two writers are not those from before the log, which a reader of the one that was lost has had', async () => {
+    const first = await build();
+    await first.want('AAPL');
+    first.feed.emit(print(501), print(502));
+    await first.ingest.close();
+    first.source.history = [print(1), print(500), print(501), print(502), print(503)];
+    const second = await build(first);
+    await second.time.advance(2_000);
+    expect(await second.readLog()).toEqual(['501', '502', '503']);
+  });
 });
 
 describe('the next print says that some are missing', () => {

@@ -59,6 +59,9 @@ export type GapFillerOptions = {
   readonly onMissed: (symbol: string, prints: readonly Trade[]) => void;
 };
 
+/** What a log held before a gap: these ids, of the prints since then (Unix ms, the exchange's time). */
+type Had = { readonly ids: readonly ReadonlySet<string>[]; readonly since: number };
+
 /**
  * Reads the prints that were missed from the upstream's history, and writes them before the ones that came since: these wait
  * meanwhile, so that the log keeps the order of the tape. That nothing is missing is taken for true only where the answer
@@ -199,11 +202,11 @@ export class GapFiller {
     for (let tries = 1; ; tries += 1) {
       const first = gap.waiting[0];
       let prints: Trade[];
-      let known: Gap['known'];
+      let had: Had;
       try {
-        [prints, known] = await Promise.all([
+        [prints, had] = await Promise.all([
           this.#options.source.readTrades({ symbol, from: notBefore, limit: MAX_PRINTS }, signal),
-          this.#readKnown(gap),
+          this.#readHad(gap),
         ]);
       } catch (error) {
         if (!signal.aborted) this.#fail(gap, error);
@@ -219,7 +222,9 @@ export class GapFiller {
       const isReached = first === undefined || ids.has(first.id);
       if (isReached || isFull || tries >= MAX_TRIES) {
         if (isFull || !isReached) this.#tell(symbol, 'the history does not reach up to what is live again');
-        const missed = prints.filter(({ id }) => !known.some((ids) => ids.has(id)));
+        const missed = prints.filter(({ id, timestamp }) => {
+          return timestamp >= had.since && !had.ids.some((ids) => ids.has(id));
+        });
         return this.#settle(gap, missed, isReached && !isFull);
       }
       await new Promise<void>((resolve) => void this.#timers.after(this.#options.historyLagMs, resolve));
@@ -228,13 +233,19 @@ export class GapFiller {
   }
 
   /** Rejects where the log no longer tells what a predecessor had. */
-  async #readKnown({ symbol, newest, isInherited, known }: Gap): Promise<Gap['known']> {
-    if (!isInherited) return known;
+  async #readHad({ symbol, newest, notBefore, isInherited, known }: Gap): Promise<Had> {
+    if (!isInherited) return { ids: known, since: notBefore };
+    const { bus } = this.#options;
+    const log = { kind: 'trade', symbol } as const;
     const after = Math.max(0, newest.receivedAt - OVERLAP_MS - WRITTEN_WITHIN_MS) * OFFSETS_PER_MS;
-    const entries = await this.#options.bus.readHistory({ kind: 'trade', symbol }, { after });
+    const [[oldest], entries] = await Promise.all([
+      bus.readHistory(log, { after: 0, limit: 1 }),
+      bus.readHistory(log, { after }),
+    ]);
     const ids = new Set(entries.map(({ id }) => id));
-    if (!ids.has(newest.id)) throw new Error('the log does not hold the newest print any more');
-    return [ids];
+    if (oldest === undefined || !ids.has(newest.id)) throw new Error('the log does not hold the newest print any more');
+    // One that is as old as that began then, for all that is known: the log before may have been lost.
+    return { ids: [ids], since: oldest.timestamp };
   }
 
   #fail(gap: Gap, error: unknown): void {
