@@ -92,8 +92,12 @@ export interface WriterLease {
 export class WriterSupersededError extends Error {
   override readonly name = 'WriterSupersededError';
 
-  constructor() {
+  /** Of the newer writer; 0 where it is not known. */
+  readonly token: number;
+
+  constructor(token = 0) {
     super('Another process has become the writer.');
+    this.token = token;
   }
 }
 

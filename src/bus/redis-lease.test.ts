@@ -171,6 +171,19 @@ describe('a writer that another has followed', () => {
   });
 });
 
+it('a holder whose token is too low for a log finds the way to a higher one', async () => {
+  // As after a failover to a server whose clock is behind, and which knows nothing of the last grant.
+  const lease = await acquire(one, 'ingest-1');
+  const higher = lease.token + 60_000;
+  await raw.set('history:{AAPL}:fence', higher);
+  await expect(lease.writer.append([makeTrade('AAPL', at(1))])).rejects.toThrow(WriterSupersededError);
+  expect(await lease.renew()).toBe(false);
+  const next = await acquire(one, 'ingest-1');
+  expect(next.token).toBeGreaterThan(higher);
+  await next.writer.append([makeTrade('AAPL', at(1))]);
+  expect(await next.renew()).toBe(true);
+});
+
 it('the fence of a log lasts as long as the log does', async () => {
   const lease = await acquire(one, 'ingest-1');
   await lease.writer.append([makeTrade('AAPL', at(1))]);

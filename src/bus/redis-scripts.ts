@@ -15,7 +15,7 @@ local first, token = ${first}, ARGV[1]
 local fences = redis.call('MGET', unpack(KEYS, first))
 for i = 1, #fences do
   if fences[i] and fences[i] ~= token and tonumber(fences[i]) > tonumber(token) then
-    return redis.error_reply('FENCED a newer writer is known')
+    return redis.error_reply('FENCED ' .. fences[i])
   end
 end
 for i = 1, #fences do
@@ -70,9 +70,9 @@ end
 `);
 
 /**
- * Grants the role of the writer where no other process has it. The token is above the last one, and above the server's
- * clock (Unix ms), so that it rises also where the last one was lost. KEYS: the lease, its token. ARGV: the process, the
- * time to live in ms. Returns the token, or nothing.
+ * Grants the role of the writer where no other process has it. The token is above the last one, above the server's clock (Unix
+ * ms), so that it rises also where the last one was lost, and above the highest one that the process has met. KEYS: the
+ * lease, its token. ARGV: the process, the time to live in ms, that token. Returns the token, or nothing.
  */
 export const acquireLease = defineScript(`
 local holder = redis.call('GET', KEYS[1])
@@ -80,7 +80,7 @@ if holder and holder ~= ARGV[1] then return false end
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local last = tonumber(redis.call('GET', KEYS[2]) or '0')
-local token = string.format('%.0f', math.max(last + 1, now))
+local token = string.format('%.0f', math.max(last, now, tonumber(ARGV[3])) + 1)
 redis.call('SET', KEYS[2], token)
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return token
@@ -191,7 +191,7 @@ export async function executeScripts<T>(
     return await client.execute<T>(commands, options);
   } catch (error) {
     const message = error instanceof Error ? error.message : '';
-    if (message.startsWith('FENCED')) throw new WriterSupersededError();
+    if (message.startsWith('FENCED ')) throw new WriterSupersededError(Number(message.slice(7)));
     if (message.startsWith('NOSCRIPT')) await Promise.all(client.servers.map(loadScripts));
     throw error;
   }

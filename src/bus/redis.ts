@@ -91,6 +91,8 @@ class RedisBus implements Bus {
   /** Of the lease that was granted here last. */
   #token = NO_TOKEN;
   readonly #fanOut: FanOut;
+  /** Of all writers that are known here. */
+  #highestToken = NO_TOKEN;
   readonly #topics = new Map<string, Topic>();
   readonly #stateListeners = new Set<(state: BusState) => void>();
   readonly #interruptionListeners = new Set<(channels: Interruption) => void>();
@@ -275,7 +277,9 @@ class RedisBus implements Bus {
       onEnd: (token) => this.#endWriter(token),
     });
     if (lease === null) return null;
+      above: this.#highestToken,
     this.#token = lease.token;
+      onSuperseded: (token) => (this.#highestToken = Math.max(this.#highestToken, token)),
     await runScript(this.#redis, claimFences, [statusFenceKey], [lease.token]);
     return lease;
   }
