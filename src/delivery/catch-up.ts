@@ -41,9 +41,8 @@ type Lane<T extends LogEntry> = {
   completeThrough: number;
   /** Read and not yet given out. */
   buffer: readonly T[];
-  /** Whether its last read brought all that there was. */
+  /** Whether it was read to its end since the pass began. */
   atEnd: boolean;
-  readInRound: number;
 };
 
 /** Entries that are read ahead at a time over all logs of a stream, as far as each can have a few. */
@@ -53,21 +52,25 @@ const MIN_PAGE_ENTRIES = 4;
 
 /**
  * Brings one stream from where it is to the live end of its logs, a page at a time: how much is read ahead is bounded,
- * however long the history is. Entries of all its logs come in one order, so that the cursor of each is a place
- * before which nothing is missing.
+ * however long the history is.
  *
- * The join: live entries are collected before history is read. Once a round of reads has brought every log to its end,
- * what was collected meanwhile follows on it, less what was read already; else the round is given out and the next begins.
+ * It goes in passes. A pass first asks how far the logs go by now, and then reads each of them up to there: whatever has an
+ * offset up to that mark was written before, so that it is found. Entries of all logs are given out in one order, each
+ * only when every log is known up to it: so the cursor of each is a place before which nothing is missing.
+ *
+ * The join: live entries are collected before the mark is asked for. Where one round of reads brings every log up to the
+ * mark, what comes live with a higher offset follows on it; else the next pass has less to do.
  */
 export class CatchUp<T extends LogEntry> {
   readonly #options: CatchUpOptions<T>;
   readonly #lanes: Lane<T>[];
   readonly #pageEntries: number;
-  /** Rounds read on up to this offset, which every log is known to have reached; `null`: it is to be found anew. */
-  #through: number | null = null;
-  #round = 0;
+  /** How far the logs went when the pass began; `null`: the next read begins one. */
+  #mark: number | null = null;
+  #joinedAt = 0;
   #isStarted = false;
   #epoch: string | null;
+  #startOffset: number;
 
   constructor(options: CatchUpOptions<T>) {
     const { topics, origin } = options;
@@ -77,8 +80,9 @@ export class CatchUp<T extends LogEntry> {
       const readTo =
         origin.kind === 'cursor' ? origin.after.offset : origin.kind === 'interrupted' ? origin.offsets[index]! : 0;
       const completeThrough = origin.kind === 'interrupted' ? Math.max(readTo, origin.completeThrough) : readTo;
-      return { topic, readTo, completeThrough, buffer: [], atEnd: false, readInRound: 0 };
+      return { topic, readTo, completeThrough, buffer: [], atEnd: false };
     });
+    this.#startOffset = Math.min(...this.#lanes.map(({ readTo }) => readTo));
     this.#pageEntries = pageEntriesOf(topics.length);
   }
 
@@ -87,137 +91,123 @@ export class CatchUp<T extends LogEntry> {
     return this.#epoch;
   }
 
+  /** The place before its first entry, from which all that it gives can be had again; `null` where nothing was read yet. */
+  get start(): LogPosition | null {
+    return this.#epoch === null ? null : { epoch: this.#epoch, offset: this.#startOffset };
+  }
+
   /**
-   * Reads on. Where `tails` are given, the caller joins with {@link takeTails} in the same turn, or gives them back with
+   * Reads on. Where `tails` are given, the caller joins with {@link join} in the same turn, or gives them back with
    * {@link releaseTails}. Rejects where the bus is away: to be called again when it is back.
    * @throws {ClientError} HISTORY_EXPIRED where entries are lost
    */
   async read(): Promise<Step<T>> {
     const tails = this.#lanes.map(({ topic }) => topic.collect());
     try {
-      const isAtEnd = await this.#readRound();
-      const isJoined = isAtEnd && tails.every(({ broken }) => !broken);
-      const horizon = isAtEnd ? Number.POSITIVE_INFINITY : this.#horizon();
-      if (this.#through !== null && horizon >= this.#through) this.#through = null;
+      const isFirst = this.#mark === null;
+      const mark = (this.#mark ??= await this.#beginPass());
+      // At first all that may have something; then those for which the others wait.
+      const limit = isFirst ? mark : this.#horizon();
+      await this.#readLanes(this.#lanes.filter((lane) => !isKnownThrough(lane, mark) && lane.readTo <= limit));
+      const horizon = this.#horizon();
       const entries = this.#takeThrough(horizon);
+      const isJoined = isFirst && horizon === mark && tails.every(({ broken }) => !broken);
+      if (horizon === mark) this.#endPass(mark);
       if (!isJoined) this.releaseTails(tails);
       return { entries, tails: isJoined ? tails : null };
     } catch (error) {
-      this.#through = null;
+      this.#mark = null;
       this.releaseTails(tails);
       throw error;
     }
   }
 
-  /** What came live while history was read and was not in it, in order; ends the collecting. */
-  takeTails(tails: readonly Tail<T>[]): T[] {
-    const entries = tails.flatMap((tail, index) => {
-      const { readTo } = this.#lanes[index]!;
-      return tail.entries.filter(({ offset }) => offset > readTo);
-    });
+  /** The entries of a last step, then what came live while they were read; ends the collecting. */
+  join(entries: readonly T[], tails: readonly Tail<T>[]): T[] {
+    const live = tails.flatMap((tail) => tail.entries.filter(({ offset }) => offset > this.#joinedAt));
     this.releaseTails(tails);
-    return entries.toSorted(byOffset);
+    return [...entries, ...live.toSorted(byOffset)];
   }
 
   releaseTails(tails: readonly Tail<T>[]): void {
     for (const [index, tail] of tails.entries()) this.#lanes[index]!.topic.release(tail);
   }
 
-  /** Up to where each log was read beyond what its topic has heard live: the bus may deliver those entries late. */
+  /** Up to where the logs are known beyond what was heard live of them: the bus may deliver those entries late. */
   listReadAhead(): Map<string, number> {
     const ahead = new Map<string, number>();
-    for (const { topic, readTo } of this.#lanes) {
-      if (readTo > topic.offsetIn(this.#epoch)) ahead.set(topic.key.symbol, readTo);
+    for (const { topic } of this.#lanes) {
+      if (this.#joinedAt > topic.offsetIn(this.#epoch)) ahead.set(topic.key.symbol, this.#joinedAt);
     }
     return ahead;
   }
 
-  /** Returns whether every log was read to its end within this round. */
-  async #readRound(): Promise<boolean> {
-    this.#round++;
-    if (this.#options.origin.kind === 'end' && !this.#isStarted) {
-      await this.#startAtEnd();
-      this.#isStarted = true;
-      return true;
+  /** Finds the mark: the offset of the newest entry of all logs. */
+  async #beginPass(): Promise<number> {
+    const { history, origin, historyMs, now } = this.#options;
+    const ends = await Promise.all(this.#lanes.map(({ topic }) => history.readEnd(topic.key)));
+    for (const [index, end] of ends.entries()) {
+      this.#checkEpoch(end.epoch);
+      this.#lanes[index]!.topic.noteEnd(end);
     }
-    if (this.#through === null) {
-      await this.#readLanes(this.#lanes);
-      const behind = this.#lanes.filter(({ atEnd }) => !atEnd);
-      if (behind.length > 0) await this.#beginPass(behind);
-    } else {
-      const horizon = this.#horizon();
-      await this.#readLanes(this.#lanes.filter(({ atEnd, readTo }) => !atEnd && readTo <= horizon));
+    const mark = Math.max(0, ...ends.map(({ offset }) => offset));
+    for (const lane of this.#lanes) lane.atEnd = false;
+    if (origin.kind === 'end' && !this.#isStarted) {
+      // Where nothing happened for long, the newest entry is no place to resume from: the log has forgotten it. The writer's
+      // clock is the offset's, and no writer is behind by half the history.
+      this.#startOffset = Math.max(mark, Math.floor(now() - historyMs / 2) * OFFSETS_PER_MS);
+      for (const lane of this.#lanes) {
+        lane.readTo = mark;
+        lane.completeThrough = this.#startOffset;
+      }
     }
-    return this.#lanes.every(({ atEnd, readInRound }) => atEnd && readInRound === this.#round);
+    this.#isStarted = true;
+    return mark;
   }
 
-  /** Finds how far the logs go that are behind, then reads the others once more, so that they are known to go as far. */
-  async #beginPass(behind: readonly Lane<T>[]): Promise<void> {
-    if (this.#lanes.length === 1) {
-      this.#through = Number.POSITIVE_INFINITY;
-      return;
-    }
-    const ends = await Promise.all(behind.map(({ topic }) => this.#options.history.readEnd(topic.key)));
-    this.#through = Math.max(...ends.map(({ offset }) => offset));
-    await this.#readLanes(this.#lanes.filter(({ atEnd }) => atEnd));
+  #endPass(mark: number): void {
+    for (const lane of this.#lanes) lane.completeThrough = Math.max(lane.completeThrough, mark);
+    this.#joinedAt = mark;
+    this.#mark = null;
   }
 
   /** The offset up to which every log is known: what lies beyond waits for the logs that are behind. */
   #horizon(): number {
-    let horizon = this.#through ?? Number.POSITIVE_INFINITY;
-    for (const { atEnd, readTo } of this.#lanes) if (!atEnd && readTo < horizon) horizon = readTo;
+    const mark = this.#mark!;
+    let horizon = mark;
+    for (const lane of this.#lanes) {
+      if (!isKnownThrough(lane, mark) && lane.readTo < horizon) horizon = lane.readTo;
+    }
     return horizon;
   }
 
-  async #startAtEnd(): Promise<void> {
-    const { history, historyMs, now } = this.#options;
-    const ends = await Promise.all(this.#lanes.map(({ topic }) => history.readEnd(topic.key)));
-    this.#epoch = ends[0]?.epoch ?? null;
-    const end = Math.max(0, ...ends.map(({ offset }) => offset));
-    // Where nothing happened for long, the newest entry is no place to resume from: the log has forgotten it. The writer's
-    // clock is the offset's, and no writer is behind by half the history.
-    const start = Math.max(end, Math.floor(now() - historyMs / 2) * OFFSETS_PER_MS);
-    for (const lane of this.#lanes) {
-      lane.readTo = end;
-      lane.completeThrough = start;
-    }
-  }
-
-  /** The cursor of where it stands before its first entry; `null` where nothing was read yet. */
-  get start(): LogPosition | null {
-    if (this.#epoch === null) return null;
-    return { epoch: this.#epoch, offset: Math.max(...this.#lanes.map(({ completeThrough }) => completeThrough)) };
-  }
-
   async #readLanes(lanes: readonly Lane<T>[]): Promise<void> {
-    const { history, origin, historyMs, now } = this.#options;
+    const { history, historyMs, now } = this.#options;
     const pages = await Promise.all(
       lanes.map(({ topic, readTo }) => history.readPage<T>(topic.key, readTo, this.#pageEntries)),
     );
-    const oldestMs = now() - historyMs;
     for (const [index, page] of pages.entries()) {
       const lane = lanes[index]!;
-      if (!this.#isStarted && origin.kind === 'cursor') checkResume(origin.after, { epoch: page.epoch, oldestMs });
-      this.#isStarted = true;
-      this.#epoch ??= page.epoch;
-      if (page.epoch !== this.#epoch) {
-        throw expired('The log was lost, and begins anew.', { epoch: page.epoch, oldestMs, floor: 0 });
-      }
+      this.#checkEpoch(page.epoch);
       if (page.floor > Math.max(lane.readTo, lane.completeThrough)) {
         throw expired(`The history of ${lane.topic.key.symbol} no longer reaches back far enough.`, {
           epoch: page.epoch,
-          oldestMs,
+          oldestMs: now() - historyMs,
           floor: page.floor,
         });
       }
       lane.buffer = [...lane.buffer, ...page.entries];
       lane.readTo = page.entries.at(-1)?.offset ?? lane.readTo;
       lane.atEnd = page.atEnd;
-      if (page.atEnd && this.#through !== null && this.#through < Number.POSITIVE_INFINITY) {
-        lane.completeThrough = Math.max(lane.completeThrough, this.#through);
-      }
-      lane.readInRound = this.#round;
     }
+  }
+
+  #checkEpoch(epoch: string): void {
+    const { origin, historyMs, now } = this.#options;
+    const oldestMs = now() - historyMs;
+    if (!this.#isStarted && origin.kind === 'cursor') checkResume(origin.after, { epoch, oldestMs });
+    this.#epoch ??= epoch;
+    if (epoch !== this.#epoch) throw expired('The log was lost, and begins anew.', { epoch, oldestMs, floor: 0 });
   }
 
   #takeThrough(horizon: number): T[] {
@@ -230,6 +220,10 @@ export class CatchUp<T extends LogEntry> {
     }
     return taken.toSorted(byOffset);
   }
+}
+
+function isKnownThrough<T extends LogEntry>(lane: Lane<T>, mark: number): boolean {
+  return lane.atEnd || lane.readTo >= mark;
 }
 
 /** A power of two, so that streams of about as many logs ask for the same pages. */

@@ -12,7 +12,14 @@ export type HistoryPage<T> = {
   readonly floor: number;
 };
 
-export type LogEnd = { readonly epoch: string; readonly offset: number };
+/** The newest entry of a log. */
+export type LogEnd = {
+  readonly epoch: string;
+  /** 0: it has none. */
+  readonly offset: number;
+  /** Of a print; 0 where there is none. */
+  readonly sequence: number;
+};
 
 /** How long a full page is kept for the next to ask: those who fell behind together read on at about the same time. */
 const PAGE_TTL_MS = 2000;
@@ -54,7 +61,7 @@ export class HistoryReader {
     return question.answer.promise as Promise<HistoryPage<LogEntry>> as Promise<HistoryPage<T>>;
   }
 
-  /** Where a log ends now: the offset of its newest entry, 0 where it has none. Rejects where the bus is away. */
+  /** Where a log ends now. Rejects where the bus is away. */
   readEnd(key: LogKey): Promise<LogEnd> {
     const { ends } = this.#gather();
     const id = idOf(key);
@@ -116,7 +123,9 @@ export class HistoryReader {
           const entries = await this.#bus.readLastEntries(chunk.map(({ key }) => key));
           const epoch = await this.#bus.readEpoch();
           for (const [index, { answer }] of chunk.entries()) {
-            answer.resolve({ epoch, offset: entries[index]?.offset ?? 0 });
+            const entry = entries[index] ?? null;
+            const sequence = entry?.kind === 'trade' ? entry.sequence : 0;
+            answer.resolve({ epoch, offset: entry?.offset ?? 0, sequence });
           }
         } catch (error) {
           for (const { answer } of chunk) answer.reject(error);

@@ -3,7 +3,7 @@ import { ClientError } from '../errors.ts';
 import { encodeCursor, type LogPosition, OFFSETS_PER_MS } from '../market/log.ts';
 import { CatchUp, type Origin, type Step } from './catch-up.ts';
 import type { HistoryReader } from './history-reader.ts';
-import type { LogListener, LogTopic, Tail } from './log-topic.ts';
+import type { LogListener, LogTopic } from './log-topic.ts';
 import { Mailbox } from './mailbox.ts';
 import { expired } from './resume.ts';
 import type { TimerWheel } from './timer-wheel.ts';
@@ -114,13 +114,15 @@ export class LogStream<T extends LogEntry> extends Mailbox<T> implements LogList
       );
       return;
     }
-    if (this.#isKnown(entry)) return;
+    if (entry.offset <= (this.#known.get(entry.symbol) ?? 0)) return;
     const { maxEntries, maxBytes } = this.#options.bounds;
     if (this.depth >= maxEntries || this.#bytes + sizeOf(entry) > maxBytes) {
       this.interrupt();
       this.#watchReader();
       return;
     }
+    // In order per log: none that is known comes after it.
+    this.#known.delete(entry.symbol);
     this.#push(entry);
     this.wake();
   }
@@ -177,15 +179,6 @@ export class LogStream<T extends LogEntry> extends Mailbox<T> implements LogList
     this.#bytes += sizeOf(entry);
   }
 
-  #isKnown(entry: T): boolean {
-    const offset = this.#known.get(entry.symbol);
-    if (offset === undefined) return false;
-    if (entry.offset <= offset) return true;
-    // In order per log: none that is known comes after it.
-    this.#known.delete(entry.symbol);
-    return false;
-  }
-
   #createCatchUp(origin: Origin): CatchUp<T> {
     const { topics, history, historyMs, now } = this.#options;
     return new CatchUp({ topics, origin, history, historyMs, now });
@@ -210,16 +203,16 @@ export class LogStream<T extends LogEntry> extends Mailbox<T> implements LogList
       return;
     }
     this.#place ??= catchUp.start;
-    for (const entry of step.entries) this.#push(entry);
-    if (step.tails !== null) this.#goLive(catchUp, step.tails);
+    const entries = step.tails === null ? step.entries : catchUp.join(step.entries, step.tails);
+    for (const entry of entries) this.#push(entry);
+    if (step.tails !== null) this.#goLive(catchUp);
     // Where the reader waits still, this reads on.
     this.wake();
   }
 
-  #goLive(catchUp: CatchUp<T>, tails: readonly Tail<T>[]): void {
+  #goLive(catchUp: CatchUp<T>): void {
     this.#epoch = catchUp.epoch;
     this.#known = catchUp.listReadAhead();
-    for (const entry of catchUp.takeTails(tails)) this.#push(entry);
     this.#catchUp = null;
     this.#behind = null;
     this.#cancelCheck?.();

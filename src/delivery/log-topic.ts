@@ -1,4 +1,6 @@
 import { barChannel, type Bus, type Channel, type LogEntry, type LogKey, tradeChannel } from '../bus/bus.ts';
+import type { LoggedTrade } from '../market/trade.ts';
+import type { LogEnd } from './history-reader.ts';
 
 /** What a topic tells those who follow it. */
 export type LogListener<T> = {
@@ -31,8 +33,10 @@ export class LogTopic<T extends LogEntry> {
   #epoch: string | null = null;
   /** Of the newest entry that all streams were given. */
   #offset = 0;
-  /** Of the newest print; `null` where the next one may have any. */
+  /** Of the newest print that was heard; `null`: none was since the last interruption. */
   #sequence: number | null = null;
+  /** The newest entry as history had it. */
+  #end: LogEnd | null = null;
 
   constructor(bus: Bus, key: LogKey) {
     this.key = key;
@@ -62,8 +66,14 @@ export class LogTopic<T extends LogEntry> {
   /** Entries after the newest may have been missed: the bus was lost, or the channel was. */
   interrupt(): void {
     this.#sequence = null;
+    this.#end = null;
     this.#breakTail();
     for (const stream of this.streams) stream.interrupt();
+  }
+
+  /** Where the log ended when it was read: the first print that is heard is measured against it. */
+  noteEnd(end: LogEnd): void {
+    this.#end = end;
   }
 
   async close(): Promise<void> {
@@ -83,7 +93,7 @@ export class LogTopic<T extends LogEntry> {
     }
     if (entry.kind === 'trade') {
       // The bus delivers at most once: a hole in the numbers is a message that was lost.
-      if (this.#sequence !== null && entry.sequence > this.#sequence + 1) {
+      if (this.#isHoleBefore(entry)) {
         this.#breakTail();
         for (const stream of this.streams) stream.interrupt();
       }
@@ -93,6 +103,12 @@ export class LogTopic<T extends LogEntry> {
     for (const stream of this.streams) stream.put(entry);
     // Last: a stream that has no room for it reads on from the entry before.
     this.#offset = entry.offset;
+  }
+
+  #isHoleBefore({ epoch, offset, sequence }: LoggedTrade): boolean {
+    if (this.#sequence !== null) return sequence > this.#sequence + 1;
+    const end = this.#end;
+    return end !== null && end.epoch === epoch && offset > end.offset && sequence > end.sequence + 1;
   }
 
   #breakTail(): void {
