@@ -67,7 +67,8 @@ export type Interruption = 'all' | readonly string[];
 
 /**
  * What the single writer does, and nobody else. Under a lease every write carries its token, and is refused as a whole with
- * {@link WriterSupersededError} where a newer writer is known; `readLastEntries` makes this one known, before it reads.
+ * {@link WriterSupersededError} where a newer writer is known; `readLastEntries` makes this one known, before it reads. A log
+ * that knows no writer has been lost: `append` rejects with {@link LogLostError}.
  */
 export type BusWriter = Pick<
   Bus,
@@ -98,6 +99,15 @@ export class WriterSupersededError extends Error {
   constructor(token = 0) {
     super('Another process has become the writer.');
     this.token = token;
+  }
+}
+
+/** The bus has lost the log since this writer found its place in it: nothing was written of what was to be. */
+export class LogLostError extends Error {
+  override readonly name = 'LogLostError';
+
+  constructor() {
+    super('The bus has lost the log.');
   }
 }
 

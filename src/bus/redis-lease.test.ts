@@ -4,7 +4,7 @@ import { makeBar, makeQuote, makeStatus, makeTrade } from '../../test/market-sam
 import { recordingLogger } from '../../test/recording-logger.ts';
 import { startRedis, type TestRedis } from '../../test/redis.ts';
 import { OFFSETS_PER_MS } from '../market/log.ts';
-import { type Bus, quoteChannel, tradeChannel, writerChannel, WriterSupersededError } from './bus.ts';
+import { type Bus, LogLostError, quoteChannel, tradeChannel, writerChannel, WriterSupersededError } from './bus.ts';
 import { createMemoryBus } from './memory.ts';
 import { createRedisBus } from './redis.ts';
 
@@ -111,6 +111,7 @@ describe('the role of the writer', () => {
 describe('a writer that another has followed', () => {
   it('writes nothing any more, from when the new one has looked where the log stands', async () => {
     const old = await acquire(one, 'ingest-1');
+    await old.writer.readLastEntries([log]);
     await old.writer.append([makeTrade('AAPL', at(1))]);
     await endLease();
     const next = await acquire(two, 'ingest-2');
@@ -184,8 +185,23 @@ it('a holder whose token is too low for a log finds the way to a higher one', as
   expect(await next.renew()).toBe(true);
 });
 
+it('a writer whose log is lost is refused, and nothing is heard of it, until it has looked where the log stands', async () => {
+  const lease = await acquire(one, 'ingest-1');
+  await lease.writer.readLastEntries([log]);
+  await lease.writer.append([makeTrade('AAPL', at(1))]);
+  const heard: unknown[] = [];
+  await two.subscribe(tradeChannel('AAPL'), (trade) => void heard.push(trade));
+  await raw.flushall();
+  await expect(lease.writer.append([makeTrade('AAPL', at(2))])).rejects.toThrow(LogLostError);
+  expect(await raw.exists('history:{AAPL}:trades')).toBe(0);
+  expect(await lease.writer.readLastEntries([log])).toEqual([null]);
+  await lease.writer.append([makeTrade('AAPL', at(3))]);
+  await expect.poll(() => heard).toMatchObject([{ offset: at(3) }]);
+});
+
 it('the fence of a log lasts as long as the log does', async () => {
   const lease = await acquire(one, 'ingest-1');
+  await lease.writer.readLastEntries([log]);
   await lease.writer.append([makeTrade('AAPL', at(1))]);
   expect(await raw.get('history:{AAPL}:fence')).toBe(String(lease.token));
   await raw.pexpire('history:{AAPL}:fence', 60_000);

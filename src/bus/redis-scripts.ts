@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
-import { WriterSupersededError } from './bus.ts';
+import { LogLostError, WriterSupersededError } from './bus.ts';
 import { LAST_ENTRY_MS } from './lifetimes.ts';
 import type { ExecuteOptions, RedisClient, RedisCommand } from './redis-client.ts';
 
@@ -10,7 +10,7 @@ type Script = { readonly lua: string; readonly sha: string };
  * Refuses what an older writer sends, whole and before anything is written, and makes a newer one known. The fences are
  * KEYS from `first` on, each of the slot of what it guards; the token of the writer is ARGV[1], 0 for one without a lease.
  */
-const passFences = (first: string): string => `
+const passFences = (first: string, onUnknown = ''): string => `
 local first, token = ${first}, ARGV[1]
 local fences = redis.call('MGET', unpack(KEYS, first))
 for i = 1, #fences do
@@ -18,10 +18,18 @@ for i = 1, #fences do
     return redis.error_reply('FENCED ' .. fences[i])
   end
 end
+${onUnknown}
 for i = 1, #fences do
   if fences[i] ~= token and token ~= '0' then
     redis.call('SET', KEYS[first + i - 1], token, 'PX', ${LAST_ENTRY_MS})
   end
+end
+`;
+
+/** A writer makes itself known to a log before it appends: where nobody is known, the data was lost meanwhile. */
+const REFUSE_LOST = `
+for i = 1, #fences do
+  if not fences[i] and token ~= '0' then return redis.error_reply('LOST no writer is known') end
 end
 `;
 
@@ -53,7 +61,7 @@ end
  */
 export const appendAndPublish = defineScript(`
 local count = #KEYS / 2
-${passFences('count + 1')}
+${passFences('count + 1', REFUSE_LOST)}
 local publish, trims = ARGV[2], tonumber(ARGV[6])
 for i = 7 + trims, #ARGV, 4 do
   redis.call('XADD', KEYS[tonumber(ARGV[i])], ARGV[i + 1], 'data', ARGV[i + 3])
@@ -180,7 +188,7 @@ export function evaluate(script: Script, keys: readonly string[], args: readonly
 /**
  * Executes commands with scripts among them. A script is never sent again in full where a server does not know it (as
  * `defineCommand` would): what was sent after it could overtake it. Instead it rejects, and the scripts are loaded for the next
- * call. Rejects with {@link WriterSupersededError} where a fence refused one. Returns the replies.
+ * call. Rejects with {@link WriterSupersededError} or {@link LogLostError} where a fence refused one. Returns the replies.
  */
 export async function executeScripts<T>(
   client: RedisClient,
@@ -192,6 +200,7 @@ export async function executeScripts<T>(
   } catch (error) {
     const message = error instanceof Error ? error.message : '';
     if (message.startsWith('FENCED ')) throw new WriterSupersededError(Number(message.slice(7)));
+    if (message.startsWith('LOST')) throw new LogLostError();
     if (message.startsWith('NOSCRIPT')) await Promise.all(client.servers.map(loadScripts));
     throw error;
   }

@@ -130,6 +130,7 @@ class SingleWriter implements Ingest {
       sequencer: this.#sequencer,
       timers,
       logger,
+      onLost: () => this.#epoch.followLoss(),
       ...(options.maxWaitingEntries !== undefined && { maxWaiting: options.maxWaitingEntries }),
     });
     this.#epoch = new EpochWatch({ bus, sequencer: this.#sequencer, log: this.#log, timers, logger });

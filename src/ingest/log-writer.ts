@@ -1,4 +1,11 @@
-import { WriterSupersededError, type Bus, type BusWriter, type LogEntry, type LogKey } from '../bus/bus.ts';
+import {
+  LogLostError,
+  WriterSupersededError,
+  type Bus,
+  type BusWriter,
+  type LogEntry,
+  type LogKey,
+} from '../bus/bus.ts';
 import type { LiveBar } from '../market/bar.ts';
 import type { Logger } from '../market/logger.ts';
 import type { Trade } from '../market/trade.ts';
@@ -20,6 +27,8 @@ export type LogWriterOptions = {
   readonly sequencer: Sequencer;
   readonly timers: Timers;
   readonly logger: Logger;
+  /** The bus has lost the log: nothing is written until {@link LogWriter.resume}, which is to come when the epoch is known. */
+  readonly onLost: () => void;
   /**
    * Entries that may wait while the bus is away. Beyond it the oldest are given up, and the next print of each symbol that
    * lost some has `gapBefore`. Default 200,000, about 64 MiB.
@@ -161,6 +170,7 @@ export class LogWriter {
       } catch (error) {
         this.#appendFailures += 1;
         if (error instanceof WriterSupersededError) this.#giveUpAll();
+        else if (error instanceof LogLostError) this.#awaitNewLog();
         else this.#retryLater(error);
         break;
       }
@@ -234,6 +244,13 @@ export class LogWriter {
       this.#cancelRetry = null;
       this.flush();
     });
+  }
+
+  /** What was refused is written first once it is known which log there is now. */
+  #awaitNewLog(): void {
+    this.#isRetry = true;
+    this.hold();
+    this.#options.onLost();
   }
 
   #giveUpAll(): void {
