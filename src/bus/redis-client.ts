@@ -6,10 +6,11 @@ export type RedisCommand = readonly [name: string, ...args: (string | number)[]]
 
 export type ExecuteOptions = {
   /**
-   * In a Cluster: not answered before a replica of each server that was written to has it as well, so that it survives a
-   * failover. Where no replica keeps up it is done without, for a while. Default `false`.
+   * These commands write to the log. In a Cluster they are not answered before a replica of each server has it as well, so
+   * that it survives a failover (where no replica keeps up it is done without, for a while); and where they went is told
+   * by the next {@link RedisClient.announceAppended}. Default `false`.
    */
-  readonly replicated?: boolean;
+  readonly toLog?: boolean;
 };
 
 /**

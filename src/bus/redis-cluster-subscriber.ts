@@ -3,6 +3,7 @@ import type { Redis } from 'ioredis';
 import type { Logger } from '../market/logger.ts';
 import type { BusState, Interruption } from './bus.ts';
 import { decodeLogMark, LOG_MARK_CHANNEL } from './log-mark.ts';
+import type { LogPlace } from './log-mark.ts';
 import type { RedisCluster } from './redis-cluster.ts';
 import type { Subscriber } from './redis-subscriber.ts';
 import { SubscriberSocket } from './subscriber-socket.ts';
@@ -292,14 +293,27 @@ export class RedisClusterSubscriber implements Subscriber {
   #onMark(socket: SubscriberSocket, text: string): void {
     const mark = decodeLogMark(text);
     if (mark === null) return;
-    if (mark.detours.length > 0) {
-      const slots = new Set(mark.detours);
-      for (const channel of this.#channels.values()) if (slots.has(channel.slot)) this.#restored.add(channel.name);
-      this.#telling ??= setImmediate(() => this.#tellRestored());
-    }
+    // It comes over each connection: what it tells is taken once, before the last of them lets the log go on.
+    if (mark.places.length > 0 && mark.offset > this.#highestMark) this.#follow(mark.places);
     this.#marks.set(socket, mark.offset);
     this.#highestMark = Math.max(this.#highestMark, mark.offset);
     this.#tellComplete();
+  }
+
+  /** The writer writes some logs elsewhere than before. */
+  #follow(places: readonly LogPlace[]): void {
+    const { cluster } = this.#options;
+    const bySlot = new Map(places.map((place) => [place[0], place]));
+    for (const channel of this.#channels.values()) {
+      const place = bySlot.get(channel.slot);
+      if (place === undefined || channel.scope === 'classic') continue;
+      const [slot, address, how] = place;
+      if (how === 'first' && channel.home === address) continue;
+      // Whatever stands, or will in a moment: what was written to the former place may not have come.
+      if (how !== 'ahead') cluster.noteMoved(slot, address);
+      this.#restored.add(channel.name);
+      this.#telling ??= setImmediate(() => this.#tellRestored());
+    }
   }
 
   /**

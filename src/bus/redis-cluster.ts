@@ -4,6 +4,7 @@ import type { BusState } from './bus.ts';
 import { readClusterMap, SLOTS, splitAddress } from './cluster-map.ts';
 import type { ClusterMap, ClusterView } from './cluster-map.ts';
 import { encodeLogMark, LOG_MARK_CHANNEL } from './log-mark.ts';
+import type { LogPlace } from './log-mark.ts';
 import { routingKeyOf } from './redis-client.ts';
 import type { ExecuteOptions, RedisClient, RedisCommand } from './redis-client.ts';
 import { RedisConnection } from './redis-connection.ts';
@@ -65,8 +66,10 @@ export class RedisCluster implements RedisClient {
   #formerReconnects = 0;
   /** When the replicas of a master are waited for again, by `performance.now`. One per master at most. */
   readonly #replicasTrustedAt = new Map<string, number>();
-  /** Slots of which something was written where it is just moving to, since the last mark. */
-  #detours = new Set<number>();
+  /** Where the logs of each slot were last written to. */
+  readonly #places = new Map<number, string>();
+  /** Of those, what the next mark tells, by slot. */
+  #newPlaces = new Map<number, LogPlace>();
   #closed = false;
 
   /** Returns at once and connects in the background. Throws where a URL is none of Redis, or names a database. */
@@ -121,7 +124,7 @@ export class RedisCluster implements RedisClient {
     return url.href;
   }
 
-  async execute<T>(commands: readonly RedisCommand[], { replicated = false }: ExecuteOptions = {}): Promise<T[]> {
+  async execute<T>(commands: readonly RedisCommand[], { toLog = false }: ExecuteOptions = {}): Promise<T[]> {
     const replies: unknown[] = [];
     let failure: Error | null = null;
     let attempts = commands.map((command, index): Attempt => {
@@ -129,20 +132,20 @@ export class RedisCluster implements RedisClient {
       return { index, command, slot, to: this.#map?.owners[slot] ?? null, asking: false };
     });
     for (let redirections = 0; attempts.length > 0; redirections++) {
-      const answered = await this.#send(attempts, replicated);
+      const answered = await this.#send(attempts, toLog);
       attempts = [];
       let wait = false;
       for (const { attempt, error, reply } of answered) {
         const redirection =
           error === null || redirections === MAX_REDIRECTIONS ? null : readRedirection(error, attempt);
         if (redirection === null) {
+          if (toLog && error === null) this.#notePlace(attempt);
           replies[attempt.index] = reply;
           failure ??= error;
           continue;
         }
         const { to, asking, moved } = redirection;
         if (moved) this.noteMoved(attempt.slot, to!);
-        if (asking) this.#detours.add(attempt.slot);
         wait ||= to === null;
         attempts.push({ ...attempt, to: to ?? this.#map?.owners[attempt.slot] ?? null, asking });
       }
@@ -186,35 +189,42 @@ export class RedisCluster implements RedisClient {
     await Promise.all([...this.#nodes.values()].map((node) => node.close()));
   }
 
+  #notePlace({ slot, to, asking }: Attempt): void {
+    const before = this.#places.get(slot);
+    if (to === null || (to === before && !asking)) return;
+    this.#places.set(slot, to);
+    this.#newPlaces.set(slot, [slot, to, asking ? 'ahead' : before === undefined ? 'first' : 'moved']);
+  }
+
   #mark(offset: number): void {
-    const detours = this.#detours;
-    this.#detours = new Set();
-    const text = encodeLogMark({ offset, detours: [...detours] });
+    const places = this.#newPlaces;
+    this.#newPlaces = new Map();
+    const text = encodeLogMark({ offset, places: [...places.values()] });
     this.execute([['publish', LOG_MARK_CHANNEL, text]]).catch(() => {
-      this.#detours = this.#detours.union(detours);
+      this.#newPlaces = new Map([...places, ...this.#newPlaces]);
     });
   }
 
   /** One pipeline per server. */
-  async #send(attempts: readonly Attempt[], replicated: boolean): Promise<Answer[]> {
+  async #send(attempts: readonly Attempt[], toLog: boolean): Promise<Answer[]> {
     const groups = new Map<string | null, Attempt[]>();
     for (const attempt of attempts) {
       const group = groups.get(attempt.to);
       if (group === undefined) groups.set(attempt.to, [attempt]);
       else group.push(attempt);
     }
-    const answers = await Promise.all([...groups].map(([address, group]) => this.#sendTo(address, group, replicated)));
+    const answers = await Promise.all([...groups].map(([address, group]) => this.#sendTo(address, group, toLog)));
     return answers.flat();
   }
 
-  async #sendTo(address: string | null, group: readonly Attempt[], replicated: boolean): Promise<Answer[]> {
+  async #sendTo(address: string | null, group: readonly Attempt[], toLog: boolean): Promise<Answer[]> {
     const node = address === null ? null : await this.#demandNode(address);
     if (address === null || node === null) {
       const error = new Error(`Redis is away: ${address ?? 'a slot of the Cluster has no master'}`);
       return group.map((attempt) => ({ attempt, error, reply: null }));
     }
     const lines = group.flatMap(({ command, asking }) => (asking ? [['asking'], [...command]] : [[...command]]));
-    const waits = replicated && this.#hasReplica(address);
+    const waits = toLog && this.#hasReplica(address);
     if (waits) lines.push(['wait', 1, REPLICA_DEADLINE_MS]);
     const results = (await node.redis.pipeline(lines).exec()) ?? [];
     let lost: Error | null = null;

@@ -57,7 +57,7 @@ export class RedisHistory {
         await executeScripts(
           redis,
           parts.filter((part) => part.length > 0).map((part) => this.#append(part, token)),
-          { replicated: true },
+          { toLog: true },
         );
       }
       for (const { offset } of entries) this.#highest = Math.max(this.#highest, offset);

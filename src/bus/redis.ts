@@ -85,14 +85,15 @@ class RedisBus implements Bus {
   readonly #subscriber: Subscriber;
   /** `null` with one server: what comes over one connection is in order. */
   readonly #order: LogOrder | null;
+  #completeThrough = -1;
   readonly #pubsub: RedisPubSub;
   readonly #history: RedisHistory;
   readonly #demand: RedisDemand;
   /** Of the lease that was granted here last. */
   #token = NO_TOKEN;
-  readonly #fanOut: FanOut;
   /** Of all writers that are known here. */
   #highestToken = NO_TOKEN;
+  readonly #fanOut: FanOut;
   readonly #topics = new Map<string, Topic>();
   readonly #stateListeners = new Set<(state: BusState) => void>();
   readonly #interruptionListeners = new Set<(channels: Interruption) => void>();
@@ -129,7 +130,10 @@ class RedisBus implements Bus {
         (channel, message) => this.#fanOut.deliver(channel, message),
         (channel) => this.#noteInterruption([channel]),
       );
-      ofCluster.onLogComplete((offset) => order.release(offset));
+      ofCluster.onLogComplete((offset) => {
+        this.#completeThrough = offset;
+        this.#releaseOrdered();
+      });
       this.#subscriber = ofCluster;
       this.#order = order;
     } else {
@@ -273,13 +277,13 @@ class RedisBus implements Bus {
       redis: this.#redis,
       process,
       ttlMs,
+      above: this.#highestToken,
       openWriter: (token) => this.#openWriter(token),
+      onSuperseded: (token) => (this.#highestToken = Math.max(this.#highestToken, token)),
       onEnd: (token) => this.#endWriter(token),
     });
     if (lease === null) return null;
-      above: this.#highestToken,
     this.#token = lease.token;
-      onSuperseded: (token) => (this.#highestToken = Math.max(this.#highestToken, token)),
     await runScript(this.#redis, claimFences, [statusFenceKey], [lease.token]);
     return lease;
   }
@@ -431,10 +435,17 @@ class RedisBus implements Bus {
 
   /** Not before the history can be read. */
   #tellInterruption(): void {
+    if (!this.#state.connected) return;
     const interrupted = this.#interrupted;
-    if (!this.#state.connected || (interrupted !== 'all' && interrupted.size === 0)) return;
     this.#interrupted = new Set();
-    this.#call(this.#interruptionListeners, interrupted === 'all' ? 'all' : [...interrupted]);
+    if (interrupted === 'all') this.#call(this.#interruptionListeners, 'all');
+    else if (interrupted.size > 0) this.#call(this.#interruptionListeners, [...interrupted]);
+    this.#releaseOrdered();
+  }
+
+  /** Not before an interruption among what is below has been told. */
+  #releaseOrdered(): void {
+    if (this.#state.connected) this.#order?.release(this.#completeThrough);
   }
 
   #call<T>(listeners: ReadonlySet<(told: T) => void>, told: T): void {
