@@ -292,6 +292,7 @@ async function openServer(parts: ServerParts, stack: AsyncDisposableStack): Prom
     },
     observer: figures,
     allowedOrigins: config.allowedOrigins,
+    ...(tuning.pingIntervalMs !== undefined && { eventStream: { pingIntervalMs: tuning.pingIntervalMs } }),
     logger: logger.child({ part: 'graphql' }),
   });
   const webSockets = new WebSocketTransport({

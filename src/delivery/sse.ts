@@ -30,10 +30,14 @@ export function useEventStream(options: EventStreamOptions = {}): Plugin {
       const { request, resume } = args.contextValue as { request?: Request; resume?: unknown };
       if (request !== undefined && resume instanceof ResumePoint) points.set(request, resume);
     },
-    onResultProcess(payload) {
+    async onResultProcess(payload) {
       const { request, result, resultProcessor } = payload;
-      // Without a processor the client accepts no stream: that is told with 406.
-      if (!isAsyncIterable(result) || resultProcessor === undefined) return;
+      if (!isAsyncIterable(result)) return;
+      if (resultProcessor === undefined) {
+        // The client accepts no stream: it is told with 406, and what was opened for it is closed.
+        await result[Symbol.asyncIterator]().return?.();
+        return;
+      }
       const start = points.get(request)?.start ?? null;
       payload.setResultProcessor((stream, fetchAPI) => {
         const body = new EventStream(

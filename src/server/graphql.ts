@@ -5,7 +5,7 @@ import { createYoga, type Plugin } from 'graphql-yoga';
 import { LRUCache } from 'lru-cache';
 import { isUnexpected, toGraphQLError } from '../delivery/format-error.ts';
 import { ResumePoint } from '../delivery/resume.ts';
-import { useEventStream } from '../delivery/sse.ts';
+import { type EventStreamOptions, useEventStream } from '../delivery/sse.ts';
 import { createSubscribe, type SubscriptionObserver } from '../delivery/subscribe.ts';
 import type { Logger } from '../market/logger.ts';
 import type { SchemaContext, SharedContext } from '../schema/context.ts';
@@ -24,6 +24,7 @@ export type GraphQLServerOptions = {
   readonly observer: SubscriptionObserver;
   /** Beside the same origin. */
   readonly allowedOrigins: readonly string[];
+  readonly eventStream?: EventStreamOptions;
   readonly logger: Logger;
 };
 
@@ -62,7 +63,7 @@ export function createGraphQL(options: GraphQLServerOptions) {
         else logger.debug({ err: error }, 'operation refused');
       },
     },
-    plugins: [useExecution(options.observer), useBadInput(), useEventStream()],
+    plugins: [useExecution(options.observer), useBadInput(), useEventStream(options.eventStream)],
   });
 }
 
