@@ -60,7 +60,12 @@ export async function runChaos(options: ChaosOptions): Promise<Report> {
   await tape.read(checker);
   await using stack = new AsyncDisposableStack();
   const clients = startClients(options, world, checker, stack);
-  await untilServed(clients, SERVED_WITHIN_MS);
+  const unserved = await untilServed(clients, SERVED_WITHIN_MS);
+  if (unserved.length > 0) {
+    throw new Error(
+      `nothing comes to ${unserved.join(', ')} from the start:\n${listComplaints(world).slice(-20).join('\n')}`,
+    );
+  }
   const startedAt = performance.now();
   const tapedBefore = checker.verdict.taped;
   for (const client of clients) client.takeLongestSilence();
@@ -77,10 +82,12 @@ export async function runChaos(options: ChaosOptions): Promise<Report> {
   for (const client of clients) {
     for (const [cause, count] of client.resumed) resumed[cause] = (resumed[cause] ?? 0) + count;
   }
-  const complaints = [...world.ingests, ...world.apis].flatMap((member) =>
-    member.listComplaints().map((line) => `${member.name}: ${line}`),
-  );
-  return { verdict, rounds, resumed, printsPerSecond: (verdict.taped - tapedBefore) / seconds, complaints };
+  const printsPerSecond = (verdict.taped - tapedBefore) / seconds;
+  return { verdict, rounds, resumed, printsPerSecond, complaints: listComplaints(world) };
+}
+
+function listComplaints({ ingests, apis }: World): string[] {
+  return [...ingests, ...apis].flatMap((member) => member.listComplaints().map((line) => `${member.name}: ${line}`));
 }
 
 /** Half of the symbols to each, overlapping by a half with the next one's, so that each is read on several processes. */
