@@ -1,6 +1,9 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { letRun } from '../../test/manual-time.ts';
 import { makeBar, makeQuote, makeTrade } from '../../test/market-samples.ts';
+import { overrideBus } from '../../test/override-bus.ts';
 import { recordingLogger } from '../../test/recording-logger.ts';
+import type { BusState, Interruption } from '../bus/bus.ts';
 import { createMemoryBus } from '../bus/memory.ts';
 import { decodeCursor, OFFSETS_PER_MS } from '../market/log.ts';
 import { Hub, type HubOptions } from './hub.ts';
@@ -156,6 +159,181 @@ describe('logs', () => {
       offset: first!.offset,
     });
     expect(hub.readStats()).toMatchObject({ mailboxes: 0, channels: 0, symbolsWanted: 0 });
+  });
+});
+
+describe('after an interruption of the bus', () => {
+  /** A bus that a test cuts off: what is published meanwhile is kept, and heard by nobody. */
+  async function createInterruptible(options: Partial<HubOptions> = {}) {
+    const states: ((state: BusState) => void)[] = [];
+    const interruptions: ((channels: Interruption) => void)[] = [];
+    let connected = true;
+    const { bus: memory, ...rest } = await createHub();
+    const bus = overrideBus(memory, {
+      readState: () => ({ connected, reason: null }),
+      onState: (listener) => {
+        states.push(listener);
+        return () => undefined;
+      },
+      onInterruption: (listener) => {
+        interruptions.push(listener);
+        return () => undefined;
+      },
+      subscribe: (channel, listener) => memory.subscribe(channel, (message) => connected && listener(message)),
+    });
+    const setConnected = (value: boolean): void => {
+      connected = value;
+      for (const tell of states) tell({ connected, reason: null });
+      if (connected) for (const tell of interruptions) tell('all');
+    };
+    const { hub } = await createHub({ bus, ...options });
+    return { ...rest, bus, hub, setConnected };
+  }
+
+  test('a thousand subscribers of one symbol get every print that they missed, by two reads', async () => {
+    const { bus, hub, nextTrade, setConnected } = await createInterruptible();
+    const streams = await Promise.all(Array.from({ length: 1000 }, () => hub.openTrades(['A'], null)));
+    const readsBefore = hub.readStats().historyReads;
+    const before = nextTrade('A');
+    await bus.append([before]);
+    for (const stream of streams) expect(await take(stream, 1)).toEqual([before]);
+
+    const nexts = streams.map((stream) => take(stream, 4));
+    setConnected(false);
+    const missed = ['A', 'A', 'A'].map(nextTrade);
+    await bus.append(missed);
+    await letRun();
+    const readHistory = vi.spyOn(bus, 'readHistory');
+    setConnected(true);
+    await letRun();
+    const after = nextTrade('A');
+    await bus.append([after]);
+    for (const next of nexts) expect(await next).toEqual([...missed, after]);
+    expect(hub.readStats().historyReads - readsBefore).toBeLessThanOrEqual(2);
+    expect(readHistory.mock.calls.length).toBeLessThanOrEqual(2);
+  });
+
+  test('what a subscriber was still to read comes first, then what was missed', async () => {
+    const { bus, hub, nextTrade, setConnected } = await createInterruptible();
+    const stream = await hub.openTrades(['A', 'B'], null);
+    const entries = ['A', 'B', 'A'].map(nextTrade);
+    await bus.append(entries);
+    await letRun();
+    setConnected(false);
+    const missed = ['B', 'A', 'B'].map(nextTrade);
+    await bus.append(missed);
+    await letRun();
+    setConnected(true);
+    const after = ['A', 'B'].map(nextTrade);
+    await bus.append(after);
+    expect(await take(stream, 8)).toEqual([...entries, ...missed, ...after]);
+  });
+
+  test('a subscription that begins while the bus is away counts from then', async () => {
+    const { bus, hub, nextTrade, nextOffset, setConnected } = await createInterruptible();
+    await bus.append([nextTrade('A')]);
+    setConnected(false);
+    // Offsets follow the clock: the next is of a time after the opening.
+    await vi.waitFor(() => expect(Date.now() * OFFSETS_PER_MS).toBeGreaterThan(nextOffset()));
+    const stream = await hub.openTrades(['A'], null);
+    const missed = { ...nextTrade('A'), offset: (Date.now() + 5) * OFFSETS_PER_MS };
+    await bus.append([missed]);
+    setConnected(true);
+    expect(await take(stream, 1)).toEqual([missed]);
+  });
+
+  test('a read that fails though the bus is there is tried again', async () => {
+    const { bus, hub, nextTrade, setConnected } = await createInterruptible();
+    const stream = await hub.openTrades(['A'], null);
+    setConnected(false);
+    const missed = nextTrade('A');
+    await bus.append([missed]);
+    vi.spyOn(bus, 'readHistory').mockRejectedValueOnce(new Error('LOADING'));
+    setConnected(true);
+    expect(await take(stream, 1)).toEqual([missed]);
+  });
+
+  test('the current quotes are read once, whatever the number of watchers, and told where they changed', async () => {
+    let price = 1;
+    const readQuotes = vi.fn(async (symbols: readonly string[]) =>
+      symbols.map((symbol) => known(symbol, { price: symbol === 'A' ? price : 5 })),
+    );
+    const { bus, hub, setConnected } = await createInterruptible({ readQuotes });
+    await bus.publishQuotes([makeQuote('B', { price: 5 })]);
+    const streams = await Promise.all(Array.from({ length: 20 }, () => hub.openQuotes(['A', 'B'])));
+    for (const stream of streams) await take(stream, 2);
+    await bus.publishQuotes([makeQuote('A', { price: 1 }), makeQuote('B', { price: 4 })]);
+    await letRun();
+    for (const stream of streams) expect((await take(stream, 1))[0]!.price).toBe(4);
+    readQuotes.mockClear();
+
+    setConnected(false);
+    price = 2;
+    await bus.publishQuotes([makeQuote('A', { price: 2 }), makeQuote('B', { price: 5 })]);
+    await letRun();
+    setConnected(true);
+    for (const stream of streams) {
+      expect((await take(stream, 2)).map(({ symbol, price: of }) => [symbol, of])).toEqual([
+        ['A', 2],
+        ['B', 5],
+      ]);
+    }
+    expect(readQuotes).toHaveBeenCalledTimes(1);
+    setConnected(false);
+    setConnected(true);
+    await letRun();
+    expect(hub.readStats().messagesWaiting).toBe(0);
+  });
+});
+
+describe('bounds', () => {
+  test('a long history is read a page at a time, as its reader takes it', async () => {
+    const { hub, bus, nextTrade } = await createHub();
+    const past = Array.from({ length: 5000 }, (_, index) => nextTrade(index % 10 === 0 ? 'B' : 'A'));
+    await bus.append(past.slice(0, 1));
+    await bus.append(past.slice(1));
+    const readHistory = vi.spyOn(bus, 'readHistory');
+    const stream = await hub.openTrades(['A', 'B'], past[0]!);
+    await letRun();
+    expect(readHistory.mock.calls.length).toBeLessThanOrEqual(2);
+    const received = [];
+    while (received.length < past.length - 1) {
+      received.push(...(await take(stream, 1)));
+      expect(hub.readStats().bytesWaiting).toBeLessThan(256 * 1024);
+    }
+    expect(received).toEqual(past.slice(1));
+    expect(readHistory.mock.calls.length).toBeLessThan(60);
+  });
+
+  test('entries wait up to the bound in bytes, and a reader that takes none of them is ended', async () => {
+    const { hub, bus, nextTrade } = await createHub({ logBounds: { maxBytes: 10_000, stallMs: 20 } });
+    const stream = await hub.openTrades(['A'], null);
+    for (let round = 0; round < 10; round++) {
+      await bus.append(Array.from({ length: 50 }, () => nextTrade('A')));
+      await letRun();
+      expect(hub.readStats().bytesWaiting).toBeLessThanOrEqual(10_000);
+    }
+    expect(hub.readStats().bytesWaiting).toBeGreaterThan(9000);
+    await vi.waitFor(() => expect(hub.readStats()).toMatchObject({ slowConsumers: 1, bytesWaiting: 0 }));
+    // It has taken nothing: it can begin where it began.
+    await expect(stream.next()).rejects.toMatchObject({
+      code: 'SLOW_CONSUMER',
+      details: { cursor: expect.any(String) },
+    });
+  });
+
+  test('a reader that moves but stays behind is ended as well', async () => {
+    const { hub, bus, nextTrade } = await createHub({ logBounds: { maxEntries: 5, stallMs: 5, behindMs: 50 } });
+    const stream = await hub.openTrades(['A'], null);
+    const flow = setInterval(() => void bus.append(Array.from({ length: 20 }, () => nextTrade('A'))), 1);
+    const failure = (async () => {
+      for (;;) {
+        await stream.next();
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+    })();
+    await expect(failure).rejects.toMatchObject({ code: 'SLOW_CONSUMER' });
+    clearInterval(flow);
   });
 });
 
