@@ -134,6 +134,8 @@ export async function startTapeql(config: Config, options: TapeqlOptions): Promi
     const server = options.listens === false ? null : await openServer(parts, stack);
     stack.defer(async () => {
       status.announceShutdown();
+      // Another process can take over while this one still says goodbye to its clients; it is waited for in its turn.
+      if (bus.shared) void ingest?.close();
       // What was told is written before its connections are closed.
       await new Promise(setImmediate);
     });
