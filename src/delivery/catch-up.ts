@@ -124,7 +124,10 @@ export class CatchUp<T extends LogEntry> {
 
   /** The entries of a last step, then what came live while they were read; ends the collecting. */
   join(entries: readonly T[], tails: readonly Tail<T>[]): T[] {
-    const live = tails.flatMap((tail) => tail.entries.filter(({ offset }) => offset > this.#joinedAt));
+    const live = tails.flatMap((tail, index) => {
+      const known = this.#knownTo(this.#lanes[index]!);
+      return tail.entries.filter(({ offset }) => offset > known);
+    });
     this.releaseTails(tails);
     return [...entries, ...live.toSorted(byOffset)];
   }
@@ -136,10 +139,19 @@ export class CatchUp<T extends LogEntry> {
   /** Up to where the logs are known beyond what was heard live of them: the bus may deliver those entries late. */
   listReadAhead(): Map<string, number> {
     const ahead = new Map<string, number>();
-    for (const { topic } of this.#lanes) {
-      if (this.#joinedAt > topic.offsetIn(this.#epoch)) ahead.set(topic.key.symbol, this.#joinedAt);
+    for (const lane of this.#lanes) {
+      const known = this.#knownTo(lane);
+      if (known > lane.topic.offsetIn(this.#epoch)) ahead.set(lane.topic.key.symbol, known);
     }
     return ahead;
+  }
+
+  /**
+   * Of what was read, the last that was given out. Not the mark: in a Cluster, where each node is written by a way of its own,
+   * an entry below it may be written after it was asked for, and come live.
+   */
+  #knownTo({ readTo }: Lane<T>): number {
+    return Math.min(readTo, this.#joinedAt);
   }
 
   /** Finds the mark: the offset of the newest entry of all logs. */
