@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { StateMailbox } from './mailbox.ts';
 import { TimerWheel } from './timer-wheel.ts';
 
@@ -171,6 +171,26 @@ describe('a mailbox for state', () => {
 });
 
 describe('a timer wheel', () => {
+  test('keeps few slots for any number of waits, and is late by no more than a small part of each', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 3_600_000 }), (delayMs) => {
+        vi.useFakeTimers();
+        const wheel = new TimerWheel({ resolutionMs: 5, now: Date.now });
+        const startedAt = Date.now();
+        let wokenAfterMs = 0;
+        wheel.schedule(delayMs, () => (wokenAfterMs = Date.now() - startedAt));
+        vi.runAllTimers();
+        vi.useRealTimers();
+        expect(wokenAfterMs).toBeGreaterThanOrEqual(delayMs);
+        expect(wokenAfterMs).toBeLessThanOrEqual(delayMs + 6 + delayMs / 64);
+      }),
+    );
+    const wheel = new TimerWheel();
+    const cancels = Array.from({ length: 100_000 }, (_, index) => wheel.schedule(1 + index * 10, () => undefined));
+    expect(wheel.slots).toBeLessThan(2500);
+    for (const cancel of cancels) cancel();
+  });
+
   test('wakes each at its time, never earlier, over one timer; a cancelled one stays asleep', async () => {
     const wheel = new TimerWheel({ resolutionMs: 5 });
     const startedAt = performance.now();

@@ -52,6 +52,7 @@ const METRICS: readonly Metric[] = [
     read: (s) => s.hub().symbolsWanted,
   },
   { name: 'mailbox_messages', help: 'Messages that wait for their subscribers.', read: (s) => s.hub().messagesWaiting },
+  { name: 'mailbox_bytes', help: 'About how much memory they hold.', read: (s) => s.hub().bytesWaiting },
   {
     name: 'conflated_total',
     help: 'Quotes replaced by newer ones before a subscriber took them; counted when the subscription ends.',
