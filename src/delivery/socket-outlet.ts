@@ -4,24 +4,23 @@ import { WebSocket } from 'ws';
 const HIGH_WATER_BYTES = 64 * 1024;
 
 /**
- * Answers that wait for the socket beside the one of each operation: a client that asks and asks (pings, operations that
- * are refused) without reading anything is cut off beyond.
- */
-const MAX_WAITING = 1024;
-
-/**
  * Where messages leave for one WebSocket. A message is handed to the socket at once, so that none of an operation follows its
  * end; but its sender is kept waiting while the backlog is above a mark. So who stops reading costs the mark, one message
- * for each of its operations, and what the kernel holds.
+ * for each of its operations, and what the kernel holds. Who goes on asking (pings, operations that are refused) without
+ * reading any answer is cut off.
  */
 export class SocketOutlet {
   readonly #socket: WebSocket;
   readonly #onSend: () => void;
   readonly #waiting: (() => void)[] = [];
 
-  constructor(socket: WebSocket, onSend: () => void) {
+  readonly #maxWaiting: number;
+
+  /** `maxWaiting`: how many senders may wait before the connection is cut off. */
+  constructor(socket: WebSocket, options: { readonly maxWaiting: number; readonly onSend: () => void }) {
     this.#socket = socket;
-    this.#onSend = onSend;
+    this.#maxWaiting = options.maxWaiting;
+    this.#onSend = options.onSend;
     socket.once('close', () => this.#drain());
   }
 
@@ -42,7 +41,7 @@ export class SocketOutlet {
 
   #untilDrained(): Promise<void> {
     return new Promise((resolve) => {
-      if (this.#waiting.push(resolve) > MAX_WAITING) this.#socket.terminate();
+      if (this.#waiting.push(resolve) > this.#maxWaiting) this.#socket.terminate();
     });
   }
 

@@ -326,6 +326,19 @@ describe('the limits of the WebSocket', () => {
     expect(await alive.settle()).toEqual([]);
   });
 
+  it('cut off a client that asks on and on, and reads none of the answers', async () => {
+    await using tapeql = await startTestTapeql();
+    await using socket = await RawWebSocket.connect(tapeql.webSocketUrl);
+    socket.tcp.pause();
+    const connections = async (): Promise<number> => (await tapeql.readStats())['connections'].connections;
+    const ping = { type: 'ping', payload: { text: 'x'.repeat(50_000) } };
+    for (let sent = 0; sent < 2000 && (await connections()) === 1; sent += 20) {
+      for (let count = 0; count < 20; count++) socket.send(ping);
+    }
+    await expect.poll(connections).toBe(0);
+    socket.tcp.resume();
+  });
+
   it('cost a reader that moves nothing: a burst of more prints than may wait is read again from history', async () => {
     await using tapeql = await startTestTapeql({ tuning: { logBounds: { maxEntries: 10 } } });
     await using socket = await RawWebSocket.connect(tapeql.webSocketUrl);

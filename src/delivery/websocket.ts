@@ -106,7 +106,11 @@ export class WebSocketTransport {
     logger.debug({ address: request.socket.remoteAddress }, 'connected');
 
     const extra: Extra = { request, connection, operations: null };
-    const outlet = new SocketOutlet(socket, () => this.#counts.messagesOut++);
+    const outlet = new SocketOutlet(socket, {
+      // One for each operation, and as many again for answers to what is no operation.
+      maxWaiting: 2 * this.#options.maxSubscriptionsPerConnection + 64,
+      onSend: () => this.#counts.messagesOut++,
+    });
     const closed = this.#protocol.opened(
       {
         protocol: socket.protocol,
