@@ -43,8 +43,10 @@ type Track = {
   place: number | null;
   /** What follows was announced to be incomplete. */
   isTold: boolean;
+  /** In which round that was. */
+  toldIn: number;
   /** Received, not yet compared with the tape. */
-  readonly pending: { readonly print: ReceivedPrint; readonly isTold: boolean }[];
+  readonly pending: { readonly print: ReceivedPrint; readonly isTold: boolean; readonly toldIn: number }[];
   readonly ids: Generations;
 };
 
@@ -63,7 +65,9 @@ export class Checker {
   #taped = 0;
   #compared = 0;
   #gapsTold = 0;
-  #printsMissedTold = 0;
+  /** Prints that were told to be missing, by the round in which it was told. */
+  readonly #missedIn = new Map<number, number>();
+  #round = 0;
 
   /** A stream is one subscription, over all the connections that it lived on. */
   openStream(stream: string, symbols: readonly string[]): void {
@@ -71,6 +75,7 @@ export class Checker {
       sequence: null,
       place: null,
       isTold: false,
+      toldIn: 0,
       pending: [],
       ids: new Generations(),
     });
@@ -96,13 +101,16 @@ export class Checker {
       else if (!print.gapBefore) this.report('silent gap', stream, `${describe(print)} after ${sequence}`);
     }
     track.sequence = print.sequence;
+    track.pending.push({ print, isTold, toldIn: track.isTold ? track.toldIn : this.#round });
     track.isTold = false;
-    track.pending.push({ print, isTold });
   }
 
   /** The reader of this stream was told, for all its symbols, that prints are missing before the next one. */
   tellLoss(stream: string): void {
-    for (const track of this.#streams.get(stream)!.values()) track.isTold = true;
+    for (const track of this.#streams.get(stream)!.values()) {
+      if (!track.isTold) track.toldIn = this.#round;
+      track.isTold = true;
+    }
   }
 
   /** Prints of a symbol as the exchange has them on record, oldest first, following those that were given before. */
@@ -138,14 +146,24 @@ export class Checker {
     return place === undefined || place === tape.end - 1;
   }
 
+  /** What is told from now on belongs to the next round. The first one begins with the checker. */
+  beginRound(): void {
+    this.#round += 1;
+    for (const [, , track] of this.#tracks()) track.ids.turn();
+  }
+
+  /** Prints that streams were told in this round to have missed, as far as the tape is known. */
+  get missedInRound(): number {
+    return this.#missedIn.get(this.#round) ?? 0;
+  }
+
   /** Compares what came with the tape as far as that is known, and forgets what is done with. */
   compare(): void {
     for (const [stream, symbol, track] of this.#tracks()) {
       const tape = this.#tape.get(symbol) ?? new TapeOfSymbol();
       let done = 0;
       for (const [index, { print }] of track.pending.entries()) if (tape.find(print.id) !== undefined) done = index + 1;
-      for (const { print, isTold } of track.pending.splice(0, done)) this.#place(stream, track, tape, print, isTold);
-      track.ids.turn();
+      for (const received of track.pending.splice(0, done)) this.#place(stream, track, tape, received);
     }
     for (const [symbol, tape] of this.#tape) {
       const places: number[] = [];
@@ -167,14 +185,14 @@ export class Checker {
       taped: this.#taped,
       compared: this.#compared,
       gapsTold: this.#gapsTold,
-      printsMissedTold: this.#printsMissedTold,
+      printsMissedTold: this.#missedIn.values().reduce((sum, count) => sum + count, 0),
       violations: this.#violationCount,
       byKind: this.#counts,
       examples: this.#violations,
     };
   }
 
-  #place(stream: string, track: Track, tape: TapeOfSymbol, print: ReceivedPrint, isTold: boolean): void {
+  #place(stream: string, track: Track, tape: TapeOfSymbol, { print, isTold, toldIn }: Track['pending'][number]): void {
     const place = tape.find(print.id);
     if (place === undefined) {
       this.report('not on the tape', stream, describe(print));
@@ -188,7 +206,7 @@ export class Checker {
         this.report('out of order', stream, `${describe(print)}: at ${place} of the tape, after ${track.place}`);
         return;
       }
-      if (isTold) this.#printsMissedTold += missing;
+      if (isTold) this.#missedIn.set(toldIn, (this.#missedIn.get(toldIn) ?? 0) + missing);
       else if (missing > 0)
         this.report('silent gap', stream, `${missing} prints of the tape before ${describe(print)}`);
     }
@@ -226,7 +244,7 @@ class TapeOfSymbol {
   }
 }
 
-/** What was seen since the last turn but one: who sees an older one again finds it missing on the tape. */
+/** What was seen in this round and the one before: who sees an older one again finds it missing on the tape. */
 class Generations {
   #now = new Set<string>();
   #before = new Set<string>();

@@ -139,6 +139,7 @@ async function runRound(
   const fault: Fault = FAULTS[name];
   const before = checker.verdict;
   log(`round ${number}: ${name}`);
+  checker.beginRound();
   const startedAt = performance.now();
   await fault.strike({ world, clients, random, signal: AbortSignal.timeout(STRIKE_LIMIT_MS) });
   const undoneAt = performance.now();
@@ -153,7 +154,7 @@ async function runRound(
   // What follows a gap may have come only now: it is to count in this round.
   await tape.read(checker);
   checker.compare();
-  const missed = checker.verdict.printsMissedTold - before.printsMissedTold;
+  const missed = checker.missedInRound;
   if (missed > 0 && fault.losesNothing) checker.report('needless gap', 'all', `${missed} prints in ${name}`);
   const round: Round = {
     fault: name,
