@@ -70,29 +70,37 @@ export async function startRedisCluster(): Promise<TestRedisCluster> {
   const running = (): Node[] => nodes.filter((node) => node.isRunning);
   const masters = async (): Promise<Node[]> => {
     const views = await Promise.all(running().map(async (node) => ({ node, self: await node.readSelf() })));
-    return views.filter(({ self }) => self.isMaster && self.hasSlots).map(({ node }) => node);
+    return views.filter(({ self }) => self.isMaster && self.slots.length > 0).map(({ node }) => node);
   };
   const masterOf = async (key: string): Promise<Node> => {
-    const [asked] = running();
     const slot = computeSlot(key);
-    const ranges = await asked!.redis.cluster('SLOTS');
-    const range = ranges.find(([first, last]) => first <= slot && slot <= last);
-    const owner = nodes.find(({ port }) => port === range?.[2]?.[1]);
-    if (owner === undefined) throw new Error(`nobody serves slot ${slot}`);
-    return owner;
+    let owner: Node | undefined;
+    // What a node says of itself; after a change two may claim a slot, or none, for a moment.
+    await until(async () => {
+      const views = await Promise.all(running().map(async (node) => ({ node, self: await node.readSelf() })));
+      const claims = views.filter(({ self }) => self.isMaster && self.slots.some(([a, b]) => a <= slot && slot <= b));
+      owner = claims[0]?.node;
+      return claims.length === 1;
+    });
+    return owner!;
   };
   const replicaOf = async (master: Node): Promise<Node> => {
     const masterId = await master.readId();
-    for (const node of running()) if ((await node.readSelf()).masterId === masterId) return node;
-    throw new Error(`${master.address} has no replica`);
+    let replica: Node | undefined;
+    await until(async () => {
+      const views = await Promise.all(running().map(async (node) => ({ node, self: await node.readSelf() })));
+      replica = views.find(({ self }) => self.masterId === masterId)?.node;
+      return replica !== undefined && (await replica.isInStep());
+    });
+    return replica!;
   };
   const untilMaster = async (node: Node, instead: Node): Promise<void> => {
     const id = await node.readId();
     await until(async () => {
       const views = await Promise.all(running().map((each) => each.readNodes()));
       return (
-        views.every((view) => view.some((line) => line.id === id && line.isMaster && line.hasSlots)) &&
-        views.every((view) => view.every((line) => line.port !== instead.port || !line.hasSlots)) &&
+        views.every((view) => view.some((line) => line.id === id && line.isMaster && line.slots.length > 0)) &&
+        views.every((view) => view.every((line) => line.port !== instead.port || line.slots.length === 0)) &&
         (await areOk(running()))
       );
     });
@@ -118,6 +126,13 @@ export async function startRedisCluster(): Promise<TestRedisCluster> {
       }
       await to.redis.cluster('SETSLOT', slot, 'NODE', toId);
       await from.redis.cluster('SETSLOT', slot, 'NODE', toId);
+      for (const node of others) if (node !== to) await node.redis.cluster('SETSLOT', slot, 'NODE', toId);
+      await until(async () => {
+        const views = await Promise.all(running().map((node) => node.readNodes()));
+        return views.every((view) =>
+          view.some(({ id, slots }) => id === toId && slots.some(([first, last]) => first <= slot && slot <= last)),
+        );
+      });
       return { from, to };
     },
     async killMaster(master) {
@@ -128,7 +143,15 @@ export async function startRedisCluster(): Promise<TestRedisCluster> {
     },
     async failOver(master) {
       const replica = await replicaOf(master as Node);
-      await replica.redis.cluster('FAILOVER');
+      await until(async () => {
+        // It is given up without a word where the two do not agree in time.
+        if ((await replica.readSelf()).isMaster) return true;
+        await replica.redis.cluster('FAILOVER').catch(() => {});
+        return until(async () => (await replica.readSelf()).isMaster, 1_000).then(
+          () => true,
+          () => false,
+        );
+      });
       await untilMaster(replica, master as Node);
       return replica;
     },
@@ -151,7 +174,8 @@ type NodeLine = {
   readonly isSelf: boolean;
   readonly isMaster: boolean;
   readonly masterId: string | null;
-  readonly hasSlots: boolean;
+  /** First and last, without those under way. */
+  readonly slots: readonly (readonly [number, number])[];
   readonly isKnown: boolean;
 };
 
@@ -233,7 +257,10 @@ class Node implements ClusterNode {
           isSelf: flags.includes('myself'),
           isMaster: flags.includes('master'),
           masterId: masterId === '-' ? null : masterId,
-          hasSlots: slots.length > 0,
+          slots: slots.flatMap((range): [number, number][] => {
+            const match = /^(\d+)(?:-(\d+))?$/.exec(range);
+            return match === null ? [] : [[Number(match[1]), Number(match[2] ?? match[1])]];
+          }),
           isKnown: !flags.includes('handshake') && !flags.includes('noaddr'),
         };
       });
@@ -293,8 +320,8 @@ async function areOk(nodes: readonly Node[]): Promise<boolean> {
   return infos.every((info) => info.includes('cluster_state:ok'));
 }
 
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 20_000;
+async function until(holds: () => Promise<boolean>, timeoutMs = 20_000): Promise<void> {
+  const deadline = performance.now() + timeoutMs;
   while (!(await holds())) {
     if (performance.now() > deadline) throw new Error('the Redis Cluster did not come to an agreement in time');
     await new Promise((resolve) => setTimeout(resolve, 20));

@@ -27,7 +27,7 @@ const RETRY_DELAY_MS = 50;
 const MARK_AGAIN_MS = 100;
 /** So long a write waits for a replica, and so long none is waited for after it did so in vain. */
 const REPLICA_DEADLINE_MS = 100;
-const REPLICA_DISTRUST_MS = 5_000;
+const REPLICA_DISTRUST_MS = 1_000;
 
 type Attempt = {
   readonly index: number;
