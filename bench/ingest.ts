@@ -76,6 +76,7 @@ class DirectFeed implements Feed {
 
   start(listener: FeedListener): void {
     this.listener = listener;
+    listener.onPrintFlow(true);
     listener.onStatus({ feed: this.name, connected: true, reason: null });
   }
 

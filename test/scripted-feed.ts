@@ -16,10 +16,12 @@ export class ScriptedFeed implements Feed {
   }
 
   connect(): void {
+    this.#listener?.onPrintFlow(true);
     this.#listener?.onStatus({ feed: this.name, connected: true, reason: null });
   }
 
   disconnect(): void {
+    this.#listener?.onPrintFlow(false);
     this.#listener?.onStatus({ feed: this.name, connected: false, reason: 'pulled' });
   }
 

@@ -143,6 +143,24 @@ describe('prints that were missed', () => {
     expect(await readLog()).toEqual(['1', '2', '3', '4', '5']);
   });
 
+  test('are not held to be all where the history reaches beyond the first loss alone', async () => {
+    const { want, feed, source, time, readLog } = await build();
+    await want('AAPL');
+    feed.emit(print(1));
+    feed.disconnect();
+    feed.connect();
+    feed.emit(print(3));
+    feed.disconnect();
+    source.history = range(1, 3).map((number) => print(number));
+    feed.connect();
+    feed.emit(print(5));
+    await time.advance(1_000);
+    expect(await readLog()).toEqual(['1']);
+    source.history = range(1, 5).map((number) => print(number));
+    await time.advance(1_000);
+    expect(await readLog()).toEqual(['1', '2', '3', '4', '5']);
+  });
+
   test('are asked for again while the history lags behind what is live', async () => {
     const { want, feed, source, time, readLog } = await build();
     await want('AAPL');

@@ -42,6 +42,8 @@ export type Gap = {
   readonly known: readonly ReadonlySet<string>[];
   /** What came since, in the order of arrival. Bounded over all gaps. */
   readonly waiting: Trade[];
+  /** How many of them came before the last loss: an answer has to reach beyond. */
+  beforeLoss: number;
 };
 
 export type GapFillerOptions = {
@@ -122,6 +124,7 @@ export class GapFiller {
   /** The connection is lost: gaps stay open until it is back. */
   pause(): void {
     this.#pausedAt ??= this.#options.clock();
+    for (const gap of this.#open) gap.beforeLoss = gap.waiting.length;
     this.#endRound();
   }
 
@@ -167,7 +170,7 @@ export class GapFiller {
     const notBefore = Math.max(firstAt, newest.timestamp - OVERLAP_MS);
     // As they are now: with the next print a quiet symbol may forget them.
     const known = counter.olderIds === null ? [counter.ids] : [counter.ids, counter.olderIds];
-    const gap: Gap = { symbol, counter, newest, notBefore, isInherited, known, waiting: [] };
+    const gap: Gap = { symbol, counter, newest, notBefore, isInherited, known, waiting: [], beforeLoss: 0 };
     counter.gap = gap;
     this.#open.add(gap);
   }
@@ -200,7 +203,7 @@ export class GapFiller {
   async #fill(gap: Gap, signal: AbortSignal): Promise<void> {
     const { symbol, newest, notBefore } = gap;
     for (let tries = 1; ; tries += 1) {
-      const first = gap.waiting[0];
+      const first = gap.waiting[gap.beforeLoss];
       let prints: Trade[];
       let had: Had;
       try {

@@ -95,6 +95,7 @@ class SingleWriter implements Ingest {
   #stopBusState: (() => void) | null = null;
   #feedWasConnected = false;
   #isConnected = false;
+  #arePrintsWhole = false;
   #closing: Promise<void> | null = null;
   #trades = 0;
   #bbos = 0;
@@ -188,7 +189,11 @@ class SingleWriter implements Ingest {
     this.#stopBusState = bus.onState((state) => this.#followBus(state));
     const predecessorRead = this.#gaps.start();
     const [epochRead, statusRead] = [this.#epoch.start(), this.#status.start()];
-    feed.start({ onEvents: (events) => this.#take(events), onStatus: (status) => this.#followFeed(status) });
+    feed.start({
+      onEvents: (events) => this.#take(events),
+      onStatus: (status) => this.#followFeed(status),
+      onPrintFlow: (isWhole) => this.#followPrints(isWhole),
+    });
     // The hours come before the first symbols: the day of a snapshot depends on them.
     await waitAtMost(FIRST_LOOK_MS, timers, Promise.all([predecessorRead, epochRead, statusRead]));
     if (this.#closing === null) await waitAtMost(FIRST_LOOK_MS, timers, this.#demand.start());
@@ -304,7 +309,7 @@ class SingleWriter implements Ingest {
       this.#slots.set(symbol, { publication, fold, counter });
       this.#gaps.inherit(symbol, counter);
     }
-    if (this.#isConnected) this.#gaps.resume();
+    if (this.#arePrintsWhole) this.#gaps.resume();
     this.#options.feed.subscribe(symbols);
     this.#seeder.request(symbols);
     this.#timers.after(SEED_WAIT_MS, () => this.#release(symbols));
@@ -344,20 +349,19 @@ class SingleWriter implements Ingest {
     this.#quotes.flush();
   }
 
-  /** What passed while the feed was away is read from the history, or told with the next print; the state is read anew. */
+  /** What was printed while the feed was away is read from the history, or told with the next print. */
+  #followPrints(isWhole: boolean): void {
+    this.#arePrintsWhole = isWhole;
+    if (isWhole) return this.#gaps.resume();
+    if (this.#slots.size > 0) this.#feedGaps += 1;
+    for (const [symbol, { counter }] of this.#slots) this.#gaps.open(symbol, counter);
+    this.#gaps.pause();
+  }
+
+  /** The state is read anew after a loss. */
   #followFeed(status: FeedStatus): void {
-    if (this.#isConnected && !status.connected && this.#slots.size > 0) {
-      this.#feedGaps += 1;
-      for (const [symbol, slot] of this.#slots) {
-        this.#gaps.open(symbol, slot.counter);
-        slot.fold.expectSeed();
-      }
-      this.#gaps.pause();
-    }
-    if (status.connected && !this.#isConnected) {
-      if (this.#feedWasConnected) this.#seeder.request([...this.#slots.keys()]);
-      this.#gaps.resume();
-    }
+    if (this.#isConnected && !status.connected) for (const { fold } of this.#slots.values()) fold.expectSeed();
+    if (status.connected && !this.#isConnected && this.#feedWasConnected) this.#seeder.request([...this.#slots.keys()]);
     this.#isConnected = status.connected;
     this.#feedWasConnected ||= status.connected;
     this.#status.setFeed(status);

@@ -47,6 +47,7 @@ export class InterruptibleFeed implements Feed {
     if (this.#isInterrupted || this.#closed) return;
     this.#isInterrupted = true;
     this.#end();
+    this.#listener?.onPrintFlow(false);
     this.#listener?.onStatus({ feed: this.name, connected: false, reason });
   }
 
