@@ -102,12 +102,15 @@ export class WriterSupersededError extends Error {
   }
 }
 
-/** The bus has lost the log since this writer found its place in it: nothing was written of what was to be. */
+/** The bus has lost the log since this writer found its place in it. */
 export class LogLostError extends Error {
   override readonly name = 'LogLostError';
+  /** What was written before it was lost, and is not to be published again. */
+  readonly written: readonly LogEntry[];
 
-  constructor() {
+  constructor(written: readonly LogEntry[] = []) {
     super('The bus has lost the log.');
+    this.written = written;
   }
 }
 

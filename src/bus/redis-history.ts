@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { OFFSETS_PER_MS } from '../market/log.ts';
-import { barChannel, tradeChannel } from './bus.ts';
+import { barChannel, LogLostError, tradeChannel } from './bus.ts';
 import type { HistoryRange, LogEntry, LogKey } from './bus.ts';
 import { codecs } from './codec.ts';
 import { epochKey, fenceKey, historyKey, logOf } from './keys.ts';
@@ -44,15 +44,17 @@ export class RedisHistory {
 
   /**
    * Appends and publishes in order, under a writer's token or, without a lease, 0. Rejects where an offset is not above its
-   * log's newest: that one and the rest are lost.
+   * log's newest: that one and the rest are lost. What was written before the log was lost, a {@link LogLostError} says (in a
+   * Cluster, of the calls before the one that met it).
    */
   async append(entries: readonly LogEntry[], token: number): Promise<void> {
     const { redis } = this.#options;
     const groups = [...groupBySlot(redis, entries, (entry) => historyKey(logOf(entry))).values()];
     this.#appending++;
+    let start = 0;
     try {
       // What follows in the same slot waits for what is before it: a slot that moves could else let it overtake.
-      for (let start = 0; groups.some((group) => group.length > start); start += ENTRIES_PER_CALL) {
+      for (; groups.some((group) => group.length > start); start += ENTRIES_PER_CALL) {
         const parts = groups.map((group) => group.slice(start, start + ENTRIES_PER_CALL));
         await executeScripts(
           redis,
@@ -61,6 +63,9 @@ export class RedisHistory {
         );
       }
       for (const { offset } of entries) this.#highest = Math.max(this.#highest, offset);
+    } catch (error) {
+      if (!(error instanceof LogLostError)) throw error;
+      throw new LogLostError(groups.flatMap((group) => group.slice(0, start)));
     } finally {
       this.#appending--;
     }

@@ -17,12 +17,14 @@ class ScriptedBus {
   connected = true;
   /** As a server that was emptied: refuses everything, and how often that was told. */
   isEmptied = false;
+  /** So many of the entries of a call got through before. */
+  writtenBefore = 0;
   lost = 0;
 
   async append(entries: readonly LogEntry[]): Promise<void> {
     this.calls.push(entries.length);
     await this.gate;
-    if (this.isEmptied) throw new LogLostError();
+    if (this.isEmptied) throw new LogLostError(entries.slice(0, this.writtenBefore));
     const failure = this.failures.shift();
     for (const entry of entries.slice(0, failure ?? entries.length)) {
       const [last] = await this.readLastEntries([{ ...entry } as LogKey]);
@@ -282,4 +284,20 @@ test('where the bus has lost the log, nothing is written before it is known whic
   await letRun();
   expect(bus.entries.map(({ epoch }) => epoch)).toEqual(['two', 'two']);
   expect(bus.trades.map(([, sequence]) => sequence)).toEqual([2, 3]);
+});
+
+test('what was written before the bus has lost the log is not published again', async () => {
+  const { bus, writer, sequencer, open } = build();
+  const counter = open();
+  bus.isEmptied = true;
+  bus.writtenBefore = 2;
+  for (let count = 0; count < 3; count += 1) writer.add(print('A'), counter);
+  writer.flush();
+  await letRun();
+  bus.isEmptied = false;
+  sequencer.setEpoch('two');
+  writer.resume();
+  await letRun();
+  expect(bus.trades).toEqual([['A', 3, false]]);
+  expect(writer.readStats()).toMatchObject({ tradesAppended: 3, entriesWaiting: 0 });
 });

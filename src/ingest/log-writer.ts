@@ -170,7 +170,7 @@ export class LogWriter {
       } catch (error) {
         this.#appendFailures += 1;
         if (error instanceof WriterSupersededError) this.#giveUpAll();
-        else if (error instanceof LogLostError) this.#awaitNewLog();
+        else if (error instanceof LogLostError) this.#awaitNewLog(new Set(error.written));
         else this.#retryLater(error);
         break;
       }
@@ -187,14 +187,18 @@ export class LogWriter {
     const keys = new Map<string, LogKey>(this.#batch.map((entry) => [nameLog(entry), logOf(entry)]));
     const lastEntries = await writer.readLastEntries([...keys.values()]);
     const last = new Map([...keys.keys()].map((name, index) => [name, lastEntries[index] ?? null]));
-    const isMissing = this.#batch.map((entry) => {
+    this.#dropWritten((entry) => {
       const written = last.get(nameLog(entry)) ?? null;
-      return written === null || written.epoch !== entry.epoch || written.offset < entry.offset;
+      return written !== null && written.epoch === entry.epoch && written.offset >= entry.offset;
     });
-    const missing = this.#batch.filter((_, index) => isMissing[index]);
+    this.#batch = this.#batch.map((entry) => sequencer.restamp(entry));
+  }
+
+  #dropWritten(isWritten: (entry: LogEntry) => boolean): void {
+    const isMissing = this.#batch.map((entry) => !isWritten(entry));
     this.#count(this.#batch.filter((_, index) => !isMissing[index]));
     this.#batchCounters = this.#batchCounters.filter((_, index) => isMissing[index]);
-    this.#batch = missing.map((entry) => sequencer.restamp(entry));
+    this.#batch = this.#batch.filter((_, index) => isMissing[index]);
   }
 
   #confirm(): void {
@@ -247,7 +251,8 @@ export class LogWriter {
   }
 
   /** What was refused is written first once it is known which log there is now. */
-  #awaitNewLog(): void {
+  #awaitNewLog(written: ReadonlySet<LogEntry>): void {
+    this.#dropWritten((entry) => written.has(entry));
     this.#isRetry = true;
     this.hold();
     this.#options.onLost();
