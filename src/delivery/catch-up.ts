@@ -71,6 +71,7 @@ export class CatchUp<T extends LogEntry> {
   #isStarted = false;
   #epoch: string | null;
   #startOffset: number;
+  #floor: number;
 
   constructor(options: CatchUpOptions<T>) {
     const { topics, origin } = options;
@@ -83,6 +84,7 @@ export class CatchUp<T extends LogEntry> {
       return { topic, readTo, completeThrough, buffer: [], atEnd: false };
     });
     this.#startOffset = Math.min(...this.#lanes.map(({ readTo }) => readTo));
+    this.#floor = origin.kind === 'cursor' ? origin.after.offset : 0;
     this.#pageEntries = pageEntriesOf(topics.length);
   }
 
@@ -136,12 +138,20 @@ export class CatchUp<T extends LogEntry> {
     for (const [index, tail] of tails.entries()) this.#lanes[index]!.topic.release(tail);
   }
 
-  /** Up to where the logs are known beyond what was heard live of them: the bus may deliver those entries late. */
+  /** The offset of the place where it began, if it began at one: nothing up to it, of any log, is to be given out. */
+  get floor(): number {
+    return this.#floor;
+  }
+
+  /**
+   * Up to where each log was read beyond that place, and beyond what was heard live of it: the bus may deliver those entries
+   * late. Logs that were quiet are not listed.
+   */
   listReadAhead(): Map<string, number> {
     const ahead = new Map<string, number>();
     for (const lane of this.#lanes) {
       const known = this.#knownTo(lane);
-      if (known > lane.topic.offsetIn(this.#epoch)) ahead.set(lane.topic.key.symbol, known);
+      if (known > Math.max(this.#floor, lane.topic.offsetIn(this.#epoch))) ahead.set(lane.topic.key.symbol, known);
     }
     return ahead;
   }
@@ -168,6 +178,7 @@ export class CatchUp<T extends LogEntry> {
       // Where nothing happened for long, the newest entry is no place to resume from: the log has forgotten it. The writer's
       // clock is the offset's, and no writer is behind by half the history.
       this.#startOffset = Math.max(mark, Math.floor(now() - historyMs / 2) * OFFSETS_PER_MS);
+      this.#floor = mark;
       for (const lane of this.#lanes) {
         lane.readTo = mark;
         lane.completeThrough = this.#startOffset;

@@ -162,6 +162,21 @@ describe('logs', () => {
   });
 });
 
+test('a log that begins anew under its reader is told, after all that waits', async () => {
+  const { hub, bus, nextTrade, nextOffset } = await createHub();
+  const stream = await hub.openTrades(['A'], null);
+  const last = nextTrade('A');
+  await bus.append([last]);
+  await bus.append([makeTrade('A', nextOffset(), { epoch: 'another' })]);
+  await letRun();
+  expect(await take(stream, 1)).toEqual([last]);
+  const error = await stream.next().catch((thrown: unknown) => thrown);
+  expect(error).toMatchObject({ code: 'HISTORY_EXPIRED' });
+  const { oldestCursor } = (error as { details: { oldestCursor: string } }).details;
+  expect(decodeCursor(oldestCursor)).toMatchObject({ epoch: 'another' });
+  expect(hub.readStats()).toMatchObject({ mailboxes: 0, channels: 0, symbolsWanted: 0 });
+});
+
 describe('after an interruption of the bus', () => {
   /** A bus that a test cuts off: what is published meanwhile is kept, and heard by nobody. */
   async function createInterruptible(options: Partial<HubOptions> = {}) {

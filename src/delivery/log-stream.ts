@@ -59,6 +59,8 @@ export class LogStream<T extends LogEntry> extends Mailbox<T> implements LogList
   #retry: (() => void) | null = null;
   /** Up to where each log is known from its history: the bus may deliver such an entry late, after the join. */
   #known = new Map<string, number>();
+  /** Up to here nothing is its concern, of any log. */
+  #floor = 0;
   #epoch: string | null = null;
   #entries: T[] = [];
   #head = 0;
@@ -114,7 +116,7 @@ export class LogStream<T extends LogEntry> extends Mailbox<T> implements LogList
       );
       return;
     }
-    if (entry.offset <= (this.#known.get(entry.symbol) ?? 0)) return;
+    if (entry.offset <= (this.#known.get(entry.symbol) ?? this.#floor)) return;
     const { maxEntries, maxBytes } = this.#options.bounds;
     if (this.depth >= maxEntries || this.#bytes + sizeOf(entry) > maxBytes) {
       this.interrupt();
@@ -133,7 +135,9 @@ export class LogStream<T extends LogEntry> extends Mailbox<T> implements LogList
     this.#catchUp = this.#createCatchUp({
       kind: 'interrupted',
       epoch: this.#epoch,
-      offsets: topics.map((topic) => Math.max(topic.offsetIn(this.#epoch), this.#known.get(topic.key.symbol) ?? 0)),
+      offsets: topics.map((topic) =>
+        Math.max(topic.offsetIn(this.#epoch), this.#known.get(topic.key.symbol) ?? this.#floor),
+      ),
       completeThrough: (now() - LOSS_MARGIN_MS) * OFFSETS_PER_MS,
     });
     this.#known.clear();
@@ -212,6 +216,7 @@ export class LogStream<T extends LogEntry> extends Mailbox<T> implements LogList
 
   #goLive(catchUp: CatchUp<T>): void {
     this.#epoch = catchUp.epoch;
+    this.#floor = Math.max(this.#floor, catchUp.floor);
     this.#known = catchUp.listReadAhead();
     this.#catchUp = null;
     this.#behind = null;
