@@ -212,7 +212,7 @@ describe('a bus over a Redis Cluster', () => {
     const bus = await connectBus();
     expect(await countSubscribers()).toEqual([0, 0, 0]);
     const stop = await bus.subscribe(quoteChannel('AAPL'), () => {});
-    expect((await countSubscribers()).toSorted()).toEqual([0, 0, 1]);
+    expect((await countSubscribers()).toSorted((a, b) => a - b)).toEqual([0, 0, 1]);
     await stop();
     await expect.poll(countSubscribers, { timeout: 5_000 }).toEqual([0, 0, 0]);
   });
