@@ -1,6 +1,6 @@
 import type { LogEntry } from '../bus/bus.ts';
 import { type LogPosition, OFFSETS_PER_MS } from '../market/log.ts';
-import type { HistoryReader } from './history-reader.ts';
+import type { HistoryReader, LogEnd } from './history-reader.ts';
 import type { LogTopic, Tail } from './log-topic.ts';
 import { checkResume, expired } from './resume.ts';
 
@@ -67,6 +67,8 @@ export class CatchUp<T extends LogEntry> {
   readonly #pageEntries: number;
   /** How far the logs went when the pass began; `null`: the next read begins one. */
   #mark: number | null = null;
+  /** Where each log ended then. */
+  #ends: readonly LogEnd[] = [];
   #joinedAt = 0;
   #isStarted = false;
   #epoch: string | null;
@@ -107,13 +109,13 @@ export class CatchUp<T extends LogEntry> {
     const tails = this.#lanes.map(({ topic }) => topic.collect());
     try {
       const isFirst = this.#mark === null;
-      const mark = (this.#mark ??= await this.#beginPass());
+      const mark = (this.#mark ??= await this.#beginPass(tails));
       // At first all that may have something; then those for which the others wait.
       const limit = isFirst ? mark : this.#horizon();
       await this.#readLanes(this.#lanes.filter((lane) => !isKnownThrough(lane, mark) && lane.readTo <= limit));
       const horizon = this.#horizon();
       const entries = this.#takeThrough(horizon);
-      const isJoined = isFirst && horizon === mark && tails.every(({ broken }) => !broken);
+      const isJoined = isFirst && horizon === mark && tails.every((tail, index) => this.#follows(tail, index));
       if (horizon === mark) this.#endPass(mark);
       if (!isJoined) this.releaseTails(tails);
       return { entries, tails: isJoined ? tails : null };
@@ -165,13 +167,15 @@ export class CatchUp<T extends LogEntry> {
   }
 
   /** Finds the mark: the offset of the newest entry of all logs. */
-  async #beginPass(): Promise<number> {
-    const { history, origin, historyMs, now } = this.#options;
-    const ends = await Promise.all(this.#lanes.map(({ topic }) => history.readEnd(topic.key)));
-    for (const [index, end] of ends.entries()) {
-      this.#checkEpoch(end.epoch);
-      this.#lanes[index]!.topic.noteEnd(end);
-    }
+  async #beginPass(tails: readonly Tail<T>[]): Promise<number> {
+    const { origin, historyMs, now } = this.#options;
+    // Who wants nothing of the past needs no more than a place after which all comes live: those before it know one.
+    const mayBeLevel = origin.kind === 'end' && !this.#isStarted;
+    const ends = await Promise.all(
+      this.#lanes.map(({ topic }, index) => (mayBeLevel ? topic.level : null) ?? this.#readEnd(topic, tails[index]!)),
+    );
+    for (const { epoch } of ends) this.#checkEpoch(epoch);
+    this.#ends = ends;
     const mark = Math.max(0, ...ends.map(({ offset }) => offset));
     for (const lane of this.#lanes) lane.atEnd = false;
     if (origin.kind === 'end' && !this.#isStarted) {
@@ -186,6 +190,21 @@ export class CatchUp<T extends LogEntry> {
     }
     this.#isStarted = true;
     return mark;
+  }
+
+  /** Whether what came live since the pass began leaves nothing out after where the log ended then. */
+  #follows(tail: Tail<T>, lane: number): boolean {
+    if (tail.broken) return false;
+    const end = this.#ends[lane]!;
+    const first = tail.entries.find(({ offset }) => offset > end.offset);
+    return first?.kind !== 'trade' || first.sequence <= end.sequence + 1;
+  }
+
+  async #readEnd(topic: LogTopic<T>, tail: Tail<T>): Promise<LogEnd> {
+    const end = await this.#options.history.readEnd(topic.key);
+    // Where it was interrupted meanwhile, what follows on it may not have been heard.
+    if (!tail.broken) topic.noteEnd(end);
+    return end;
   }
 
   #endPass(mark: number): void {

@@ -112,6 +112,24 @@ describe('logs', () => {
     expect(await take(stream, 5)).toEqual(entries.filter(({ symbol }) => symbol !== 'C'));
   });
 
+  test('are asked where they end by the first who follows them alone', async () => {
+    const { hub, bus, nextTrade } = await createHub();
+    await bus.append([nextTrade('A')]);
+    const readLastEntries = vi.spyOn(bus, 'readLastEntries');
+    const streams = [];
+    for (let index = 0; index < 5; index++) streams.push(await hub.openTrades(['A', 'B'], null));
+    expect(readLastEntries).toHaveBeenCalledTimes(1);
+    const entries = ['A', 'B'].map(nextTrade);
+    await bus.append(entries);
+    await letRun();
+    streams.push(await hub.openTrades(['A'], null));
+    const later = nextTrade('A');
+    await bus.append([later]);
+    for (const stream of streams.slice(0, 5)) expect(await take(stream, 3)).toEqual([...entries, later]);
+    expect(await take(streams[5]!, 1)).toEqual([later]);
+    expect(readLastEntries).toHaveBeenCalledTimes(1);
+  });
+
   test('of bars give only the interval asked for', async () => {
     const { hub, bus, epoch, nextOffset } = await createHub();
     const stream = await hub.openBars(['A'], 'MINUTE', null);

@@ -76,6 +76,16 @@ export class LogTopic<T extends LogEntry> {
     this.#end = end;
   }
 
+  /**
+   * A place after which every entry comes live: where the log ended when it was read since the last interruption, or what
+   * was heard after that. `null`: none is known, and history is to be asked.
+   */
+  get level(): LogEnd | null {
+    const end = this.#end;
+    if (end === null || this.#epoch !== end.epoch || this.#offset <= end.offset) return end;
+    return { epoch: this.#epoch, offset: this.#offset, sequence: this.#sequence ?? 0 };
+  }
+
   async close(): Promise<void> {
     const unsubscribe = await this.#unsubscribe.catch(() => null);
     await unsubscribe?.();
