@@ -167,7 +167,7 @@ describe('a writer that another has followed', () => {
     await expect(lease.writer.publishDemandTotals(new Map([['AAPL', 3]]))).rejects.toThrow(WriterSupersededError);
     await raw.del('subscriptions:count:{AAPL}');
     // Both look after what they keep equally often: when the one has done so twice, the other has, too.
-    for (const _ of [1, 2]) {
+    for (let round = 0; round < 2; round += 1) {
       await raw.del('subscriptions:count:{MSFT}');
       await expect.poll(() => raw.get('subscriptions:count:{MSFT}')).toBe('1');
     }
