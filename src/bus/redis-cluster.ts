@@ -13,7 +13,7 @@ import type { RedisConnectionOptions } from './redis-connection.ts';
 export type RedisClusterOptions = Omit<RedisConnectionOptions, 'url'> & {
   /** Some nodes of the Cluster; it names the others. All have the credentials and the protocol of the first. */
   readonly urls: readonly string[];
-  /** How often the nodes are asked who serves what, while all is well. Default 2 s. */
+  /** How often the nodes are asked who serves what, while all is well. Default 1 s. */
   readonly refreshIntervalMs?: number;
 };
 
@@ -26,7 +26,7 @@ const MAX_REDIRECTIONS = 16;
 const RETRY_DELAY_MS = 50;
 const MARK_AGAIN_MS = 100;
 /** So long a write waits for a replica, and so long none is waited for after it did so in vain. */
-const REPLICA_DEADLINE_MS = 100;
+const REPLICA_DEADLINE_MS = 500;
 const REPLICA_DISTRUST_MS = 1_000;
 
 type Attempt = {
@@ -365,7 +365,7 @@ export class RedisCluster implements RedisClient {
   #schedule(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     if (this.#closed) return;
-    const intervalMs = this.#options.refreshIntervalMs ?? 2_000;
+    const intervalMs = this.#options.refreshIntervalMs ?? 1_000;
     this.#timer = setTimeout(
       () => this.refresh(),
       this.#state.connected ? intervalMs : Math.min(intervalMs, ANXIOUS_REFRESH_MS),

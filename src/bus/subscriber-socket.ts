@@ -172,6 +172,8 @@ export class SubscriberSocket {
   #receiveError(error: Error): void {
     const [code, slot, address] = error.message.split(' ');
     if (code === 'MOVED' && address !== undefined) return this.#options.onMoved(Number(slot), address);
+    // What follows a refused AUTH says no more than that it was refused.
+    if (this.#socket?.destroyed === true) return;
     // Refused credentials end the attempt. Later, as in an election, what was refused is asked for again from time to time.
     this.#reason = error.message;
     if (!this.#connected) this.#socket?.destroy();
