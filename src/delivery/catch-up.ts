@@ -172,7 +172,7 @@ export class CatchUp<T extends LogEntry> {
     // Who wants nothing of the past needs no more than a place after which all comes live: those before it know one.
     const mayBeLevel = origin.kind === 'end' && !this.#isStarted;
     const ends = await Promise.all(
-      this.#lanes.map(({ topic }, index) => (mayBeLevel ? topic.level : null) ?? this.#readEnd(topic, tails[index]!)),
+      this.#lanes.map(({ topic }, index) => this.#findEnd(topic, tails[index]!, mayBeLevel)),
     );
     for (const { epoch } of ends) this.#checkEpoch(epoch);
     this.#ends = ends;
@@ -200,7 +200,8 @@ export class CatchUp<T extends LogEntry> {
     return first?.kind !== 'trade' || first.sequence <= end.sequence + 1;
   }
 
-  async #readEnd(topic: LogTopic<T>, tail: Tail<T>): Promise<LogEnd> {
+  async #findEnd(topic: LogTopic<T>, tail: Tail<T>, mayBeLevel: boolean): Promise<LogEnd> {
+    if (mayBeLevel && topic.level !== null) return topic.level;
     const end = await this.#options.history.readEnd(topic.key);
     // Where it was interrupted meanwhile, what follows on it may not have been heard.
     if (!tail.broken) topic.noteEnd(end);

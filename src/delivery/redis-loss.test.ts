@@ -29,10 +29,11 @@ describe('an api process that loses its Redis', () => {
   });
 
   /** The subscribing connections that stand, as soon as one does. */
-  const cutSubscribers = (): Promise<void> =>
-    expect
+  async function cutSubscribers(): Promise<void> {
+    await expect
       .poll(() => operator.call('CLIENT', 'KILL', 'TYPE', 'pubsub'), { interval: 20, timeout: 10_000 })
       .toBeGreaterThan(0);
+  }
 
   /** Prints that go on, numbered by their price, until they are stopped. */
   function startPrints(tapeql: TestTapeql): { stop(): number } {
