@@ -1,6 +1,6 @@
 /**
  * Whether the guarantees hold while things die: `npm run chaos -- [--rounds 20] [--seed N] [--faults kill-writer,pause]
- * [--rate 6000] [--cluster]`. Ends with 1 where a print was lost without a word, came twice or out of order, or never came.
+ * [--rate 5000] [--cluster]`. Ends with 1 where a print was lost without a word, came twice or out of order, or never came.
  * Everything runs on loopback, in processes of its own that end with it.
  */
 import { parseArgs } from 'node:util';
@@ -12,7 +12,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '20' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     faults: { type: 'string' },
-    rate: { type: 'string', default: '6000' },
+    rate: { type: 'string', default: '5000' },
     symbols: { type: 'string', default: '50' },
     clients: { type: 'string', default: '4' },
     cluster: { type: 'boolean', default: false },
