@@ -98,6 +98,16 @@ describe.each(Object.entries(kinds))('a bus %s', (_, open) => {
     );
   });
 
+  it('keeps the newest word of control, said or heard, for who was not there', async () => {
+    expect(await reader.readControl()).toBeNull();
+    const pause = { action: 'pause', data: { reason: 'maintenance' } } as const;
+    await writer.publishControl(pause);
+    expect(await reader.readControl()).toEqual(pause);
+    const resume = { action: 'resume', data: { reason: null } } as const;
+    await reader.keepControl(resume);
+    expect(await writer.readControl()).toEqual(resume);
+  });
+
   it('delivers what one call published in order, also over many entries and symbols', async () => {
     const heard: LogEntry[] = [];
     for (const symbol of ['AAPL', 'MSFT'])
