@@ -210,6 +210,8 @@ export class LogStream<T extends LogEntry> extends Mailbox<T> implements LogList
     const entries = step.tails === null ? step.entries : catchUp.join(step.entries, step.tails);
     for (const entry of entries) this.#push(entry);
     if (step.tails !== null) this.#goLive(catchUp);
+    // Paused meanwhile: what comes live is left to the history.
+    if (this.held) this.interrupt();
     // Where the reader waits still, this reads on.
     this.wake();
   }

@@ -92,6 +92,12 @@ export class PauseSwitch {
     this.#state = action === 'pause' ? { paused: true, reason } : RUNNING;
     if (before.paused === this.#state.paused && before.reason === this.#state.reason) return;
     this.#logger.info({ action, reason }, 'market events');
-    for (const listener of this.#listeners) listener(this.#state);
+    for (const listener of this.#listeners) {
+      try {
+        listener(this.#state);
+      } catch (error) {
+        this.#logger.error({ err: error }, 'a listener to pauses failed');
+      }
+    }
   }
 }
