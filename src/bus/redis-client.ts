@@ -11,6 +11,8 @@ export type ExecuteOptions = {
    * by the next {@link RedisClient.announceAppended}. Default `false`.
    */
   readonly toLog?: boolean;
+  /** Called with the index of each command that was carried out, also where the whole rejects. */
+  readonly onDone?: (index: number) => void;
 };
 
 /**

@@ -4,7 +4,7 @@ import { recordingLogger } from '../../test/recording-logger.ts';
 import { startRedisCluster } from '../../test/redis-cluster.ts';
 import type { ClusterNode, TestRedisCluster } from '../../test/redis-cluster.ts';
 import { OFFSETS_PER_MS } from '../market/log.ts';
-import { barChannel, quoteChannel, statusChannel, tradeChannel } from './bus.ts';
+import { barChannel, LogLostError, quoteChannel, statusChannel, tradeChannel } from './bus.ts';
 import type { Bus, Interruption } from './bus.ts';
 import { createCache } from './cache.ts';
 import { marketKinds } from './cache-kinds.ts';
@@ -248,6 +248,22 @@ describe('a bus over a Redis Cluster', () => {
     await bus.publishDemandTotals(new Map([['S7', 0]]));
     expect(await redis.exists('subscriptions:count:{S7}')).toBe(0);
     expect(await active.redis.sismember('subscriptions:active', 'S7')).toBe(0);
+  });
+
+  it('says what was written where a log on another node was lost', async () => {
+    const { writer } = (await (await connectBus()).acquireWriter('ingest', 10_000))!;
+    const logs = (['AAPL', 'TSLA'] as const).map((symbol) => ({ kind: 'trade', symbol }) as const);
+    await writer.readLastEntries(logs);
+    const { redis } = await cluster.masterOf('{TSLA}');
+    await redis.flushall();
+    const offset = Date.now() * OFFSETS_PER_MS;
+    const entries = [makeTrade('AAPL', offset), makeTrade('TSLA', offset + 1)];
+    const error: unknown = await writer.append(entries).catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(LogLostError);
+    expect((error as LogLostError).written).toEqual([entries[0]]);
+    await writer.readLastEntries(logs);
+    await writer.append([entries[1]!]);
+    expect(await writer.readLastEntries(logs)).toMatchObject([{ offset }, { offset: offset + 1 }]);
   });
 
   it('follows slots that move under load, without going away: what was missed is told and in the history', async () => {

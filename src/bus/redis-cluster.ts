@@ -124,7 +124,7 @@ export class RedisCluster implements RedisClient {
     return url.href;
   }
 
-  async execute<T>(commands: readonly RedisCommand[], { toLog = false }: ExecuteOptions = {}): Promise<T[]> {
+  async execute<T>(commands: readonly RedisCommand[], { toLog = false, onDone }: ExecuteOptions = {}): Promise<T[]> {
     const replies: unknown[] = [];
     let failure: Error | null = null;
     let attempts = commands.map((command, index): Attempt => {
@@ -141,6 +141,7 @@ export class RedisCluster implements RedisClient {
         if (redirection === null) {
           if (toLog && error === null) this.#notePlace(attempt);
           replies[attempt.index] = reply;
+          if (error === null) onDone?.(attempt.index);
           failure ??= error;
           continue;
         }
@@ -196,13 +197,19 @@ export class RedisCluster implements RedisClient {
     this.#newPlaces.set(slot, [slot, to, asking ? 'ahead' : before === undefined ? 'first' : 'moved']);
   }
 
+  /**
+   * At every master by itself, though one would pass it on to all: between nodes small messages wait for each other, up to
+   * 40 ms (Nagle's algorithm). A subscriber takes the first that comes.
+   */
   #mark(offset: number): void {
     const places = this.#newPlaces;
     this.#newPlaces = new Map();
     const text = encodeLogMark({ offset, places: [...places.values()] });
-    this.execute([['publish', LOG_MARK_CHANNEL, text]]).catch(() => {
-      this.#newPlaces = new Map([...places, ...this.#newPlaces]);
-    });
+    for (const { redis } of this.#masters().filter((node) => node !== undefined)) {
+      redis.publish(LOG_MARK_CHANNEL, text).catch(() => {
+        this.#newPlaces = new Map([...places, ...this.#newPlaces]);
+      });
+    }
   }
 
   /** One pipeline per server. */

@@ -44,28 +44,28 @@ export class RedisHistory {
 
   /**
    * Appends and publishes in order, under a writer's token or, without a lease, 0. Rejects where an offset is not above its
-   * log's newest: that one and the rest are lost. What was written before the log was lost, a {@link LogLostError} says (in a
-   * Cluster, of the calls before the one that met it).
+   * log's newest: that one and the rest are lost. What was written before the log was lost, a {@link LogLostError} says.
    */
   async append(entries: readonly LogEntry[], token: number): Promise<void> {
     const { redis } = this.#options;
     const groups = [...groupBySlot(redis, entries, (entry) => historyKey(logOf(entry))).values()];
     this.#appending++;
-    let start = 0;
+    const written: LogEntry[] = [];
     try {
       // What follows in the same slot waits for what is before it: a slot that moves could else let it overtake.
-      for (; groups.some((group) => group.length > start); start += ENTRIES_PER_CALL) {
-        const parts = groups.map((group) => group.slice(start, start + ENTRIES_PER_CALL));
+      for (let start = 0; groups.some((group) => group.length > start); start += ENTRIES_PER_CALL) {
+        const parts = groups
+          .map((group) => group.slice(start, start + ENTRIES_PER_CALL))
+          .filter((part) => part.length > 0);
         await executeScripts(
           redis,
-          parts.filter((part) => part.length > 0).map((part) => this.#append(part, token)),
-          { toLog: true },
+          parts.map((part) => this.#append(part, token)),
+          { toLog: true, onDone: (index) => void written.push(...parts[index]!) },
         );
       }
       for (const { offset } of entries) this.#highest = Math.max(this.#highest, offset);
     } catch (error) {
-      if (!(error instanceof LogLostError)) throw error;
-      throw new LogLostError(groups.flatMap((group) => group.slice(0, start)));
+      throw error instanceof LogLostError ? new LogLostError(written) : error;
     } finally {
       this.#appending--;
     }

@@ -1,6 +1,6 @@
 import { RedisConnection } from './redis-connection.ts';
 import type { RedisConnectionOptions } from './redis-connection.ts';
-import type { RedisClient, RedisCommand } from './redis-client.ts';
+import type { ExecuteOptions, RedisClient, RedisCommand } from './redis-client.ts';
 
 /** One server behind one connection. */
 export function connectSingle(options: RedisConnectionOptions): RedisClient {
@@ -18,8 +18,9 @@ export function connectSingle(options: RedisConnectionOptions): RedisClient {
     },
     publishMarket: 'publish',
     onState: (listener) => connection.onState(listener),
-    async execute<T>(commands: readonly RedisCommand[]) {
+    async execute<T>(commands: readonly RedisCommand[], { onDone }: ExecuteOptions = {}) {
       const replies = (await redis.pipeline(commands.map((command) => [...command])).exec()) ?? [];
+      if (onDone !== undefined) for (const [index, [error]] of replies.entries()) if (error === null) onDone(index);
       return replies.map(([error, reply]) => {
         if (error !== null) throw error;
         return reply as T;
