@@ -293,9 +293,9 @@ export class RedisClusterSubscriber implements Subscriber {
   #onMark(socket: SubscriberSocket, text: string): void {
     const mark = decodeLogMark(text);
     if (mark === null) return;
-    // It comes over each connection: what it tells is taken once, before the last of them lets the log go on.
+    // It comes over each connection, and more than once: what it tells is taken at its first sight.
     if (mark.places.length > 0 && mark.offset > this.#highestMark) this.#follow(mark.places);
-    this.#marks.set(socket, mark.offset);
+    this.#marks.set(socket, Math.max(mark.offset, this.#marks.get(socket) ?? -1));
     this.#highestMark = Math.max(this.#highestMark, mark.offset);
     this.#tellComplete();
   }
