@@ -11,6 +11,7 @@ describe('a pause said on market-data:control', () => {
   beforeAll(async () => {
     redis = await startRedis();
     operator = new Redis(redis.url);
+    operator.on('error', () => undefined);
   });
   afterAll(async () => {
     operator?.disconnect();
