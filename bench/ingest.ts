@@ -1,23 +1,39 @@
 /**
- * What an event costs in ingest, from the feed's events or its frames' text to the bus: CPU of this process, in µs.
- * `node bench/ingest.ts [seconds]`. Quotes and prints as the tape has them (tape-like shares), 500 symbols, frames of 8.
+ * What an event costs in ingest, from the feed's events, its frames' text or its socket to the bus: CPU of this process, in µs.
+ * `node bench/ingest.ts [seconds]`. Quotes and prints as the tape has them (tape-like shares), 500 symbols; frames of 8, over the
+ * socket those of the simulated exchange, said again by another process at a rate that rises until this one cannot keep up.
  */
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Bus } from '../src/bus/bus.ts';
 import { createMemoryBus } from '../src/bus/memory.ts';
 import { createRedisBus } from '../src/bus/redis.ts';
 import type { Feed, FeedEvent, FeedListener } from '../src/feeds/feed.ts';
 import { FrameDecoder } from '../src/feeds/polygon/frames.ts';
-import { createIngest } from '../src/ingest/ingest.ts';
+import { createPolygonFeed } from '../src/feeds/polygon/socket.ts';
+import { LISTINGS } from '../src/feeds/simulator/listings.ts';
+import { createIngest, type Ingest } from '../src/ingest/ingest.ts';
 import { systemTimers } from '../src/market/timers.ts';
 import type { Logger } from '../src/market/logger.ts';
 import { SourceUnavailableError, type MarketDataSource } from '../src/market/source.ts';
 import { findProgram, REDIS_SERVER } from '../test/programs.ts';
 import { startRedis } from '../test/redis.ts';
+import type { ExchangeNews, Pace } from './recorded-exchange.ts';
 
 const SYMBOLS = Array.from({ length: 500 }, (_, index) => `S${index}`);
 const EVENTS_PER_FRAME = 8;
 const FRAMES = 25_000;
 const MAX_WAITING = 20_000;
+const FIRST_RATE = 50_000;
+const RATE_STEP = 50_000;
+const LAST_RATE = 600_000;
+/** The whole US tape at the open is estimated at 150,000 to 300,000. */
+const GOAL = 250_000;
+const RENEW_MS = 10_000;
+/** The compiler's. */
+const WARM_UP_MS = 2_000;
 const PRINT_SHARE = 0.45;
 const CONDITIONS: readonly (readonly number[])[] = [[], [37], [14, 37, 41], [14, 41], [12, 37], [37]];
 
@@ -60,6 +76,7 @@ class DirectFeed implements Feed {
 
   start(listener: FeedListener): void {
     this.listener = listener;
+    listener.onPrintFlow(true);
     listener.onStatus({ feed: this.name, connected: true, reason: null });
   }
 
@@ -85,9 +102,8 @@ const source: MarketDataSource = {
 
 type Round = { readonly name: string; readonly eventsPerSecond: number; readonly cpuMicros: number };
 
-/** Feeds frames for some seconds, a turn of the event loop after each 100 of them, as a busy socket does. */
-async function run(name: string, bus: Bus, take: (listener: FeedListener, frame: number) => void): Promise<Round> {
-  const feed = new DirectFeed();
+/** An ingest that has taken in all symbols. */
+async function openIngest(feed: Feed, bus: Bus, symbols: readonly string[]): Promise<Ingest> {
   const ingest = createIngest({
     feed,
     bus,
@@ -98,9 +114,18 @@ async function run(name: string, bus: Bus, take: (listener: FeedListener, frame:
     indices: [],
   });
   while (!bus.readState().connected) await new Promise((resolve) => setTimeout(resolve, 5));
-  await bus.setDemand('bench', new Map(SYMBOLS.map((symbol) => [symbol, 1])));
+  const demand = new Map(symbols.map((symbol) => [symbol, 1]));
+  await bus.setDemand('bench', demand);
+  setInterval(() => void bus.renewDemand('bench', demand).catch(() => undefined), RENEW_MS).unref();
   await ingest.start();
-  while (ingest.readStats()['symbols'] !== SYMBOLS.length) await new Promise((resolve) => setTimeout(resolve, 5));
+  while (ingest.readStats()['symbols'] !== symbols.length) await new Promise((resolve) => setTimeout(resolve, 5));
+  return ingest;
+}
+
+/** Feeds frames for some seconds, a turn of the event loop after each 100 of them, as a busy socket does. */
+async function run(name: string, bus: Bus, take: (listener: FeedListener, frame: number) => void): Promise<Round> {
+  const feed = new DirectFeed();
+  const ingest = await openIngest(feed, bus, SYMBOLS);
   const startedAt = performance.now();
   const cpu = process.cpuUsage();
   let events = 0;
@@ -124,6 +149,75 @@ async function run(name: string, bus: Bus, take: (listener: FeedListener, frame:
   return { name, eventsPerSecond: events / elapsed, cpuMicros: (user + system) / events };
 }
 
+type Step = {
+  readonly offered: number;
+  readonly eventsPerSecond: number;
+  readonly cpuMicros: number;
+  /** Of a core. */
+  readonly load: number;
+  readonly waiting: number;
+  readonly isSustained: boolean;
+};
+
+/** From the read of the socket to Redis, at rates that rise until ingest falls behind. */
+async function climb(redisUrl: string): Promise<Step[]> {
+  const exchange = fork(path.join(import.meta.dirname, 'recorded-exchange.ts'));
+  const [news] = (await once(exchange, 'message')) as [ExchangeNews];
+  if (!('url' in news)) throw new Error('the exchange did not say where it is');
+  const bus = createRedisBus({ ...limits, url: redisUrl });
+  const feed = createPolygonFeed({ url: news.url, apiKey: 'bench', name: 'SIMULATED', logger: silent });
+  const symbols = LISTINGS.slice(0, SYMBOLS.length).map(({ symbol }) => symbol);
+  const ingest = await openIngest(feed, bus, symbols);
+  while (feed.readStats()['connected.stocks'] !== 1) await new Promise((resolve) => setTimeout(resolve, 5));
+  await pace(exchange, FIRST_RATE);
+  await sleep(WARM_UP_MS);
+  const steps: Step[] = [];
+  for (let rate = FIRST_RATE; steps.at(-1)?.isSustained !== false && rate <= LAST_RATE; rate += RATE_STEP) {
+    let step = await measure(exchange, ingest, rate);
+    // What else runs on the machine may have been in the way.
+    if (!step.isSustained) {
+      await pace(exchange, FIRST_RATE);
+      await sleep(WARM_UP_MS);
+      step = await measure(exchange, ingest, rate);
+    }
+    steps.push(step);
+  }
+  await ingest.close();
+  await bus.close();
+  exchange.disconnect();
+  return steps;
+}
+
+async function measure(exchange: ChildProcess, ingest: Ingest, rate: number): Promise<Step> {
+  await pace(exchange, rate);
+  const before = ingest.readStats();
+  const cpu = process.cpuUsage();
+  const startedAt = performance.now();
+  await sleep(seconds * 1_000);
+  const { user, system } = process.cpuUsage(cpu);
+  const elapsed = (performance.now() - startedAt) / 1_000;
+  const after = ingest.readStats();
+  const count = (name: string): number => after[name]! - before[name]!;
+  const events = count('eventsTrade') + count('eventsBbo') + count('eventsBar');
+  const entries = count('eventsTrade') + count('eventsBar') - count('entriesWaiting');
+  return {
+    offered: rate,
+    eventsPerSecond: Math.round(events / elapsed),
+    cpuMicros: (user + system) / events,
+    load: (user + system) / 1e6 / elapsed,
+    waiting: after['entriesWaiting']!,
+    isSustained:
+      events / elapsed >= rate * 0.97 &&
+      after['entriesWaiting']! < rate / 4 &&
+      count('tradesAppended') + count('barsAppended') === entries,
+  };
+}
+
+async function pace(exchange: ChildProcess, eventsPerSecond: number): Promise<void> {
+  exchange.send({ eventsPerSecond } satisfies Pace);
+  await once(exchange, 'message');
+}
+
 const texts = makeFrames(FRAMES, Date.now() - 10_000);
 const decoder = new FrameDecoder();
 const decoded = texts.map((text) => decoder.decode(text, Date.now()).events);
@@ -143,14 +237,33 @@ const rounds = [
   await run('events to the in-process bus', createMemoryBus(limits), takeEvents),
   await run('frame text to the in-process bus', createMemoryBus(limits), takeText),
 ];
+let steps: Step[] = [];
 if (findProgram(REDIS_SERVER) !== null) {
-  const redis = await startRedis();
-  rounds.push(await run('frame text to Redis', createRedisBus({ ...limits, url: redis.url }), takeText));
-  await redis.stop();
+  const first = await startRedis();
+  rounds.push(await run('frame text to Redis', createRedisBus({ ...limits, url: first.url }), takeText));
+  await first.stop();
+  await using second = await startRedis();
+  steps = await climb(second.url);
 }
-for (const { name, eventsPerSecond, cpuMicros } of rounds) {
-  console.log(
-    `${name}: ${Math.round(eventsPerSecond).toLocaleString('en')} events/s, ${cpuMicros.toFixed(2)} CPU µs each`,
-  );
-}
+console.table(
+  rounds.map(({ name, eventsPerSecond, cpuMicros }) => ({
+    'as fast as it goes': name,
+    'events/s': Math.round(eventsPerSecond),
+    'CPU µs an event': cpuMicros.toFixed(2),
+  })),
+);
+console.table(
+  steps.map((step) => ({
+    'socket to Redis, offered/s': step.offered,
+    'events/s': step.eventsPerSecond,
+    'CPU µs an event': step.cpuMicros.toFixed(2),
+    'of a core': `${Math.round(step.load * 100)} %`,
+    'prints and bars waiting': step.waiting,
+    sustained: step.isSustained,
+  })),
+);
+const sustained = Math.max(0, ...steps.filter(({ isSustained }) => isSustained).map((step) => step.eventsPerSecond));
+console.log(
+  `highest sustained rate: ${sustained.toLocaleString('en')} events/s; the goal is ${GOAL.toLocaleString('en')}`,
+);
 process.exit(0);

@@ -117,7 +117,15 @@ describe('readConfig', () => {
     expect(Object.keys(problemsOf({ FEED: 'replay' }))).toEqual(['FEED']);
     expect(Object.keys(problemsOf({ ANONYMOUS_MARKET_DATA: 'false' }))).toEqual(['ANONYMOUS_MARKET_DATA']);
     expect(Object.keys(problemsOf({ WORKERS: '2', REDIS_URL: 'redis://a' }))).toEqual(['WORKERS']);
-    expect(Object.keys(problemsOf({ REDIS_URL: 'redis://a,redis://b' }))).toEqual(['REDIS_URL']);
+  });
+
+  test('several nodes of Redis are a Cluster, which has one database', () => {
+    const nodes = ['redis://:secret@a:7000', 'redis://:secret@b:7000/', 'redis://:secret@c:7000/0'];
+    expect(readConfig({ REDIS_URL: nodes.join(', ') }).redisUrls).toEqual(nodes);
+    expect(readConfig({ REDIS_URL: 'redis://a/3' }).redisUrls).toEqual(['redis://a/3']);
+    expect(problemsOf({ REDIS_URL: 'redis://a:7000,redis://b:7000/3' })).toEqual({
+      REDIS_URL: 'names a database, and a Redis Cluster has but one',
+    });
   });
 
   test('RATE_LIMITS replaces the kinds it names and keeps the others', () => {

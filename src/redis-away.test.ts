@@ -37,6 +37,10 @@ describe('while Redis is away', () => {
     await redis.restart();
     await expect.poll(statusOf, { timeout: 10_000 }).toEqual({ state: 'OPERATIONAL', redisConnected: true });
     tapeql.simulator.push([makeWireTrade('AAPL', { p: 4 })]);
+    // It came back empty: that the log begins anew is told, and from where. What was printed meanwhile is in it.
+    const ended = await socket.find(({ id }) => id === 't');
+    expect(ended).toMatchObject({ type: 'error', payload: [{ extensions: { code: 'HISTORY_EXPIRED' } }] });
+    socket.subscribe('t', TRADES, { after: ended.payload[0].extensions.oldestCursor });
     const after = [];
     while (after.length < 3) {
       const { id, payload } = await socket.next();
@@ -44,7 +48,7 @@ describe('while Redis is away', () => {
     }
     expect(after).toEqual([2, 3, 4]);
 
-    // It came back empty: a place in the log that was is known to be none in the log that is.
+    // A place in the log that was is known to be none in the log that is.
     socket.subscribe('r', TRADES, { after: before.payload.extensions.cursor });
     const refused = await socket.find(({ id }) => id === 'r');
     expect(refused.payload.errors).toMatchObject([{ extensions: { code: 'HISTORY_EXPIRED' } }]);

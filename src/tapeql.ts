@@ -10,16 +10,18 @@ import type { Store } from './bus/store.ts';
 import type { Config } from './config.ts';
 import { DeliveryFigures } from './delivery/figures.ts';
 import { Hub } from './delivery/hub.ts';
+import type { LogBounds } from './delivery/log-stream.ts';
+import { PauseSwitch } from './delivery/pause-switch.ts';
 import { Reads } from './delivery/reads.ts';
 import { RESUME_GRACE_MS } from './delivery/resume.ts';
 import { StatusBoard } from './delivery/status-board.ts';
 import { type Enveloped, WebSocketTransport } from './delivery/websocket.ts';
-import type { Feed } from './feeds/feed.ts';
 import type { FeedLimits } from './feeds/polygon/limits.ts';
 import { createPolygonRest } from './feeds/polygon/rest.ts';
 import { createPolygonFeed, feedNameOf } from './feeds/polygon/socket.ts';
 import { startSimulatorProcess } from './feeds/simulator/simulator-process.ts';
-import { createIngest, type Ingest } from './ingest/ingest.ts';
+import { createIngest } from './ingest/ingest.ts';
+import { createLeasedIngest, type LeasedIngest } from './ingest/lease.ts';
 import { systemTimers } from './market/timers.ts';
 import { createCalendar } from './market/calendar.ts';
 import type { Logger } from './market/logger.ts';
@@ -55,9 +57,10 @@ export type TapeqlOptions = {
 /** What no variable of the environment sets: where one is missing, the default of its part stands. */
 export type Tuning = {
   readonly demandLingerMs?: number;
+  readonly historyLagMs?: number;
   readonly initTimeoutMs?: number;
   readonly pingIntervalMs?: number;
-  readonly maxLogBacklog?: number;
+  readonly logBounds?: Partial<LogBounds>;
   readonly feedLimits?: Partial<FeedLimits>;
   /** Unix ms. Default `Date.now`. */
   readonly clock?: () => number;
@@ -73,8 +76,12 @@ export async function startTapeql(config: Config, options: TapeqlOptions): Promi
     const { bus, store, cache } = openBus(config, now, logger, stack);
     const calendar = createCalendar();
     const feedName = config.feed === 'simulated' ? 'SIMULATED' : feedNameOf(config.polygon.wsUrl);
+    const pause = new PauseSwitch({ bus, logger });
+    stack.defer(() => pause.close());
+    await pause.start();
     const status = new StatusBoard({
       bus,
+      pause,
       feed: feedName,
       marketStatusAt: (time) => calendar.statusAt(time),
       now,
@@ -87,36 +94,48 @@ export async function startTapeql(config: Config, options: TapeqlOptions): Promi
     const upstream = await openUpstream({ config, store, reference, isExtendedHours, now, logger }, stack);
     stack.defer(reference.keepCurrent(upstream.source, systemTimers, logger));
 
-    let ingest: Ingest | null = null;
-    let feed: Feed | null = null;
+    let ingest: LeasedIngest | null = null;
     if (config.role !== 'api') {
-      feed = createPolygonFeed({
-        ...upstream.socket,
-        name: feedName,
-        clock: now,
-        logger: logger.child({ part: 'feed' }),
-        ...(tuning.feedLimits !== undefined && { limits: tuning.feedLimits }),
-      });
-      ingest = createIngest({
-        feed,
+      ingest = createLeasedIngest({
         bus,
-        source: upstream.source,
-        reference,
-        clock: now,
+        process: randomUUID(),
+        openFeed: () =>
+          createPolygonFeed({
+            ...upstream.socket,
+            name: feedName,
+            clock: now,
+            logger: logger.child({ part: 'feed' }),
+            ...(tuning.feedLimits !== undefined && { limits: tuning.feedLimits }),
+          }),
+        openIngest: (feed, writer) =>
+          createIngest({
+            feed,
+            bus,
+            writer,
+            source: upstream.source,
+            reference,
+            clock: now,
+            timers: systemTimers,
+            logger: logger.child({ part: 'ingest' }),
+            quoteIntervalMs: config.quoteIntervalMs,
+            indices: config.indices,
+            ...(tuning.demandLingerMs !== undefined && { demandLingerMs: tuning.demandLingerMs }),
+            ...(tuning.historyLagMs !== undefined && { historyLagMs: tuning.historyLagMs }),
+          }),
+        onRole: upstream.announce,
         timers: systemTimers,
         logger: logger.child({ part: 'ingest' }),
-        quoteIntervalMs: config.quoteIntervalMs,
-        indices: config.indices,
-        ...(tuning.demandLingerMs !== undefined && { demandLingerMs: tuning.demandLingerMs }),
       });
       stack.defer(() => ingest?.close());
       await ingest.start();
     }
 
-    const parts = { config, tuning, bus, cache, upstream, reference, status, ingest, feed, startedAt, now, logger };
+    const parts = { config, tuning, bus, cache, upstream, reference, pause, status, ingest, startedAt, now, logger };
     const server = options.listens === false ? null : await openServer(parts, stack);
     stack.defer(async () => {
       status.announceShutdown();
+      // Another process can take over while this one still says goodbye to its clients; it is waited for in its turn.
+      if (bus.shared) void ingest?.close();
       // What was told is written before its connections are closed.
       await new Promise(setImmediate);
     });
@@ -134,11 +153,11 @@ function openBus(
   logger: Logger,
   stack: AsyncDisposableStack,
 ): { bus: Bus; store: Store; cache: Cache<MarketKinds> } {
-  const [url] = config.redisUrls;
+  const url = config.redisUrls.join(',');
   const memory = createMemoryStore({ clock });
   const busLogger = logger.child({ part: 'bus' });
   const historyMs = config.historyMs + RESUME_GRACE_MS;
-  if (url === undefined) {
+  if (url === '') {
     const bus = createMemoryBus({ historyMs, store: memory, clock, logger: busLogger });
     stack.defer(() => bus.close());
     return { bus, store: memory, cache: createCache({ store: memory, kinds: marketKinds, clock, logger: busLogger }) };
@@ -154,6 +173,8 @@ type Upstream = {
   readonly source: MarketDataSource & ReferenceSource;
   readonly readStats: () => Readonly<Record<string, number>>;
   readonly socket: { readonly url: string; readonly apiKey: string };
+  /** Tells api processes how to reach a simulated exchange of this system: that of the writer alone. */
+  readonly announce: (isWriter: boolean) => void;
 };
 
 /** Polygon, or the simulated exchange in its place: the code behind is the same. */
@@ -169,7 +190,12 @@ async function openUpstream(
   stack: AsyncDisposableStack,
 ): Promise<Upstream> {
   const { config, store, reference, isExtendedHours, now, logger } = parts;
-  const open = (wsUrl: string, restUrl: string | (() => Promise<string>), apiKey: string): Upstream => {
+  const open = (
+    wsUrl: string,
+    restUrl: string | (() => Promise<string>),
+    apiKey: string,
+    announce: Upstream['announce'] = () => {},
+  ): Upstream => {
     const rest = createPolygonRest({
       baseUrl: restUrl,
       apiKey,
@@ -179,7 +205,7 @@ async function openUpstream(
       logger: logger.child({ part: 'rest' }),
     });
     stack.defer(() => rest.close());
-    return { source: rest, readStats: () => rest.readStats(), socket: { url: wsUrl, apiKey } };
+    return { source: rest, readStats: () => rest.readStats(), socket: { url: wsUrl, apiKey }, announce };
   };
 
   if (config.feed === 'polygon') return open(config.polygon.wsUrl, config.polygon.restUrl, config.polygon.apiKey ?? '');
@@ -199,19 +225,22 @@ async function openUpstream(
   }
   const simulator = await startSimulatorProcess({ logger: logger.child({ part: 'simulator' }) });
   stack.defer(() => simulator.close());
-  if (config.role === 'ingest') {
-    const announce = (): void => {
-      store
-        .write([{ key: SIMULATOR_KEY, value: simulator.restUrl, ttlMs: 3 * SIMULATOR_RENEW_MS }])
-        .catch((error: unknown) => {
-          logger.debug({ err: error }, 'the simulated exchange is announced again later');
-        });
-    };
+  if (config.redisUrls.length === 0) return open(simulator.wsUrl, simulator.restUrl, SIMULATOR_API_KEY);
+  let renewal: NodeJS.Timeout | undefined;
+  const announce = (): void => {
+    store
+      .write([{ key: SIMULATOR_KEY, value: simulator.restUrl, ttlMs: 3 * SIMULATOR_RENEW_MS }])
+      .catch((error: unknown) => {
+        logger.debug({ err: error }, 'the simulated exchange is announced again later');
+      });
+  };
+  stack.defer(() => clearInterval(renewal));
+  return open(simulator.wsUrl, simulator.restUrl, SIMULATOR_API_KEY, (isWriter) => {
+    clearInterval(renewal);
+    if (!isWriter) return;
     announce();
-    const renewal = setInterval(announce, SIMULATOR_RENEW_MS);
-    stack.defer(() => clearInterval(renewal));
-  }
-  return open(simulator.wsUrl, simulator.restUrl, SIMULATOR_API_KEY);
+    renewal = setInterval(announce, SIMULATOR_RENEW_MS);
+  });
 }
 
 type ServerParts = {
@@ -221,9 +250,9 @@ type ServerParts = {
   readonly cache: Cache<MarketKinds>;
   readonly upstream: Upstream;
   readonly reference: ReferenceBook;
+  readonly pause: PauseSwitch;
   readonly status: StatusBoard;
-  readonly ingest: Ingest | null;
-  readonly feed: Feed | null;
+  readonly ingest: LeasedIngest | null;
   readonly startedAt: number;
   readonly now: () => number;
   readonly logger: Logger;
@@ -246,11 +275,13 @@ async function openServer(parts: ServerParts, stack: AsyncDisposableStack): Prom
     process: randomUUID(),
     readQuotes: (symbols) => reads.readQuotes(symbols),
     historyMs: config.historyMs,
-    ...(tuning.maxLogBacklog !== undefined && { maxLogBacklog: tuning.maxLogBacklog }),
+    ...(tuning.logBounds !== undefined && { logBounds: tuning.logBounds }),
     now,
     logger: logger.child({ part: 'hub' }),
   });
   stack.defer(() => hub.close());
+  if (parts.pause.state.paused) hub.pause();
+  stack.defer(parts.pause.onChange(({ paused }) => (paused ? hub.pause() : hub.resume())));
 
   const graphql = createGraphQL({
     schema,
@@ -263,6 +294,7 @@ async function openServer(parts: ServerParts, stack: AsyncDisposableStack): Prom
     },
     observer: figures,
     allowedOrigins: config.allowedOrigins,
+    ...(tuning.pingIntervalMs !== undefined && { eventStream: { pingIntervalMs: tuning.pingIntervalMs } }),
     logger: logger.child({ part: 'graphql' }),
   });
   const webSockets = new WebSocketTransport({
@@ -286,7 +318,7 @@ async function openServer(parts: ServerParts, stack: AsyncDisposableStack): Prom
     bus: () => bus.readStats(),
     rest: () => upstream.readStats(),
     ingest: () => parts.ingest?.readStats() ?? {},
-    feed: () => parts.feed?.readStats() ?? {},
+    feed: () => parts.ingest?.readFeedStats() ?? {},
     uptimeSeconds: () => Math.floor((now() - parts.startedAt) / 1000),
   };
   const metrics = createMetrics(statsSources);

@@ -116,11 +116,33 @@ test('events that come twice or out of order do no harm', async () => {
   expect(new Set(prints.map(({ id }) => id)).size).toBe(prints.length);
 });
 
-test('a cut connection is told once per symbol, and the numbers go on', async () => {
+test('what a cut connection missed is read from the history: the log is the tape', async () => {
+  const { want, trades, simulator, ingest, source } = await open({});
+  await want('AAPL', 'MSFT');
+  const [apple, microsoft] = [trades.get('AAPL')!, trades.get('MSFT')!];
+  await expect.poll(() => Math.min(apple.length, microsoft.length), { timeout: 10_000 }).toBeGreaterThan(10);
+  simulator.dropConnections();
+  await expect.poll(() => ingest.readStats()['gapsFilled'], { timeout: 10_000 }).toBe(2);
+  for (const [symbol, prints] of Object.entries({ AAPL: apple, MSFT: microsoft })) {
+    const count = prints.length;
+    await expect.poll(() => prints.length).toBeGreaterThan(count + 10);
+    expectContiguous(prints);
+    expect(prints.filter(({ gapBefore }) => gapBefore)).toEqual([]);
+    const got = prints.map(({ id }) => id);
+    const tape = await source.readTrades({ symbol, from: prints[0]!.timestamp, limit: 50_000 });
+    const first = tape.findIndex(({ id }) => id === got[0]);
+    expect(got).toEqual(tape.slice(first, first + got.length).map(({ id }) => id));
+  }
+  expect(ingest.readStats()['printsFilled']).toBeGreaterThan(0);
+});
+
+test('a cut connection is told once per symbol where there is no history, and the numbers go on', async () => {
   const { want, trades, simulator, ingest } = await open({});
   await want('AAPL', 'MSFT');
   const [apple, microsoft] = [trades.get('AAPL')!, trades.get('MSFT')!];
   await expect.poll(() => Math.min(apple.length, microsoft.length), { timeout: 10_000 }).toBeGreaterThan(10);
+  simulator.setFault('rest-path', '/v3/trades');
+  simulator.setFault('rest-status', 403);
   simulator.dropConnections();
   await expect.poll(() => ingest.readStats()['feedGaps']).toBe(1);
   const tellsGap = (prints: readonly LoggedTrade[]) => prints.filter(({ gapBefore }) => gapBefore).length;

@@ -53,6 +53,7 @@ async function build(symbol: string): Promise<House> {
     timers: systemTimers,
     logger: recordingLogger().logger,
     quoteIntervalMs: 10,
+    historyLagMs: 10,
     indices: [],
   });
   closers.push(() => ingest.close());

@@ -76,8 +76,14 @@ async function startOnFreePort(binary: string, folder: string): Promise<{ port: 
   }
 }
 
-async function startServer(binary: string, folder: string, port: number): Promise<ChildProcess> {
-  const args = ['--port', port, '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'no'];
+/** Resolves once it takes connections. It ends with this process at the latest. */
+export async function startServer(
+  binary: string,
+  folder: string,
+  port: number,
+  more: readonly (string | number)[] = [],
+): Promise<ChildProcess> {
+  const args = ['--port', port, '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'no', ...more];
   const server = spawn(binary, args.map(String), { stdio: ['ignore', 'pipe', 'ignore'] });
   const watchdog = watch(server);
   server.once('exit', () => watchdog.kill());
@@ -112,7 +118,7 @@ async function shutDownSaved(port: number, server: ChildProcess): Promise<void> 
   socket.destroy();
 }
 
-async function findFreePort(): Promise<number> {
+export async function findFreePort(): Promise<number> {
   const probe = createServer();
   probe.listen(0, '127.0.0.1');
   await once(probe, 'listening');

@@ -1,5 +1,6 @@
 import type { Feed, FeedEvent, FeedListener } from '../src/feeds/feed.ts';
 import type { Quote } from '../src/market/quote.ts';
+import type { Trade } from '../src/market/trade.ts';
 import { SourceUnavailableError, type MarketDataSource } from '../src/market/source.ts';
 
 /** A feed for tests of ingest alone: it sends what it is told to. */
@@ -15,10 +16,12 @@ export class ScriptedFeed implements Feed {
   }
 
   connect(): void {
+    this.#listener?.onPrintFlow(true);
     this.#listener?.onStatus({ feed: this.name, connected: true, reason: null });
   }
 
   disconnect(): void {
+    this.#listener?.onPrintFlow(false);
     this.#listener?.onStatus({ feed: this.name, connected: false, reason: 'pulled' });
   }
 
@@ -52,6 +55,9 @@ export class ScriptedSource implements MarketDataSource {
   gate: Promise<void> = Promise.resolve();
   failures = 0;
   asked: string[][] = [];
+  /** What the history of prints holds; an error where it does not answer. */
+  askedTrades: { symbol: string; from?: number; limit: number }[] = [];
+  history: readonly Trade[] | Error = [];
   alwaysOpen = false;
 
   async readQuotes(symbols: readonly string[]): Promise<Map<string, Quote>> {
@@ -72,8 +78,12 @@ export class ScriptedSource implements MarketDataSource {
     return [];
   }
 
-  async readTrades(): Promise<[]> {
-    return [];
+  async readTrades(query: { symbol: string; from?: number; limit: number }): Promise<Trade[]> {
+    this.askedTrades.push(query);
+    if (this.history instanceof Error) throw this.history;
+    return this.history
+      .filter(({ symbol, timestamp }) => symbol === query.symbol && timestamp >= (query.from ?? 0))
+      .slice(0, query.limit);
   }
 
   async readMarketStatus(): ReturnType<MarketDataSource['readMarketStatus']> {

@@ -14,7 +14,7 @@ export async function setup(project: TestProject): Promise<void> {
   const { testFiles } = await project.globTestFiles(filenamePattern);
   const sources = (await Promise.all(testFiles.map((file) => readFile(file, 'utf8')))).join('\n');
   const wanted: Program[] = [];
-  if (/\/redis\.ts'/.test(sources)) wanted.push(REDIS_SERVER);
+  if (/\/redis(-cluster)?\.ts'/.test(sources)) wanted.push(REDIS_SERVER);
   if (/\/chromium\.ts'/.test(sources)) wanted.push(CHROMIUM);
   await installPrograms(wanted);
 }

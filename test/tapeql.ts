@@ -102,6 +102,7 @@ export function listWatched(simulator: Simulator): string[] {
 /** What only time would bring about comes soon. */
 const QUICK: Tuning = {
   demandLingerMs: 20,
+  historyLagMs: 10,
   feedLimits: { initialDelayMs: 20, maxDelayMs: 50, settleTimeoutMs: 200, sendIntervalMs: 1 },
 };
 

@@ -12,6 +12,7 @@ export type Messages = {
   status: IngestStatus;
   demand: DemandChange;
   control: ControlMessage;
+  writer: WriterChange;
 };
 
 /** A channel's name together with the kind of message it carries. */
@@ -32,6 +33,8 @@ export const statusChannel: Channel<'status'> = { kind: 'status', name: 'market-
 export const demandChannel: Channel<'demand'> = { kind: 'demand', name: 'market-data:subscriptions' };
 export const controlChannel: Channel<'control'> = { kind: 'control', name: 'market-data:control' };
 
+export const writerChannel: Channel<'writer'> = { kind: 'writer', name: 'ingest:lease' };
+
 /** The state of the ingest side, whole in itself; published on change and every few seconds as a sign of life. */
 export type IngestStatus = {
   readonly market: MarketStatus;
@@ -46,6 +49,9 @@ export type DemandChange = { readonly process: string; readonly counts: Readonly
 /** What any process may publish to pause and resume all replicas. */
 export type ControlMessage = { readonly action: 'pause' | 'resume'; readonly data: { readonly reason: string | null } };
 
+/** The role of the writer is free again: the process that had it has given it up in order. */
+export type WriterChange = { readonly released: string };
+
 /** A log of one symbol. */
 export type LogKey =
   | { readonly kind: 'trade'; readonly symbol: string }
@@ -55,6 +61,58 @@ export type LogEntry = LoggedTrade | LoggedBar;
 
 /** Connection state of the bus: always connected for the in-process one. */
 export type BusState = { readonly connected: boolean; readonly reason: string | null };
+
+/** The names of the channels concerned, or all that are subscribed to. */
+export type Interruption = 'all' | readonly string[];
+
+/**
+ * What the single writer does, and nobody else. Under a lease every write carries its token, and is refused as a whole with
+ * {@link WriterSupersededError} where a newer writer is known; `readLastEntries` makes this one known, before it reads. A log
+ * that knows no writer has been lost: `append` rejects with {@link LogLostError}.
+ */
+export type BusWriter = Pick<
+  Bus,
+  'publishQuotes' | 'append' | 'publishStatus' | 'publishDemandTotals' | 'readLastEntries'
+>;
+
+/** The role of the single writer, for as long as it is renewed in time. */
+export interface WriterLease {
+  /** Higher than that of every lease before, also where the bus has lost its data since. */
+  readonly token: number;
+  readonly writer: BusWriter;
+  /**
+   * Extends it by its whole time from now, also one that has ended, as long as no other process has come to the role.
+   * `false`: another has, for good. Rejects where the bus cannot be asked.
+   */
+  renew(): Promise<boolean>;
+  /** Gives the role up and tells it on {@link writerChannel}. Harmless where it is lost already. */
+  release(): Promise<void>;
+}
+
+/** A newer writer is known: what was to be written is refused, now and for ever. */
+export class WriterSupersededError extends Error {
+  override readonly name = 'WriterSupersededError';
+
+  /** Of the newer writer; 0 where it is not known. */
+  readonly token: number;
+
+  constructor(token = 0) {
+    super('Another process has become the writer.');
+    this.token = token;
+  }
+}
+
+/** The bus has lost the log since this writer found its place in it. */
+export class LogLostError extends Error {
+  override readonly name = 'LogLostError';
+  /** What was written before it was lost, and is not to be published again. */
+  readonly written: readonly LogEntry[];
+
+  constructor(written: readonly LogEntry[] = []) {
+    super('The bus has lost the log.');
+    this.written = written;
+  }
+}
 
 /**
  * The bus between ingest and api, with the recent log beside it. Two implementations: redis.ts and memory.ts.
@@ -77,7 +135,15 @@ export interface Bus {
   /** The last published one, or `null` where none was within a minute. */
   readStatus(): Promise<IngestStatus | null>;
 
+  /** Publishes the message and keeps it, as {@link keepControl} does. */
   publishControl(message: ControlMessage): Promise<void>;
+  /** The last one that was kept, or `null`: what holds for a process that starts, or was not there to hear it. */
+  readControl(): Promise<ControlMessage | null>;
+  /**
+   * Keeps a message that was heard, for a week: whoever published it may know the channel alone. Every process keeps what it
+   * hears, in order, so that the newest stays.
+   */
+  keepControl(message: ControlMessage): Promise<void>;
 
   /**
    * Calls `listener` with each message from the moment the promise resolves; while the bus is not connected it resolves at
@@ -114,6 +180,12 @@ export interface Bus {
   /** Names the incarnation of the log: made once, lost with the log's data. */
   readEpoch(): Promise<string>;
 
+  /**
+   * Asks for the role of the single writer, for `ttlMs` unless renewed: `null` where another process has it. The in-process
+   * bus grants it always. Its writes without a lease are refused as soon as a writer with one is known.
+   */
+  acquireWriter(process: string, ttlMs: number): Promise<WriterLease | null>;
+
   /** States what this process wants: the count of subscriptions per changed symbol. Announced on the demand channel. */
   setDemand(process: string, counts: ReadonlyMap<string, number>): Promise<void>;
   /** Renews the deadline of all that a process wants, states it anew where it was lost. To be called every 10 s. */
@@ -122,13 +194,21 @@ export interface Bus {
   readDemand(): Promise<Map<string, number>>;
   /**
    * Writes the totals where outside programs read them: `subscriptions:active` and `subscriptions:count:{SYMBOL}`. 0 removes.
-   * They expire within 3 minutes; until it is closed, this bus renews what it was given.
+   * They expire within 3 minutes; this bus renews what it was given until it is closed, or loses the role of the writer.
    */
   publishDemandTotals(changed: ReadonlyMap<string, number>): Promise<void>;
 
   readState(): BusState;
   /** Calls `listener` at each change of state; returns the function that stops it. */
   onState(listener: (state: BusState) => void): () => void;
+
+  /**
+   * Calls `listener` with the names of channels whose subscriptions were interrupted and stand again: what was published
+   * meanwhile is in the history, and was not delivered. Told whatever the cause, each time, and not before the bus is
+   * connected; where a slot of a Cluster moves, `onState` tells nothing of it. Never called by the in-process bus.
+   * Returns the function that stops it.
+   */
+  onInterruption(listener: (channels: Interruption) => void): () => void;
 
   /** Figures for /stats and /metrics: messages in and out, undecodable messages, listener failures, reconnects. */
   readStats(): Readonly<Record<string, number>>;

@@ -11,6 +11,7 @@ const samples: { [K in keyof Messages]: Messages[K] } = {
   status: makeStatus(),
   demand: { process: 'api-1', counts: { 'BRK.B': 3, 'I:SPX': 0 } },
   control: { action: 'pause', data: { reason: 'maintenance' } },
+  writer: { released: 'ingest-1' },
 };
 
 describe.each(Object.keys(samples) as (keyof Messages)[])('the codec of %s', (kind) => {

@@ -77,6 +77,7 @@ export const codecs: { readonly [K in keyof Messages]: Codec<Messages[K]> } = {
   }),
   demand: defineCodec<Messages['demand']>({ process: isString, counts: isCounts }),
   control: { encode: JSON.stringify, decode: decodeControl },
+  writer: defineCodec<Messages['writer']>({ released: isString }),
 };
 
 export type Codec<T> = {

@@ -16,6 +16,15 @@ export const demandRegistryKey = 'demand:processes';
 
 export const epochKey = 'history:epoch';
 export const statusKey = 'market-data:status:last';
+export const controlKey = 'market-data:control:last';
+
+/** The process that is the writer, for as long as its lease runs; beside it the token of the newest lease. */
+export const leaseKey = 'ingest:lease';
+export const leaseTokenKey = '{ingest:lease}:token';
+
+/** The token of the newest writer that is known to a symbol's logs and quote: what an older one writes is refused. */
+export const fenceKey = (symbol: string): string => `history:{${symbol}}:fence`;
+export const statusFenceKey = '{market-data:status:last}:fence';
 
 export function historyKey(log: LogKey): string {
   return log.kind === 'trade'

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Logger } from '../market/logger.ts';
 import { barChannel, controlChannel, demandChannel, quoteChannel, statusChannel, tradeChannel } from './bus.ts';
-import type { Bus, Channel, HistoryRange, IngestStatus, LogEntry, LogKey, Messages } from './bus.ts';
+import type { Bus, Channel, HistoryRange, IngestStatus, LogEntry, LogKey, Messages, WriterLease } from './bus.ts';
 import { DemandBook } from './demand-book.ts';
 import { FanOut } from './fan-out.ts';
 import { HistoryRing } from './history-ring.ts';
@@ -47,6 +47,7 @@ class MemoryBus implements Bus {
   readonly #history: HistoryRing;
   readonly #demand: DemandBook;
   readonly #epoch = randomUUID();
+  #control: Messages['control'] | null = null;
   #status: { value: IngestStatus; until: number } | null = null;
   /** Bounded by `maxQueuedMessages`; emptied in the next turn of the event loop, in order. */
   #queue: Delivery[] = [];
@@ -101,7 +102,16 @@ class MemoryBus implements Bus {
 
   async publishControl(message: Messages['control']): Promise<void> {
     this.#admit(1);
+    this.#control = message;
     this.#enqueue(controlChannel, message);
+  }
+
+  async readControl(): Promise<Messages['control'] | null> {
+    return this.#control;
+  }
+
+  async keepControl(message: Messages['control']): Promise<void> {
+    this.#control = message;
   }
 
   async subscribe<K extends keyof Messages>(
@@ -129,6 +139,11 @@ class MemoryBus implements Bus {
 
   async readEpoch(): Promise<string> {
     return this.#epoch;
+  }
+
+  async acquireWriter(): Promise<WriterLease> {
+    this.#admit(0);
+    return { token: 1, writer: this, renew: async () => true, release: async () => {} };
   }
 
   async setDemand(process: string, counts: ReadonlyMap<string, number>): Promise<void> {
@@ -166,6 +181,10 @@ class MemoryBus implements Bus {
   }
 
   onState(): () => void {
+    return () => {};
+  }
+
+  onInterruption(): () => void {
     return () => {};
   }
 

@@ -19,6 +19,7 @@ export type RedisConnectionOptions = {
 };
 
 const MAX_RECONNECT_DELAY_MS = 2_000;
+const FIRST_REASON = 'connecting to Redis';
 
 /**
  * One connection that comes back for ever, with backoff and jitter, and knows when it is away. Nothing waits in an
@@ -31,7 +32,7 @@ export class RedisConnection {
   readonly #options: Required<Omit<RedisConnectionOptions, 'url' | 'prepare'>>;
   readonly #prepare: (redis: Redis) => Promise<unknown>;
   readonly #listeners = new Set<(state: BusState) => void>();
-  #state: BusState = { connected: false, reason: 'connecting to Redis' };
+  #state: BusState = { connected: false, reason: FIRST_REASON };
   #lastError: string | null = null;
   #watch: NodeJS.Timeout | null = null;
   #connects = 0;
@@ -66,6 +67,11 @@ export class RedisConnection {
 
   get state(): BusState {
     return this.#state;
+  }
+
+  /** Whether it has neither been connected nor failed to be, so far. */
+  get isFirstAttempt(): boolean {
+    return this.#connects === 0 && this.#state.reason === FIRST_REASON;
   }
 
   /** Whether a command can be sent now: `false` also in the instant between a loss and its being told. */
@@ -125,7 +131,7 @@ export class RedisConnection {
 
   #setState(state: BusState): void {
     const changed = state.connected !== this.#state.connected;
-    const first = this.#connects === 0 && this.#state.reason === 'connecting to Redis';
+    const first = this.isFirstAttempt;
     this.#state = state;
     if (!changed && !first) return;
     const fields = { connection: this.#options.name, ...(state.reason === null ? {} : { reason: state.reason }) };
@@ -176,9 +182,6 @@ export class RedisConnection {
 }
 
 function assertRedisUrl(url: string): void {
-  if (url.includes(',')) {
-    throw new Error('REDIS_URL names several nodes: a Redis Cluster is not supported yet');
-  }
   const parsed = URL.parse(url);
   if (parsed === null || (parsed.protocol !== 'redis:' && parsed.protocol !== 'rediss:')) {
     throw new Error('REDIS_URL is not a redis:// or rediss:// URL');

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import type { Redis } from 'ioredis';
 import { demandChannel } from './bus.ts';
 import { codecs } from './codec.ts';
 import { activeSymbolsKey, demandRegistryKey, demandTotalKey, processDemandKey } from './keys.ts';
 import { DEMAND_TOTAL_MS } from './lifetimes.ts';
-import { execute } from './redis-pipeline.ts';
+import { run } from './redis-client.ts';
+import type { RedisClient, RedisCommand } from './redis-client.ts';
+import { evaluate, executeScripts, replaceSet, stateDemand } from './redis-scripts.ts';
 
 /** A process that has not renewed for so long is struck off the registry. Much more than clocks differ between hosts. */
 const FORGET_AFTER_MS = 120_000;
@@ -12,7 +13,7 @@ const FORGET_AFTER_MS = 120_000;
 const VERSION = '#version';
 
 export type RedisDemandOptions = {
-  readonly redis: Redis;
+  readonly redis: RedisClient;
   readonly leaseMs: number;
   readonly clock: () => number;
 };
@@ -44,31 +45,29 @@ export class RedisDemand {
   /** `counts` is all that the process wants. It is stated in full where the lease had ended or a statement was lost. */
   async renew(process: string, counts: ReadonlyMap<string, number>): Promise<void> {
     if (this.#unsure.has(process)) return this.#state(process, counts, true);
-    const [renewed] = await execute<number>(
-      this.#options.redis
-        .pipeline()
-        .pexpire(processDemandKey(process), this.#options.leaseMs)
-        .zadd(demandRegistryKey, this.#options.clock() + this.#options.leaseMs, process)
-        .pexpire(demandRegistryKey, FORGET_AFTER_MS),
-    );
+    const { redis, leaseMs } = this.#options;
+    const [renewed] = await redis.execute<number>([
+      ['pexpire', processDemandKey(process), leaseMs],
+      ...this.#register(process),
+    ]);
     if (renewed === 0 && counts.size > 0) await this.#state(process, counts, true);
   }
 
   /** Reads again only what has been stated since the last time. */
   async read(): Promise<Map<string, number>> {
     const { redis, clock } = this.#options;
-    const registry = await redis.zrange(demandRegistryKey, 0, '-1', 'WITHSCORES');
+    const registry = await run<string[]>(redis, 'zrange', demandRegistryKey, 0, -1, 'WITHSCORES');
     const processes = registry.filter((_, index) => index % 2 === 0);
-    const versions = await execute<string | null>(
-      processes.reduce((pipeline, process) => pipeline.hget(processDemandKey(process), VERSION), redis.pipeline()),
+    const versions = await redis.execute<string | null>(
+      processes.map((process) => ['hget', processDemandKey(process), VERSION]),
     );
     const living = new Map(processes.map((process, index) => [process, versions[index] ?? null]));
     const stated = processes.filter((process) => {
       const version = living.get(process) ?? null;
       return version !== null && version !== this.#read.get(process)?.version;
     });
-    const wants = await execute<Record<string, string>>(
-      stated.reduce((pipeline, process) => pipeline.hgetall(processDemandKey(process)), redis.pipeline()),
+    const wants = await redis.execute<Record<string, string>>(
+      stated.map((process) => ['hgetall', processDemandKey(process)]),
     );
     for (const [index, process] of stated.entries()) this.#take(process, wants[index]!);
     for (const process of [...this.#read.keys()]) if ((living.get(process) ?? null) === null) this.#take(process, {});
@@ -76,7 +75,7 @@ export class RedisDemand {
     const forgotten = processes.filter((process, index) => {
       return living.get(process) === null && Number(registry[index * 2 + 1]) < clock() - FORGET_AFTER_MS;
     });
-    if (forgotten.length > 0) await redis.zrem(demandRegistryKey, ...forgotten);
+    if (forgotten.length > 0) await run(redis, 'zrem', demandRegistryKey, ...forgotten);
     return new Map(this.#sum);
   }
 
@@ -103,27 +102,38 @@ export class RedisDemand {
 
   async publishTotals(changed: ReadonlyMap<string, number>): Promise<void> {
     if (changed.size === 0) return;
+    const isFirst = this.#totals.size === 0;
     for (const [symbol, count] of changed) {
       if (count > 0) this.#totals.set(symbol, count);
       else this.#totals.delete(symbol);
     }
-    const transaction = this.#options.redis.multi();
+    // The first statement of a writer: what its predecessor left in the set is gone.
+    if (isFirst) await this.#replaceActive();
     const wanted: string[] = [];
     const unwanted: string[] = [];
     for (const [symbol, count] of changed) (count > 0 ? wanted : unwanted).push(symbol);
-    for (const symbol of wanted) transaction.set(demandTotalKey(symbol), changed.get(symbol)!, 'PX', DEMAND_TOTAL_MS);
-    if (wanted.length > 0) transaction.sadd(activeSymbolsKey, ...wanted);
-    if (unwanted.length > 0) transaction.del(...unwanted.map(demandTotalKey)).srem(activeSymbolsKey, ...unwanted);
-    await execute(transaction.pexpire(activeSymbolsKey, DEMAND_TOTAL_MS));
+    const commands = wanted.map((symbol) => writeTotal(symbol, changed.get(symbol)!));
+    if (wanted.length > 0) commands.push(['sadd', activeSymbolsKey, ...wanted]);
+    for (const symbol of unwanted) commands.push(['del', demandTotalKey(symbol)]);
+    if (unwanted.length > 0) commands.push(['srem', activeSymbolsKey, ...unwanted]);
+    await this.#options.redis.execute([...commands, ['pexpire', activeSymbolsKey, DEMAND_TOTAL_MS]]);
   }
 
   /** Writes the totals again before they expire, and the set of symbols anew: what a predecessor left in it is gone. */
   async renewTotals(): Promise<void> {
     if (this.#totals.size === 0) return;
-    const transaction = this.#options.redis.multi().del(activeSymbolsKey);
-    for (const [symbol, count] of this.#totals) transaction.set(demandTotalKey(symbol), count, 'PX', DEMAND_TOTAL_MS);
-    transaction.sadd(activeSymbolsKey, ...this.#totals.keys());
-    await execute(transaction.pexpire(activeSymbolsKey, DEMAND_TOTAL_MS));
+    const totals = [...this.#totals].map(([symbol, count]) => writeTotal(symbol, count));
+    await Promise.all([this.#options.redis.execute(totals), this.#replaceActive()]);
+  }
+
+  async #replaceActive(): Promise<void> {
+    const { redis } = this.#options;
+    await executeScripts(redis, [evaluate(replaceSet, [activeSymbolsKey], [DEMAND_TOTAL_MS, ...this.#totals.keys()])]);
+  }
+
+  /** Another process publishes the totals from now on. */
+  forgetTotals(): void {
+    this.#totals.clear();
   }
 
   /** The connection was lost: a server may have come back without what was stated last. */
@@ -132,21 +142,25 @@ export class RedisDemand {
   }
 
   async #state(process: string, counts: ReadonlyMap<string, number>, inFull: boolean): Promise<void> {
-    const key = processDemandKey(process);
-    const transaction = this.#options.redis.multi();
-    if (inFull) transaction.del(key);
-    const wanted = [...counts].filter(([, count]) => count > 0);
-    const unwanted = [...counts].filter(([, count]) => count <= 0).map(([symbol]) => symbol);
-    transaction.hset(key, new Map<string, string | number>([...wanted, [VERSION, randomUUID()]]));
-    if (unwanted.length > 0) transaction.hdel(key, ...unwanted);
-    transaction
-      .pexpire(key, this.#options.leaseMs)
-      .zadd(demandRegistryKey, this.#options.clock() + this.#options.leaseMs, process)
-      .pexpire(demandRegistryKey, FORGET_AFTER_MS)
-      .publish(demandChannel.name, codecs.demand.encode({ process, counts: Object.fromEntries(counts) }));
+    const { redis, leaseMs } = this.#options;
+    const fields = [...counts].flatMap(([symbol, count]) => [symbol, Math.max(0, count)]);
+    const args = [inFull ? 'whole' : 'change', leaseMs, ...fields, VERSION, randomUUID()];
     this.#known.add(process);
     this.#unsure.add(process);
-    await execute(transaction);
+    await executeScripts(redis, [evaluate(stateDemand, [processDemandKey(process)], args), ...this.#register(process)]);
+    const message = codecs.demand.encode({ process, counts: Object.fromEntries(counts) });
+    await run(redis, 'publish', demandChannel.name, message);
     this.#unsure.delete(process);
   }
+
+  #register(process: string): RedisCommand[] {
+    return [
+      ['zadd', demandRegistryKey, this.#options.clock() + this.#options.leaseMs, process],
+      ['pexpire', demandRegistryKey, FORGET_AFTER_MS],
+    ];
+  }
+}
+
+function writeTotal(symbol: string, count: number): RedisCommand {
+  return ['set', demandTotalKey(symbol), count, 'PX', DEMAND_TOTAL_MS];
 }

@@ -1,40 +1,117 @@
 import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
+import { LogLostError, WriterSupersededError } from './bus.ts';
+import { LAST_ENTRY_MS } from './lifetimes.ts';
+import type { ExecuteOptions, RedisClient, RedisCommand } from './redis-client.ts';
 
 type Script = { readonly lua: string; readonly sha: string };
 
 /**
+ * Refuses what an older writer sends, whole and before anything is written, and makes a newer one known. The fences are
+ * KEYS from `first` on, each of the slot of what it guards; the token of the writer is ARGV[1], 0 for one without a lease.
+ */
+const passFences = (first: string, onUnknown = ''): string => `
+local first, token = ${first}, ARGV[1]
+local fences = redis.call('MGET', unpack(KEYS, first))
+for i = 1, #fences do
+  if fences[i] and fences[i] ~= token and tonumber(fences[i]) > tonumber(token) then
+    return redis.error_reply('FENCED ' .. fences[i])
+  end
+end
+${onUnknown}
+for i = 1, #fences do
+  if fences[i] ~= token and token ~= '0' then
+    redis.call('SET', KEYS[first + i - 1], token, 'PX', ${LAST_ENTRY_MS})
+  end
+end
+`;
+
+/** A writer makes itself known to a log before it appends: where nobody is known, the data was lost meanwhile. */
+const REFUSE_LOST = `
+for i = 1, #fences do
+  if not fences[i] and token ~= '0' then return redis.error_reply('LOST no writer is known') end
+end
+`;
+
+/** Makes a writer known. KEYS: the fences. ARGV: its token. */
+export const claimFences = defineScript(passFences('1'));
+
+/**
  * Keeps the newest message of each key and publishes it on its channel.
- * KEYS: one per message. ARGV: how long it is kept in ms, then per message its channel and its text.
+ * KEYS: one per message, then the fence of each. ARGV: the writer's token, how long they are kept in ms, by which command they
+ * are published, then per message its channel and its text.
  */
 export const keepAndPublish = defineScript(`
-local ttl = ARGV[1]
-for i = 1, #KEYS do
-  local channel, text = ARGV[i * 2], ARGV[i * 2 + 1]
+local count = #KEYS / 2
+${passFences('count + 1')}
+local ttl, publish = ARGV[2], ARGV[3]
+for i = 1, count do
+  local channel, text = ARGV[i * 2 + 2], ARGV[i * 2 + 3]
   redis.call('SET', KEYS[i], text, 'PX', ttl)
-  redis.call('PUBLISH', channel, text)
+  redis.call(publish, channel, text)
 end
 `);
 
 /**
  * Appends to logs and publishes, in one step, so that history and live agree: an entry whose number is not above its log's
  * newest is neither kept nor published, nor is any after it. Then trims some of the logs, approximately, by age and by size.
- * KEYS: the logs. ARGV: the lowest id to keep, the number of entries to keep, the time to live in ms, how many logs to trim
- * and the index of each; then per entry the index of its log, its id, its channel and its text.
- * (When appending is to be fenced, this is where.)
+ * KEYS: the logs, then the fence of each. ARGV: the writer's token, by which command is published, the lowest id to keep, the
+ * number of entries to keep, the time to live in ms, how many logs to trim and the index of each; then per entry the index
+ * of its log, its id, its channel and its text.
  */
 export const appendAndPublish = defineScript(`
-local trims = tonumber(ARGV[4])
-for i = 5 + trims, #ARGV, 4 do
+local count = #KEYS / 2
+${passFences('count + 1', REFUSE_LOST)}
+local publish, trims = ARGV[2], tonumber(ARGV[6])
+for i = 7 + trims, #ARGV, 4 do
   redis.call('XADD', KEYS[tonumber(ARGV[i])], ARGV[i + 1], 'data', ARGV[i + 3])
-  redis.call('PUBLISH', ARGV[i + 2], ARGV[i + 3])
+  redis.call(publish, ARGV[i + 2], ARGV[i + 3])
 end
-for i = 5, 4 + trims do
-  local log = KEYS[tonumber(ARGV[i])]
-  redis.call('XTRIM', log, 'MINID', '~', ARGV[1])
-  redis.call('XTRIM', log, 'MAXLEN', '~', ARGV[2])
-  redis.call('PEXPIRE', log, ARGV[3])
+for i = 7, 6 + trims do
+  local index = tonumber(ARGV[i])
+  local log = KEYS[index]
+  redis.call('XTRIM', log, 'MINID', '~', ARGV[3])
+  redis.call('XTRIM', log, 'MAXLEN', '~', ARGV[4])
+  redis.call('PEXPIRE', log, ARGV[5])
+  redis.call('PEXPIRE', KEYS[count + index], ARGV[5])
 end
+`);
+
+/**
+ * Grants the role of the writer where no other process has it. The token is above the last one, above the server's clock (Unix
+ * ms), so that it rises also where the last one was lost, and above the highest one that the process has met. KEYS: the
+ * lease, its token. ARGV: the process, the time to live in ms, that token. Returns the token, or nothing.
+ */
+export const acquireLease = defineScript(`
+local holder = redis.call('GET', KEYS[1])
+if holder and holder ~= ARGV[1] then return false end
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+local last = tonumber(redis.call('GET', KEYS[2]) or '0')
+local token = string.format('%.0f', math.max(last, now, tonumber(ARGV[3])) + 1)
+redis.call('SET', KEYS[2], token)
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return token
+`);
+
+/**
+ * Extends the role, also one that has ended or was lost with the data, unless it was granted anew since.
+ * KEYS: the lease, its token. ARGV: the process, the time to live in ms, the token. Returns whether it is had.
+ */
+export const renewLease = defineScript(`
+local holder = redis.call('GET', KEYS[1])
+local last = redis.call('GET', KEYS[2])
+if (holder and holder ~= ARGV[1]) or (last and tonumber(last) > tonumber(ARGV[3])) then return 0 end
+redis.call('SET', KEYS[2], ARGV[3])
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+`);
+
+/** Gives the role up and says so. KEYS: the lease, its token. ARGV: the process, the token, the channel, what is said. */
+export const releaseLease = defineScript(`
+if redis.call('GET', KEYS[1]) ~= ARGV[1] or redis.call('GET', KEYS[2]) ~= ARGV[2] then return end
+redis.call('DEL', KEYS[1])
+redis.call('PUBLISH', ARGV[3], ARGV[4])
 `);
 
 /**
@@ -65,29 +142,79 @@ for i = 1, #KEYS do
 end
 `);
 
+/**
+ * States what one process wants, whole or what has changed. KEYS: its hash. ARGV: `whole` or `change`, its time to live in ms,
+ * then field and value in turn; a count of 0 removes.
+ */
+export const stateDemand = defineScript(`
+if ARGV[1] == 'whole' then redis.call('DEL', KEYS[1]) end
+for i = 3, #ARGV, 2 do
+  if ARGV[i + 1] == '0' then redis.call('HDEL', KEYS[1], ARGV[i])
+  else redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
+end
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+`);
+
+/** Makes a set hold these and nothing else. KEYS: the set. ARGV: its time to live in ms, then its members. */
+export const replaceSet = defineScript(`
+redis.call('DEL', KEYS[1])
+for i = 2, #ARGV do redis.call('SADD', KEYS[1], ARGV[i]) end
+redis.call('PEXPIRE', KEYS[1], ARGV[1])
+`);
+
+const scripts = [
+  claimFences,
+  keepAndPublish,
+  appendAndPublish,
+  acquireLease,
+  renewLease,
+  releaseLease,
+  trimIdle,
+  writeUnchanged,
+  stateDemand,
+  replaceSet,
+];
+
 /** Makes the scripts known to the server. To be awaited at each connect: a server that restarted has forgotten them. */
 export async function loadScripts(redis: Redis): Promise<void> {
-  await Promise.all(
-    [keepAndPublish, appendAndPublish, trimIdle, writeUnchanged].map((script) => redis.script('LOAD', script.lua)),
-  );
+  await Promise.all(scripts.map((script) => redis.script('LOAD', script.lua)));
+}
+
+/** The command that runs a loaded script. */
+export function evaluate(script: Script, keys: readonly string[], args: readonly (string | number)[]): RedisCommand {
+  return ['evalsha', script.sha, keys.length, ...keys, ...args];
 }
 
 /**
- * Runs a loaded script. It is never sent again in full where the server does not know it (as `defineCommand` would):
- * what was sent after it could overtake it. Instead it rejects, and the scripts are loaded for the next call.
+ * Executes commands with scripts among them. A script is never sent again in full where a server does not know it (as
+ * `defineCommand` would): what was sent after it could overtake it. Instead it rejects, and the scripts are loaded for the next
+ * call. Rejects with {@link WriterSupersededError} or {@link LogLostError} where a fence refused one. Returns the replies.
  */
-export async function runScript(
-  redis: Redis,
-  script: Script,
-  keys: string[],
-  args: (string | number)[],
-): Promise<void> {
+export async function executeScripts<T>(
+  client: RedisClient,
+  commands: readonly RedisCommand[],
+  options?: ExecuteOptions,
+): Promise<T[]> {
   try {
-    await redis.evalsha(script.sha, keys.length, ...keys, ...args);
+    return await client.execute<T>(commands, options);
   } catch (error) {
-    if (error instanceof Error && error.message.startsWith('NOSCRIPT')) await loadScripts(redis);
+    const message = error instanceof Error ? error.message : '';
+    if (message.startsWith('FENCED ')) throw new WriterSupersededError(Number(message.slice(7)));
+    if (message.startsWith('LOST')) throw new LogLostError();
+    if (message.startsWith('NOSCRIPT')) await Promise.all(client.servers.map(loadScripts));
     throw error;
   }
+}
+
+/** See {@link executeScripts}. Returns the script's reply. */
+export async function runScript(
+  client: RedisClient,
+  script: Script,
+  keys: readonly string[],
+  args: readonly (string | number)[],
+): Promise<unknown> {
+  const [reply] = await executeScripts(client, [evaluate(script, keys, args)]);
+  return reply;
 }
 
 function defineScript(lua: string): Script {

@@ -1,9 +1,11 @@
+import type { Redis } from 'ioredis';
 import type { Logger } from '../market/logger.ts';
 import type { BusState } from './bus.ts';
-import { RedisConnection } from './redis-connection.ts';
+import { connectRedis } from './connect-redis.ts';
+import { chunkBySlot } from './redis-client.ts';
+import type { RedisCommand } from './redis-client.ts';
 import type { RedisConnectionOptions } from './redis-connection.ts';
-import { execute } from './redis-pipeline.ts';
-import { loadScripts, runScript, writeUnchanged } from './redis-scripts.ts';
+import { evaluate, executeScripts, loadScripts, writeUnchanged } from './redis-scripts.ts';
 import type { Store, StoreEntry } from './store.ts';
 
 export type RedisStoreOptions = Pick<RedisConnectionOptions, 'url' | 'pingIntervalMs' | 'pingDeadlineMs' | 'random'> & {
@@ -33,13 +35,12 @@ const SCAN_COUNT = 1_000;
  */
 export function createRedisStore(options: RedisStoreOptions): RedisStore {
   const { deadlineMs = 250, ...connectionOptions } = options;
-  const connection = new RedisConnection({ ...connectionOptions, name: 'cache', prepare: loadScripts });
-  const { redis } = connection;
+  const redis = connectRedis({ ...connectionOptions, name: 'cache', prepare: loadScripts });
   let tripped = false;
-  connection.onState(() => (tripped = false));
+  redis.onState(() => (tripped = false));
 
   const readState = (): BusState => {
-    if (!tripped) return connection.state;
+    if (!tripped) return redis.state;
     return { connected: false, reason: `Redis did not answer within ${deadlineMs} ms` };
   };
 
@@ -65,10 +66,10 @@ export function createRedisStore(options: RedisStoreOptions): RedisStore {
   }
 
   function trip(): void {
-    if (tripped || !connection.state.connected) return;
+    if (tripped || !redis.state.connected) return;
     tripped = true;
     options.logger.warn({ deadlineMs }, 'Redis is slow: the cache goes on without it until it answers');
-    redis.ping().then(
+    Promise.all(redis.servers.map((server) => server.ping())).then(
       () => (tripped = false),
       () => {}, // A lost connection: its next state tells.
     );
@@ -81,7 +82,7 @@ export function createRedisStore(options: RedisStoreOptions): RedisStore {
     const reads = gathered;
     gathered = [];
     try {
-      const values = await withinDeadline(() => redis.mget(reads.flatMap((read) => read.keys)));
+      const values = await withinDeadline(() => readKeys(reads.flatMap((read) => read.keys)));
       let start = 0;
       for (const { keys, resolve } of reads) resolve(values.slice(start, (start += keys.length)));
     } catch (error) {
@@ -91,7 +92,7 @@ export function createRedisStore(options: RedisStoreOptions): RedisStore {
 
   return {
     readState,
-    close: () => connection.close(),
+    close: () => redis.close(),
     async read(keys) {
       if (keys.length === 0) return [];
       const { promise, resolve, reject } = Promise.withResolvers<(string | null)[]>();
@@ -103,41 +104,56 @@ export function createRedisStore(options: RedisStoreOptions): RedisStore {
       if (entries.length > 0) await withinDeadline(() => writeEntries(entries));
     },
     async remove(keys) {
-      if (keys.length > 0) await withinDeadline(() => redis.unlink(...keys));
+      if (keys.length > 0) await withinDeadline(() => removeKeys(keys));
     },
     async removeByPrefix(prefix) {
       const pattern = `${prefix.replaceAll(/[\\*?[\]^]/g, String.raw`\$&`)}*`;
-      let cursor = '0';
-      let removed = 0;
-      do {
-        const [next, keys] = await withinDeadline(() => redis.scan(cursor, 'MATCH', pattern, 'COUNT', SCAN_COUNT));
-        cursor = next;
-        if (keys.length > 0) removed += await withinDeadline(() => redis.unlink(...keys));
-      } while (cursor !== '0');
-      return removed;
+      const removed = await Promise.all(redis.servers.map((server) => removeAt(server, pattern)));
+      return removed.reduce((sum, count) => sum + count, 0);
     },
   };
+
+  /** One command where all lies on one server; in a Cluster one per slot, in one round trip. */
+  async function readKeys(keys: readonly string[]): Promise<(string | null)[]> {
+    const parts = chunkBySlot(redis, keys, (key) => key, keys.length);
+    const replies = await redis.execute<(string | null)[]>(parts.map((part): RedisCommand => ['mget', ...part]));
+    const values = new Map(parts.flatMap((part, index) => part.map((key, at) => [key, replies[index]![at] ?? null])));
+    return keys.map((key) => values.get(key) ?? null);
+  }
+
+  async function removeKeys(keys: readonly string[]): Promise<number> {
+    const parts = chunkBySlot(redis, keys, (key) => key, keys.length);
+    const removed = await redis.execute<number>(parts.map((part): RedisCommand => ['unlink', ...part]));
+    return removed.reduce((sum, count) => sum + count, 0);
+  }
+
+  async function removeAt(server: Redis, pattern: string): Promise<number> {
+    let cursor = '0';
+    let removed = 0;
+    do {
+      const [next, keys] = await withinDeadline(() => server.scan(cursor, 'MATCH', pattern, 'COUNT', SCAN_COUNT));
+      cursor = next;
+      if (keys.length > 0) removed += await withinDeadline(() => removeKeys(keys));
+    } while (cursor !== '0');
+    return removed;
+  }
 
   async function writeEntries(entries: readonly StoreEntry[]): Promise<void> {
     const unconditional = entries.filter((entry) => entry.expected === undefined);
     const conditional = entries.filter((entry) => entry.expected !== undefined);
-    const pipeline = redis.pipeline();
-    for (const { key, value, ttlMs } of unconditional) pipeline.set(key, value, 'PX', ttlMs);
-    const args = conditional.flatMap(({ expected, value, ttlMs }) => [
-      expected === null ? 'absent' : `=${expected}`,
-      value,
-      ttlMs,
-    ]);
-    await Promise.all([
-      unconditional.length > 0 ? execute(pipeline) : null,
-      conditional.length > 0
-        ? runScript(
-            redis,
-            writeUnchanged,
-            conditional.map(({ key }) => key),
-            args,
-          )
-        : null,
-    ]);
+    const sets = unconditional.map(({ key, value, ttlMs }): RedisCommand => ['set', key, value, 'PX', ttlMs]);
+    const scripts = chunkBySlot(redis, conditional, ({ key }) => key, conditional.length).map((part) => {
+      const args = part.flatMap(({ expected, value, ttlMs }) => [
+        expected === null ? 'absent' : `=${expected}`,
+        value,
+        ttlMs,
+      ]);
+      return evaluate(
+        writeUnchanged,
+        part.map(({ key }) => key),
+        args,
+      );
+    });
+    await executeScripts(redis, [...sets, ...scripts]);
   }
 }

@@ -422,8 +422,9 @@ describe('REDIS_URL', () => {
     expect(JSON.stringify(records)).toContain('WRONGPASS');
   });
 
-  it('names one server', () => {
-    expect(() => openBus({ url: 'redis://a:secret@x:1,redis://y:2' })).toThrow('Cluster is not supported yet');
+  it('names one server, or the nodes of a Cluster, which has but one database', () => {
+    expect(() => openBus({ url: 'redis://a:secret@x:1,redis://y:2/3' })).toThrow('has but one');
+    expect(() => openBus({ url: 'redis://a:secret@x:1,y:2' })).toThrow(/^REDIS_URL is not a redis:/);
     expect(() => openBus({ url: 'http://secret@x:1' })).toThrow(/^REDIS_URL is not a redis:\/\/ or rediss:\/\/ URL$/);
     expect(() => openBus({ url: 'nonsense' })).toThrow('REDIS_URL');
   });

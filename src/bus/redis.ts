@@ -1,20 +1,39 @@
 import { RedisPubSub } from 'graphql-redis-subscriptions';
-import type { Redis } from 'ioredis';
 import type { Logger } from '../market/logger.ts';
-import { controlChannel, quoteChannel, statusChannel } from './bus.ts';
-import type { Bus, BusState, Channel, HistoryRange, IngestStatus, LogEntry, LogKey, Messages } from './bus.ts';
+import { controlChannel, quoteChannel, statusChannel, WriterSupersededError } from './bus.ts';
+import type {
+  Bus,
+  BusState,
+  BusWriter,
+  Channel,
+  HistoryRange,
+  Interruption,
+  IngestStatus,
+  LogEntry,
+  LogKey,
+  Messages,
+  WriterLease,
+} from './bus.ts';
 import { codecs } from './codec.ts';
 import { FanOut } from './fan-out.ts';
-import { quoteKey, statusKey } from './keys.ts';
-import { DEMAND_LEASE_MS, QUOTE_KEEP_MS, STATUS_KEEP_MS, UPKEEP_INTERVAL_MS } from './lifetimes.ts';
-import { RedisConnection } from './redis-connection.ts';
+import { controlKey, fenceKey, quoteKey, statusFenceKey, statusKey } from './keys.ts';
+import { CONTROL_KEEP_MS, DEMAND_LEASE_MS, QUOTE_KEEP_MS, STATUS_KEEP_MS, UPKEEP_INTERVAL_MS } from './lifetimes.ts';
+import { connectRedis } from './connect-redis.ts';
+import { chunkBySlot, run } from './redis-client.ts';
+import type { RedisClient, RedisCommand } from './redis-client.ts';
+import { LogOrder } from './log-order.ts';
+import { RedisCluster } from './redis-cluster.ts';
+import { RedisClusterSubscriber } from './redis-cluster-subscriber.ts';
 import { RedisDemand } from './redis-demand.ts';
 import { RedisHistory } from './redis-history.ts';
-import { keepAndPublish, loadScripts, runScript } from './redis-scripts.ts';
+import { acquireRedisLease } from './redis-lease.ts';
+import { claimFences, evaluate, executeScripts, keepAndPublish, loadScripts, runScript } from './redis-scripts.ts';
 import { RedisSubscriber } from './redis-subscriber.ts';
+import type { Subscriber } from './redis-subscriber.ts';
+import type { ChannelScope } from './subscriber-socket.ts';
 
 export type RedisBusOptions = {
-  /** `redis://` or `rediss://`. Throws at creation where it names several nodes. */
+  /** `redis://` or `rediss://`; several, separated by commas: some nodes of a Cluster. */
   readonly url: string;
   /** How far back a log can be read. */
   readonly historyMs: number;
@@ -50,6 +69,9 @@ export function createRedisBus(options: RedisBusOptions): Bus {
   return new RedisBus(options);
 }
 
+/** Of what is written without a lease: refused where any writer with one is known. */
+const NO_TOKEN = 0;
+
 /** One channel's subscription in this process: `RedisPubSub`'s number of it, once it is acknowledged. */
 type Topic = { readonly id: Promise<number> };
 
@@ -59,14 +81,24 @@ class RedisBus implements Bus {
   readonly #logger: Logger;
   readonly #clock: () => number;
   readonly #maxPendingMessages: number;
-  readonly #publisher: RedisConnection;
-  readonly #subscriber: RedisSubscriber;
+  readonly #redis: RedisClient;
+  readonly #subscriber: Subscriber;
+  /** `null` with one server: what comes over one connection is in order. */
+  readonly #order: LogOrder | null;
+  #completeThrough = -1;
   readonly #pubsub: RedisPubSub;
   readonly #history: RedisHistory;
   readonly #demand: RedisDemand;
+  /** Of the lease that was granted here last. */
+  #token = NO_TOKEN;
+  /** Of all writers that are known here. */
+  #highestToken = NO_TOKEN;
   readonly #fanOut: FanOut;
   readonly #topics = new Map<string, Topic>();
   readonly #stateListeners = new Set<(state: BusState) => void>();
+  readonly #interruptionListeners = new Set<(channels: Interruption) => void>();
+  /** Interruptions not yet told. Bounded by the channels that are subscribed to. */
+  #interrupted: 'all' | Set<string> = new Set();
   readonly #upkeepTimer: NodeJS.Timeout;
   #state: BusState;
   #pending = 0;
@@ -90,11 +122,29 @@ class RedisBus implements Bus {
       ...(pingDeadlineMs === undefined ? {} : { pingDeadlineMs }),
       ...(random === undefined ? {} : { random }),
     };
-    this.#publisher = new RedisConnection({ ...connection, name: 'publisher', prepare: loadScripts });
-    this.#subscriber = new RedisSubscriber({ ...connection, name: 'subscriber' });
+    this.#redis = connectRedis({ ...connection, name: 'publisher', prepare: loadScripts });
+    const subscriber = { ...connection, name: 'subscriber' };
+    if (this.#redis instanceof RedisCluster) {
+      const ofCluster = new RedisClusterSubscriber({ ...subscriber, cluster: this.#redis, scopeOf });
+      const order = new LogOrder(
+        (channel, message) => this.#fanOut.deliver(channel, message),
+        (channel) => this.#noteInterruption([channel]),
+      );
+      ofCluster.onLogComplete((offset) => {
+        this.#completeThrough = offset;
+        this.#releaseOrdered();
+      });
+      this.#subscriber = ofCluster;
+      this.#order = order;
+    } else {
+      this.#subscriber = new RedisSubscriber(subscriber);
+      this.#order = null;
+    }
+    const client = this.#subscriber.asClient();
     this.#pubsub = new RedisPubSub({
-      publisher: this.#redis,
-      subscriber: this.#subscriber.asClient(),
+      // It asks for one, and publishes nothing: what is published here is kept as well, in one step.
+      publisher: client,
+      subscriber: client,
       messageEventName: 'messageBuffer',
       // RedisPubSub swallows what a deserializer throws and hands on the raw text: the codec stands behind it instead.
       deserializer: (message) => message,
@@ -112,14 +162,15 @@ class RedisBus implements Bus {
       clock: this.#clock,
     });
     this.#state = this.#readConnections();
-    this.#publisher.onState((state) => {
+    this.#redis.onState((state) => {
       if (!state.connected) {
         this.#demand.distrust();
         this.#history.distrust();
       }
       this.#updateState();
     });
-    this.#subscriber.connection.onState(() => this.#updateState());
+    this.#subscriber.onState(() => this.#updateState());
+    this.#subscriber.onInterruption((channels) => this.#noteInterruption(channels));
     this.#upkeepTimer = setInterval(() => {
       Promise.all([this.#demand.renewTotals(), this.#history.trimIdle()]).catch((error: unknown) => {
         this.#logger.debug({ reason: messageOf(error) }, 'the upkeep of what is kept in Redis waits until it is back');
@@ -128,30 +179,42 @@ class RedisBus implements Bus {
     this.#upkeepTimer.unref();
   }
 
-  async publishQuotes(quotes: readonly Messages['quote'][]): Promise<void> {
+  publishQuotes(quotes: readonly Messages['quote'][]): Promise<void> {
+    return this.#publishQuotes(quotes, NO_TOKEN);
+  }
+
+  append(entries: readonly LogEntry[]): Promise<void> {
+    return this.#append(entries, NO_TOKEN);
+  }
+
+  publishStatus(status: IngestStatus): Promise<void> {
+    return this.#publishStatus(status, NO_TOKEN);
+  }
+
+  async #publishQuotes(quotes: readonly Messages['quote'][], token: number): Promise<void> {
     await this.#publish(quotes.length, async () => {
-      const calls: Promise<void>[] = [];
-      for (let start = 0; start < quotes.length; start += QUOTES_PER_CALL) {
-        const part = quotes.slice(start, start + QUOTES_PER_CALL);
-        const keys = part.map((quote) => quoteKey(quote.symbol));
+      const { publishMarket } = this.#redis;
+      const parts = chunkBySlot(this.#redis, quotes, ({ symbol }) => quoteKey(symbol), QUOTES_PER_CALL);
+      const calls = parts.map((part): RedisCommand => {
+        const keys = [...part.map(({ symbol }) => quoteKey(symbol)), ...part.map(({ symbol }) => fenceKey(symbol))];
         const args = part.flatMap((quote) => [quoteChannel(quote.symbol).name, codecs.quote.encode(quote)]);
-        calls.push(runScript(this.#redis, keepAndPublish, keys, [QUOTE_KEEP_MS, ...args]));
-      }
-      await Promise.all(calls);
+        return evaluate(keepAndPublish, keys, [token, QUOTE_KEEP_MS, publishMarket, ...args]);
+      });
+      await executeScripts(this.#redis, calls);
     });
   }
 
-  async append(entries: readonly LogEntry[]): Promise<void> {
-    await this.#publish(entries.length, () => this.#history.append(entries));
+  async #append(entries: readonly LogEntry[], token: number): Promise<void> {
+    await this.#publish(entries.length, () => this.#history.append(entries, token));
   }
 
-  async publishStatus(status: IngestStatus): Promise<void> {
-    const args = [STATUS_KEEP_MS, statusChannel.name, codecs.status.encode(status)];
-    await this.#publish(1, () => runScript(this.#redis, keepAndPublish, [statusKey], args));
+  async #publishStatus(status: IngestStatus, token: number): Promise<void> {
+    const args = [token, STATUS_KEEP_MS, 'publish', statusChannel.name, codecs.status.encode(status)];
+    await this.#publish(1, () => runScript(this.#redis, keepAndPublish, [statusKey, statusFenceKey], args));
   }
 
   async readStatus(): Promise<IngestStatus | null> {
-    const text = await this.#redis.get(statusKey);
+    const text = await run<string | null>(this.#redis, 'get', statusKey);
     if (text === null) return null;
     const status = codecs.status.decode(text);
     if (status === null) this.#dropUndecodable(statusKey);
@@ -159,7 +222,17 @@ class RedisBus implements Bus {
   }
 
   async publishControl(message: Messages['control']): Promise<void> {
-    await this.#publish(1, () => this.#redis.publish(controlChannel.name, codecs.control.encode(message)));
+    await this.keepControl(message);
+    await this.#publish(1, () => run(this.#redis, 'publish', controlChannel.name, codecs.control.encode(message)));
+  }
+
+  async readControl(): Promise<Messages['control'] | null> {
+    const text = await run<string | null>(this.#redis, 'get', controlKey);
+    return text === null ? null : codecs.control.decode(text);
+  }
+
+  async keepControl(message: Messages['control']): Promise<void> {
+    await run(this.#redis, 'set', controlKey, codecs.control.encode(message), 'PX', CONTROL_KEEP_MS);
   }
 
   async subscribe<K extends keyof Messages>(
@@ -198,6 +271,23 @@ class RedisBus implements Bus {
     return this.#history.readEpoch();
   }
 
+  async acquireWriter(process: string, ttlMs: number): Promise<WriterLease | null> {
+    this.#assertOpen();
+    const lease = await acquireRedisLease({
+      redis: this.#redis,
+      process,
+      ttlMs,
+      above: this.#highestToken,
+      openWriter: (token) => this.#openWriter(token),
+      onSuperseded: (token) => (this.#highestToken = Math.max(this.#highestToken, token)),
+      onEnd: (token) => this.#endWriter(token),
+    });
+    if (lease === null) return null;
+    this.#token = lease.token;
+    await runScript(this.#redis, claimFences, [statusFenceKey], [lease.token]);
+    return lease;
+  }
+
   setDemand(process: string, counts: ReadonlyMap<string, number>): Promise<void> {
     return this.#demand.set(process, counts);
   }
@@ -223,6 +313,11 @@ class RedisBus implements Bus {
     return () => void this.#stateListeners.delete(listener);
   }
 
+  onInterruption(listener: (channels: Interruption) => void): () => void {
+    this.#interruptionListeners.add(listener);
+    return () => void this.#interruptionListeners.delete(listener);
+  }
+
   readStats(): Readonly<Record<string, number>> {
     return {
       messagesPublished: this.#published,
@@ -231,7 +326,7 @@ class RedisBus implements Bus {
       messagesDropped: this.#dropped,
       messagesPending: this.#pending,
       listenerFailures: this.#fanOut.listenerFailures,
-      reconnects: this.#publisher.reconnects + this.#subscriber.connection.reconnects,
+      reconnects: this.#redis.reconnects + this.#subscriber.reconnects,
       channels: this.#topics.size,
     };
   }
@@ -241,22 +336,44 @@ class RedisBus implements Bus {
     this.#closed = true;
     clearInterval(this.#upkeepTimer);
     this.#stateListeners.clear();
+    this.#interruptionListeners.clear();
+    this.#order?.close();
     this.#fanOut.clear();
     this.#topics.clear();
-    await Promise.all([this.#publisher.close(), this.#subscriber.connection.close()]);
+    await Promise.all([this.#redis.close(), this.#subscriber.close()]);
   }
 
-  get #redis(): Redis {
-    return this.#publisher.redis;
+  #openWriter(token: number): BusWriter {
+    return {
+      publishQuotes: (quotes) => this.#publishQuotes(quotes, token),
+      append: (entries) => this.#append(entries, token),
+      publishStatus: (status) => this.#publishStatus(status, token),
+      publishDemandTotals: async (changed) => {
+        if (token !== this.#token) throw new WriterSupersededError();
+        await this.#demand.publishTotals(changed);
+      },
+      readLastEntries: async (keys) => {
+        await this.#history.claim(keys, token);
+        return this.#history.readLast(keys);
+      },
+    };
+  }
+
+  /** What only the writer keeps up is set aside. */
+  #endWriter(token: number): void {
+    if (token !== this.#token) return;
+    this.#token = NO_TOKEN;
+    this.#demand.forgetTotals();
+    this.#history.distrust();
   }
 
   async #publish(count: number, send: () => Promise<unknown>): Promise<void> {
     if (count === 0) return;
     this.#assertOpen();
-    if (!this.#publisher.writable || this.#pending + count > this.#maxPendingMessages) {
+    if (!this.#redis.writable || this.#pending + count > this.#maxPendingMessages) {
       this.#dropped += count;
       throw new Error(
-        this.#publisher.writable
+        this.#redis.writable
           ? `Redis is behind by ${this.#pending} messages: ${count} more were dropped`
           : `Redis is away: ${count} messages were dropped`,
       );
@@ -276,6 +393,7 @@ class RedisBus implements Bus {
   #receive<K extends keyof Messages>(channel: Channel<K>, data: Buffer): void {
     const message = codecs[channel.kind].decode(data.toString());
     if (message === null) this.#dropUndecodable(channel.name);
+    else if (this.#order !== null && 'offset' in message) this.#order.add(message.offset, channel.name, message);
     else this.#fanOut.deliver(channel.name, message);
   }
 
@@ -296,7 +414,7 @@ class RedisBus implements Bus {
   }
 
   #readConnections(): BusState {
-    const states = [this.#publisher.state, this.#subscriber.connection.state];
+    const states = [this.#redis.state, this.#subscriber.state];
     return states.find((state) => !state.connected) ?? { connected: true, reason: null };
   }
 
@@ -304,10 +422,36 @@ class RedisBus implements Bus {
     const state = this.#readConnections();
     const changed = state.connected !== this.#state.connected;
     this.#state = state;
-    if (!changed) return;
-    for (const listener of this.#stateListeners) {
+    if (changed) this.#call(this.#stateListeners, state);
+    this.#tellInterruption();
+  }
+
+  #noteInterruption(channels: Interruption): void {
+    if (channels === 'all' || this.#interrupted === 'all') this.#interrupted = 'all';
+    else this.#interrupted = this.#interrupted.union(new Set(channels));
+    if (channels !== 'all') this.#order?.discard(channels);
+    this.#tellInterruption();
+  }
+
+  /** Not before the history can be read. */
+  #tellInterruption(): void {
+    if (!this.#state.connected) return;
+    const interrupted = this.#interrupted;
+    this.#interrupted = new Set();
+    if (interrupted === 'all') this.#call(this.#interruptionListeners, 'all');
+    else if (interrupted.size > 0) this.#call(this.#interruptionListeners, [...interrupted]);
+    this.#releaseOrdered();
+  }
+
+  /** Not before an interruption among what is below has been told. */
+  #releaseOrdered(): void {
+    if (this.#state.connected) this.#order?.release(this.#completeThrough);
+  }
+
+  #call<T>(listeners: ReadonlySet<(told: T) => void>, told: T): void {
+    for (const listener of listeners) {
       try {
-        listener(state);
+        listener(told);
       } catch (error) {
         this.#logger.error({ err: error }, 'a listener to the state of the bus failed');
       }
@@ -317,6 +461,11 @@ class RedisBus implements Bus {
   #assertOpen(): void {
     if (this.#closed) throw new Error('The bus is closed.');
   }
+}
+
+/** What belongs to a symbol goes through its slot alone; the rest, which others publish too, through all nodes. */
+function scopeOf(channel: string): ChannelScope {
+  return /^market-data:(quotes|trades|bars):/.test(channel) ? 'sharded' : 'classic';
 }
 
 function messageOf(error: unknown): string {

@@ -1,9 +1,13 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { letRun } from '../../test/manual-time.ts';
 import { makeBar, makeQuote, makeTrade } from '../../test/market-samples.ts';
+import { overrideBus } from '../../test/override-bus.ts';
 import { recordingLogger } from '../../test/recording-logger.ts';
+import type { BusState, Interruption } from '../bus/bus.ts';
 import { createMemoryBus } from '../bus/memory.ts';
 import { decodeCursor, OFFSETS_PER_MS } from '../market/log.ts';
-import { type DeliveredQuote, Hub, type HubOptions } from './hub.ts';
+import { Hub, type HubOptions } from './hub.ts';
+import type { DeliveredQuote } from './quote-hub.ts';
 import { RESUME_GRACE_MS } from './resume.ts';
 
 const cleanups: (() => Promise<void>)[] = [];
@@ -108,6 +112,24 @@ describe('logs', () => {
     expect(await take(stream, 5)).toEqual(entries.filter(({ symbol }) => symbol !== 'C'));
   });
 
+  test('are asked where they end by the first who follows them alone', async () => {
+    const { hub, bus, nextTrade } = await createHub();
+    await bus.append([nextTrade('A')]);
+    const readLastEntries = vi.spyOn(bus, 'readLastEntries');
+    const streams = [];
+    for (let index = 0; index < 5; index++) streams.push(await hub.openTrades(['A', 'B'], null));
+    expect(readLastEntries).toHaveBeenCalledTimes(1);
+    const entries = ['A', 'B'].map(nextTrade);
+    await bus.append(entries);
+    await letRun();
+    streams.push(await hub.openTrades(['A'], null));
+    const later = nextTrade('A');
+    await bus.append([later]);
+    for (const stream of streams.slice(0, 5)) expect(await take(stream, 3)).toEqual([...entries, later]);
+    expect(await take(streams[5]!, 1)).toEqual([later]);
+    expect(readLastEntries).toHaveBeenCalledTimes(1);
+  });
+
   test('of bars give only the interval asked for', async () => {
     const { hub, bus, epoch, nextOffset } = await createHub();
     const stream = await hub.openBars(['A'], 'MINUTE', null);
@@ -141,7 +163,7 @@ describe('logs', () => {
   });
 
   test('whose reader is too slow end with SLOW_CONSUMER and the cursor of the last entry it was handed', async () => {
-    const { hub, bus, nextTrade } = await createHub({ maxLogBacklog: 3 });
+    const { hub, bus, nextTrade } = await createHub({ logBounds: { maxEntries: 3, stallMs: 20 } });
     const stream = await hub.openTrades(['A'], null);
     const [first, ...rest] = Array.from({ length: 5 }, () => nextTrade('A'));
     await bus.append([first!]);
@@ -155,6 +177,196 @@ describe('logs', () => {
       offset: first!.offset,
     });
     expect(hub.readStats()).toMatchObject({ mailboxes: 0, channels: 0, symbolsWanted: 0 });
+  });
+});
+
+test('a log that begins anew under its reader is told, after all that waits', async () => {
+  const { hub, bus, nextTrade, nextOffset } = await createHub();
+  const stream = await hub.openTrades(['A'], null);
+  const last = nextTrade('A');
+  await bus.append([last]);
+  await bus.append([makeTrade('A', nextOffset(), { epoch: 'another' })]);
+  await letRun();
+  expect(await take(stream, 1)).toEqual([last]);
+  const error = await stream.next().catch((thrown: unknown) => thrown);
+  expect(error).toMatchObject({ code: 'HISTORY_EXPIRED' });
+  const { oldestCursor } = (error as { details: { oldestCursor: string } }).details;
+  expect(decodeCursor(oldestCursor)).toMatchObject({ epoch: 'another' });
+  expect(hub.readStats()).toMatchObject({ mailboxes: 0, channels: 0, symbolsWanted: 0 });
+});
+
+describe('after an interruption of the bus', () => {
+  /** A bus that a test cuts off: what is published meanwhile is kept, and heard by nobody. */
+  async function createInterruptible(options: Partial<HubOptions> = {}) {
+    const states: ((state: BusState) => void)[] = [];
+    const interruptions: ((channels: Interruption) => void)[] = [];
+    let connected = true;
+    const { bus: memory, ...rest } = await createHub();
+    const bus = overrideBus(memory, {
+      readState: () => ({ connected, reason: null }),
+      onState: (listener) => {
+        states.push(listener);
+        return () => undefined;
+      },
+      onInterruption: (listener) => {
+        interruptions.push(listener);
+        return () => undefined;
+      },
+      subscribe: (channel, listener) => memory.subscribe(channel, (message) => connected && listener(message)),
+    });
+    const setConnected = (value: boolean): void => {
+      connected = value;
+      for (const tell of states) tell({ connected, reason: null });
+      if (connected) for (const tell of interruptions) tell('all');
+    };
+    const { hub } = await createHub({ bus, ...options });
+    return { ...rest, bus, hub, setConnected };
+  }
+
+  test('a thousand subscribers of one symbol get every print that they missed, by two reads', async () => {
+    const { bus, hub, nextTrade, setConnected } = await createInterruptible();
+    const streams = await Promise.all(Array.from({ length: 1000 }, () => hub.openTrades(['A'], null)));
+    const readsBefore = hub.readStats().historyReads;
+    const before = nextTrade('A');
+    await bus.append([before]);
+    for (const stream of streams) expect(await take(stream, 1)).toEqual([before]);
+
+    const nexts = streams.map((stream) => take(stream, 4));
+    setConnected(false);
+    const missed = ['A', 'A', 'A'].map(nextTrade);
+    await bus.append(missed);
+    await letRun();
+    const readHistory = vi.spyOn(bus, 'readHistory');
+    setConnected(true);
+    await letRun();
+    const after = nextTrade('A');
+    await bus.append([after]);
+    for (const next of nexts) expect(await next).toEqual([...missed, after]);
+    expect(hub.readStats().historyReads - readsBefore).toBeLessThanOrEqual(2);
+    expect(readHistory.mock.calls.length).toBeLessThanOrEqual(2);
+  });
+
+  test('what a subscriber was still to read comes first, then what was missed', async () => {
+    const { bus, hub, nextTrade, setConnected } = await createInterruptible();
+    const stream = await hub.openTrades(['A', 'B'], null);
+    const entries = ['A', 'B', 'A'].map(nextTrade);
+    await bus.append(entries);
+    await letRun();
+    setConnected(false);
+    const missed = ['B', 'A', 'B'].map(nextTrade);
+    await bus.append(missed);
+    await letRun();
+    setConnected(true);
+    const after = ['A', 'B'].map(nextTrade);
+    await bus.append(after);
+    expect(await take(stream, 8)).toEqual([...entries, ...missed, ...after]);
+  });
+
+  test('a subscription that begins while the bus is away counts from then', async () => {
+    const { bus, hub, nextTrade, nextOffset, setConnected } = await createInterruptible();
+    await bus.append([nextTrade('A')]);
+    setConnected(false);
+    // Offsets follow the clock: the next is of a time after the opening.
+    await vi.waitFor(() => expect(Date.now() * OFFSETS_PER_MS).toBeGreaterThan(nextOffset()));
+    const stream = await hub.openTrades(['A'], null);
+    const missed = { ...nextTrade('A'), offset: (Date.now() + 5) * OFFSETS_PER_MS };
+    await bus.append([missed]);
+    setConnected(true);
+    expect(await take(stream, 1)).toEqual([missed]);
+  });
+
+  test('a read that fails though the bus is there is tried again', async () => {
+    const { bus, hub, nextTrade, setConnected } = await createInterruptible();
+    const stream = await hub.openTrades(['A'], null);
+    setConnected(false);
+    const missed = nextTrade('A');
+    await bus.append([missed]);
+    vi.spyOn(bus, 'readHistory').mockRejectedValueOnce(new Error('LOADING'));
+    setConnected(true);
+    expect(await take(stream, 1)).toEqual([missed]);
+  });
+
+  test('the current quotes are read once, whatever the number of watchers, and told where they changed', async () => {
+    let price = 1;
+    const readQuotes = vi.fn(async (symbols: readonly string[]) =>
+      symbols.map((symbol) => known(symbol, { price: symbol === 'A' ? price : 5 })),
+    );
+    const { bus, hub, setConnected } = await createInterruptible({ readQuotes });
+    await bus.publishQuotes([makeQuote('B', { price: 5 })]);
+    const streams = await Promise.all(Array.from({ length: 20 }, () => hub.openQuotes(['A', 'B'])));
+    for (const stream of streams) await take(stream, 2);
+    await bus.publishQuotes([makeQuote('A', { price: 1 }), makeQuote('B', { price: 4 })]);
+    await letRun();
+    for (const stream of streams) expect((await take(stream, 1))[0]!.price).toBe(4);
+    readQuotes.mockClear();
+
+    setConnected(false);
+    price = 2;
+    await bus.publishQuotes([makeQuote('A', { price: 2 }), makeQuote('B', { price: 5 })]);
+    await letRun();
+    setConnected(true);
+    for (const stream of streams) {
+      expect((await take(stream, 2)).map(({ symbol, price: of }) => [symbol, of])).toEqual([
+        ['A', 2],
+        ['B', 5],
+      ]);
+    }
+    expect(readQuotes).toHaveBeenCalledTimes(1);
+    setConnected(false);
+    setConnected(true);
+    await letRun();
+    expect(hub.readStats().messagesWaiting).toBe(0);
+  });
+});
+
+describe('bounds', () => {
+  test('a long history is read a page at a time, as its reader takes it', async () => {
+    const { hub, bus, nextTrade } = await createHub();
+    const past = Array.from({ length: 5000 }, (_, index) => nextTrade(index % 10 === 0 ? 'B' : 'A'));
+    await bus.append(past.slice(0, 1));
+    await bus.append(past.slice(1));
+    const readHistory = vi.spyOn(bus, 'readHistory');
+    const stream = await hub.openTrades(['A', 'B'], past[0]!);
+    await letRun();
+    expect(readHistory.mock.calls.length).toBeLessThanOrEqual(2);
+    const received = [];
+    while (received.length < past.length - 1) {
+      received.push(...(await take(stream, 1)));
+      expect(hub.readStats().bytesWaiting).toBeLessThan(256 * 1024);
+    }
+    expect(received).toEqual(past.slice(1));
+    expect(readHistory.mock.calls.length).toBeLessThan(60);
+  });
+
+  test('entries wait up to the bound in bytes, and a reader that takes none of them is ended', async () => {
+    const { hub, bus, nextTrade } = await createHub({ logBounds: { maxBytes: 10_000, stallMs: 20 } });
+    const stream = await hub.openTrades(['A'], null);
+    for (let round = 0; round < 10; round++) {
+      await bus.append(Array.from({ length: 50 }, () => nextTrade('A')));
+      await letRun();
+      expect(hub.readStats().bytesWaiting).toBeLessThanOrEqual(10_000);
+    }
+    expect(hub.readStats().bytesWaiting).toBeGreaterThan(9000);
+    await vi.waitFor(() => expect(hub.readStats()).toMatchObject({ slowConsumers: 1, bytesWaiting: 0 }));
+    // It has taken nothing: it can begin where it began.
+    await expect(stream.next()).rejects.toMatchObject({
+      code: 'SLOW_CONSUMER',
+      details: { cursor: expect.any(String) },
+    });
+  });
+
+  test('a reader that moves but stays behind is ended as well', async () => {
+    const { hub, bus, nextTrade } = await createHub({ logBounds: { maxEntries: 5, stallMs: 5, behindMs: 50 } });
+    const stream = await hub.openTrades(['A'], null);
+    const flow = setInterval(() => void bus.append(Array.from({ length: 20 }, () => nextTrade('A'))), 1);
+    const failure = (async () => {
+      for (;;) {
+        await stream.next();
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+    })();
+    await expect(failure).rejects.toMatchObject({ code: 'SLOW_CONSUMER' });
+    clearInterval(flow);
   });
 });
 
@@ -193,9 +405,9 @@ describe('channels and demand', () => {
 
   test('demand that could not be stated is stated again when the bus is back', async () => {
     const { bus } = await createHub();
-    let tell: ((state: { connected: boolean; reason: null }) => void) | null = null;
+    const listeners: ((state: { connected: boolean; reason: null }) => void)[] = [];
     vi.spyOn(bus, 'onState').mockImplementation((listener) => {
-      tell = listener;
+      listeners.push(listener);
       return () => undefined;
     });
     const { hub } = await createHub({ bus });
@@ -203,7 +415,7 @@ describe('channels and demand', () => {
     await hub.openQuotes(['A']);
     await vi.waitFor(() => expect(bus.setDemand).toHaveBeenCalled());
     expect(await bus.readDemand()).toEqual(new Map());
-    tell!({ connected: true, reason: null });
+    for (const tell of listeners) tell({ connected: true, reason: null });
     await vi.waitFor(async () => expect(await bus.readDemand()).toEqual(new Map([['A', 1]])));
   });
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
-import { LogMailbox, StateMailbox } from './mailbox.ts';
+import { describe, expect, test, vi } from 'vitest';
+import { StateMailbox } from './mailbox.ts';
 import { TimerWheel } from './timer-wheel.ts';
 
 /** A wheel that turns by hand: `advance` moves the clock and wakes what is due. */
@@ -170,55 +170,27 @@ describe('a mailbox for state', () => {
   });
 });
 
-describe('a mailbox for a log', () => {
-  function createLog(maxEntries: number) {
-    const lasts: (number | null)[] = [];
-    const mailbox = new LogMailbox<number>({
-      maxEntries,
-      onOverflow: (last) => {
-        lasts.push(last);
-        return new Error(`too slow after ${last}`);
-      },
-      onEnd: () => undefined,
-    });
-    return { mailbox, lasts };
-  }
-
-  test('hands over every entry in order', async () => {
-    const { mailbox } = createLog(10_000);
-    const entries = Array.from({ length: 5000 }, (_, index) => index);
-    for (const entry of entries) mailbox.put(entry);
-    expect(await readWaiting(mailbox)).toEqual(entries);
-  });
-
-  test('past its bound the reader meets the error at once, told of the last entry it was handed', async () => {
-    const { mailbox, lasts } = createLog(2);
-    mailbox.put(1);
-    await mailbox.next();
-    for (const entry of [2, 3, 4, 5]) mailbox.put(entry);
-    expect(lasts).toEqual([1]);
-    expect(mailbox.depth).toBe(0);
-    await expect(mailbox.next()).rejects.toThrow('too slow after 1');
-    expect(await mailbox.next()).toEqual({ done: true, value: undefined });
-  });
-
-  test('what history holds comes before what is live, and does not count against the bound', async () => {
-    const { mailbox, lasts } = createLog(2);
-    mailbox.preload([1, 2, 3]);
-    mailbox.preload([4]);
-    expect(await readWaiting(mailbox)).toEqual([1, 2, 3, 4]);
-    expect(lasts).toEqual([]);
-  });
-
-  test('a reader that ended before the error was met does not meet it any more', async () => {
-    const { mailbox } = createLog(0);
-    mailbox.put(1);
-    await mailbox.return();
-    expect(await mailbox.next()).toEqual({ done: true, value: undefined });
-  });
-});
-
 describe('a timer wheel', () => {
+  test('keeps few slots for any number of waits, and is late by no more than a small part of each', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 3_600_000 }), (delayMs) => {
+        vi.useFakeTimers();
+        const wheel = new TimerWheel({ resolutionMs: 5, now: Date.now });
+        const startedAt = Date.now();
+        let wokenAfterMs = 0;
+        wheel.schedule(delayMs, () => (wokenAfterMs = Date.now() - startedAt));
+        vi.runAllTimers();
+        vi.useRealTimers();
+        expect(wokenAfterMs).toBeGreaterThanOrEqual(delayMs);
+        expect(wokenAfterMs).toBeLessThanOrEqual(delayMs + 6 + delayMs / 64);
+      }),
+    );
+    const wheel = new TimerWheel();
+    const cancels = Array.from({ length: 100_000 }, (_, index) => wheel.schedule(1 + index * 10, () => undefined));
+    expect(wheel.slots).toBeLessThan(2500);
+    for (const cancel of cancels) cancel();
+  });
+
   test('wakes each at its time, never earlier, over one timer; a cancelled one stays asleep', async () => {
     const wheel = new TimerWheel({ resolutionMs: 5 });
     const startedAt = performance.now();

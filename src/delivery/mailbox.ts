@@ -5,9 +5,10 @@ import type { TimerWheel } from './timer-wheel.ts';
  * reader does; what happens at the bound follows from what it holds, state or log. It ends in one of two ways:
  * `return()` by the reader, or `fail(error)` by the writer, which the reader meets as a throw of `next()`.
  */
-abstract class Mailbox<T> implements AsyncIterableIterator<T> {
+export abstract class Mailbox<T> implements AsyncIterableIterator<T> {
   #waiting: { resolve: (result: IteratorResult<T>) => void; reject: (error: Error) => void } | null = null;
   #ended = false;
+  #held = false;
   #error: Error | null = null;
   readonly #onEnd: () => void;
 
@@ -17,6 +18,8 @@ abstract class Mailbox<T> implements AsyncIterableIterator<T> {
 
   /** How many messages wait. */
   abstract readonly depth: number;
+  /** About how much memory they hold. */
+  abstract readonly bytes: number;
   /** The next message, or `undefined` where none may be handed over now. */
   protected abstract take(): T | undefined;
   protected abstract clear(): void;
@@ -25,11 +28,31 @@ abstract class Mailbox<T> implements AsyncIterableIterator<T> {
     return this.#ended;
   }
 
+  /** Whether the reader has asked for more than there is. */
+  get awaited(): boolean {
+    return this.#waiting !== null;
+  }
+
+  /** Hands nothing over until {@link release}; what is put meanwhile waits as it does for a reader that is behind. */
+  hold(): void {
+    this.#held = true;
+  }
+
+  release(): void {
+    this.#held = false;
+    this.wake();
+  }
+
+  protected get held(): boolean {
+    return this.#held;
+  }
+
   /** To be called after something was put: hands over to a reader that waits. */
   protected wake(): void {
-    if (this.#waiting === null) return;
+    if (this.#waiting === null || this.#held) return;
     const value = this.take();
-    if (value === undefined) return;
+    // Taking may have ended it.
+    if (value === undefined || this.#waiting === null) return;
     const { resolve } = this.#waiting;
     this.#waiting = null;
     resolve({ done: false, value });
@@ -42,8 +65,10 @@ abstract class Mailbox<T> implements AsyncIterableIterator<T> {
       return Promise.reject(error);
     }
     if (this.#ended) return Promise.resolve({ done: true, value: undefined });
-    const value = this.take();
+    const value = this.#held ? undefined : this.take();
     if (value !== undefined) return Promise.resolve({ done: false, value });
+    // There was no more to take than its end.
+    if (this.ended) return this.next();
     // One reader at a time, as `for await` and graphql-ws do; a second one would wait for ever.
     if (this.#waiting !== null) return Promise.reject(new Error('a mailbox has one reader'));
     return new Promise((resolve, reject) => {
@@ -89,6 +114,9 @@ abstract class Mailbox<T> implements AsyncIterableIterator<T> {
   }
 }
 
+/** A quote of some twenty fields, with its place in the map. */
+const SLOT_BYTES = 320;
+
 /**
  * For state: one slot per key, the newest value wins, so the bound is the number of keys. With `minIntervalMs` a key is
  * handed over at most that often; between two times the newest is kept, and the last one always arrives.
@@ -116,6 +144,10 @@ export class StateMailbox<T> extends Mailbox<T> {
 
   get depth(): number {
     return this.#ready.size + this.#early.size;
+  }
+
+  get bytes(): number {
+    return this.depth * SLOT_BYTES;
   }
 
   put(key: string, value: T): void {
@@ -177,64 +209,5 @@ export class StateMailbox<T> extends Mailbox<T> {
     }
     if (next !== Number.POSITIVE_INFINITY) this.#wakeNoLaterThan(next);
     this.wake();
-  }
-}
-
-/**
- * For a log: every entry in order. Bounded by count: past the bound the subscription is ended by `onOverflow`, which
- * is given the last entry handed over (`null`: none yet) and returns the error for the reader.
- */
-export class LogMailbox<T> extends Mailbox<T> {
-  readonly #maxEntries: number;
-  readonly #onOverflow: (lastTaken: T | null) => Error;
-  #entries: T[] = [];
-  #head = 0;
-  #lastTaken: T | null = null;
-
-  constructor(options: { maxEntries: number; onOverflow: (lastTaken: T | null) => Error; onEnd: () => void }) {
-    super(options.onEnd);
-    this.#maxEntries = options.maxEntries;
-    this.#onOverflow = options.onOverflow;
-  }
-
-  get depth(): number {
-    return this.#entries.length - this.#head;
-  }
-
-  put(entry: T): void {
-    if (this.ended) return;
-    if (this.depth >= this.#maxEntries) {
-      this.fail(this.#onOverflow(this.#lastTaken));
-      return;
-    }
-    this.#entries.push(entry);
-    this.wake();
-  }
-
-  /** Puts what history holds before the live entries; bounded by the history's own bound, not by this one. */
-  preload(entries: readonly T[]): void {
-    if (this.ended) return;
-    this.#entries = [...this.#entries.slice(this.#head), ...entries];
-    this.#head = 0;
-    this.wake();
-  }
-
-  protected take(): T | undefined {
-    if (this.#head === this.#entries.length) return undefined;
-    const entry = this.#entries[this.#head++]!;
-    if (this.#head === this.#entries.length) {
-      this.#entries = [];
-      this.#head = 0;
-    } else if (this.#head > 1024) {
-      this.#entries = this.#entries.slice(this.#head);
-      this.#head = 0;
-    }
-    this.#lastTaken = entry;
-    return entry;
-  }
-
-  protected clear(): void {
-    this.#entries = [];
-    this.#head = 0;
   }
 }

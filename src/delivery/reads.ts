@@ -6,7 +6,7 @@ import { OFFSETS_PER_MS } from '../market/log.ts';
 import type { Quote } from '../market/quote.ts';
 import type { MarketDataSource } from '../market/source.ts';
 import type { LoggedTrade, Trade } from '../market/trade.ts';
-import type { DeliveredQuote } from './hub.ts';
+import type { DeliveredQuote } from './quote-hub.ts';
 import { LatencyWindow } from './latency-window.ts';
 
 export type CacheStats = ReturnType<Cache<MarketKinds>['readStats']>[string];

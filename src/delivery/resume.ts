@@ -1,12 +1,51 @@
-import type { Bus, LogEntry, LogKey } from '../bus/bus.ts';
 import { ClientError } from '../errors.ts';
-import { encodeCursor, type LogPosition, OFFSETS_PER_MS } from '../market/log.ts';
+import { decodeCursor, encodeCursor, type LogPosition, OFFSETS_PER_MS } from '../market/log.ts';
 
 /** The bus keeps the log for this much longer than is promised, so that the oldest cursor that was told can still be used. */
 export const RESUME_GRACE_MS = 10_000;
 
+/** The places, other than a field's argument, where a client can say after which cursor it wants to go on. */
+export type ResumeRequest = {
+  /** `extensions` of the operation: those of the subscribe payload, or of the HTTP request. */
+  readonly extensions?: unknown;
+  /** What an EventSource sends by itself when it reconnects. */
+  readonly lastEventId?: string | null;
+};
+
 /**
- * Whether the log still reaches back to `after`.
+ * One operation's place in the log: where it asks to go on, and where it began. A state has no place: it looks at neither.
+ */
+export class ResumePoint {
+  /** Set once the subscription has begun: from here it could be resumed, though no entry has come yet. */
+  start: LogPosition | null = null;
+  readonly #request: ResumeRequest;
+
+  constructor(request: ResumeRequest) {
+    this.#request = request;
+  }
+
+  /**
+   * The first that is given of the field's argument, `extensions.resumeFrom` and `Last-Event-ID`; `null`: none is.
+   * @throws {ClientError} BAD_USER_INPUT with `argument` where one of them is no cursor, also one that is not the first
+   */
+  choose(after: LogPosition | null | undefined): LogPosition | null {
+    const { extensions, lastEventId } = this.#request;
+    const resumeFrom =
+      typeof extensions === 'object' && extensions !== null ? Reflect.get(extensions, 'resumeFrom') : null;
+    const fromExtensions = resumeFrom == null ? null : parse('extensions.resumeFrom', resumeFrom);
+    const fromHeader = lastEventId ? parse('Last-Event-ID', lastEventId) : null;
+    return after ?? fromExtensions ?? fromHeader;
+  }
+}
+
+function parse(name: string, value: unknown): LogPosition {
+  const position = typeof value === 'string' ? decodeCursor(value) : null;
+  if (position !== null) return position;
+  throw new ClientError('BAD_USER_INPUT', `"${name}": this is no cursor of this service`, { argument: name });
+}
+
+/**
+ * Whether the log still reaches back to `after`. `oldestMs`: how far back resuming is promised, in Unix ms.
  * @throws {ClientError} HISTORY_EXPIRED with `oldestCursor`, from which a reader can go on
  */
 export function checkResume(after: LogPosition, log: { epoch: string; oldestMs: number }): void {
@@ -16,35 +55,15 @@ export function checkResume(after: LogPosition, log: { epoch: string; oldestMs: 
     after.epoch === log.epoch
       ? 'The log no longer reaches back to this cursor.'
       : 'The log was lost since this cursor was given.',
-    { epoch: log.epoch, offset: oldest },
+    { ...log, floor: 0 },
   );
 }
 
 /**
- * All entries of the logs after a position, in the order of the log. `oldestMs`: how far back resuming is promised.
- * @throws {ClientError} HISTORY_EXPIRED where one of the logs has lost entries after that position
+ * HISTORY_EXPIRED with the oldest cursor from which a reader can go on: from what the log still holds (`floor`), but no
+ * older than is promised, so that it stays good for a while.
  */
-export async function readResumed(
-  bus: Bus,
-  keys: readonly LogKey[],
-  after: LogPosition,
-  oldestMs: number,
-): Promise<LogEntry[]> {
-  const parts = await Promise.all(keys.map((key) => bus.readHistory(key, { after: after.offset })));
-  // Asked after reading: what was cut off meanwhile is among what was read, or counts as lost.
-  const floors = await bus.readHistoryFloors(keys);
-  const floor = Math.max(...floors);
-  if (floor > after.offset) {
-    const { symbol } = keys[floors.indexOf(floor)]!;
-    throw expired(`The history of ${symbol} no longer reaches back to this cursor.`, {
-      epoch: after.epoch,
-      // What was cut off by age just now is told like any that is too old: by a cursor that stays good for a while.
-      offset: Math.max(floor, Math.floor(oldestMs) * OFFSETS_PER_MS),
-    });
-  }
-  return parts.flat().toSorted((a, b) => a.offset - b.offset);
-}
-
-function expired(message: string, oldest: LogPosition): ClientError {
-  return new ClientError('HISTORY_EXPIRED', message, { oldestCursor: encodeCursor(oldest) });
+export function expired(message: string, log: { epoch: string; oldestMs: number; floor: number }): ClientError {
+  const offset = Math.max(log.floor, Math.floor(log.oldestMs) * OFFSETS_PER_MS);
+  return new ClientError('HISTORY_EXPIRED', message, { oldestCursor: encodeCursor({ epoch: log.epoch, offset }) });
 }

@@ -2,6 +2,7 @@ import { type Bus, type IngestStatus, statusChannel } from '../bus/bus.ts';
 import type { Logger } from '../market/logger.ts';
 import type { MarketStatus } from '../market/market-status.ts';
 import type { FeedName, ServiceStatus } from '../market/service-status.ts';
+import type { PauseSwitch } from './pause-switch.ts';
 import { StateBroadcast } from './state-broadcast.ts';
 
 /** Ingest gives a sign of life every 5 s; after this long without one it counts as away. */
@@ -10,6 +11,7 @@ const CHECK_INTERVAL_MS = 1000;
 
 export type StatusBoardOptions = {
   readonly bus: Bus;
+  readonly pause: Pick<PauseSwitch, 'state' | 'onChange'>;
   /** The feed that the configuration names, until ingest has told of its own. */
   readonly feed: FeedName;
   /** The market's status by the calendar, while ingest is away. */
@@ -35,8 +37,11 @@ export class StatusBoard {
 
   /** Begins to listen. A bus that is away is survived: it is tried again at each check. */
   start(): void {
-    const { bus, now } = this.#options;
-    this.#stops.push(bus.onState(() => this.#update()));
+    const { bus, pause, now } = this.#options;
+    this.#stops.push(
+      bus.onState(() => this.#update()),
+      pause.onChange(() => this.#update()),
+    );
     const check = setInterval(() => this.#update(), CHECK_INTERVAL_MS);
     check.unref();
     this.#stops.push(() => clearInterval(check));
@@ -53,35 +58,18 @@ export class StatusBoard {
 
   readServiceStatus(): ServiceStatus {
     const { bus, now } = this.#options;
-    const busState = bus.readState();
-    const silent = now() - this.#heardAt > SILENCE_MS;
-    const feed = this.#ingest?.feed ?? null;
-    const feedConnected = !silent && feed !== null && feed.connected;
-    const reason = this.#shuttingDown
-      ? 'This process is shutting down.'
-      : !busState.connected
-        ? (busState.reason ?? 'Redis is not connected.')
-        : feed === null
-          ? 'Ingest has not reported yet.'
-          : silent
-            ? 'Ingest is silent.'
-            : feed.connected
-              ? null
-              : (feed.reason ?? 'The feed is not connected.');
     return {
-      state: this.#shuttingDown ? 'SHUTTING_DOWN' : reason === null ? 'OPERATIONAL' : 'DEGRADED',
-      reason,
-      feed: feed?.feed ?? this.#options.feed,
-      feedConnected,
-      redisConnected: bus.shared ? busState.connected : null,
+      ...this.#readState(),
+      feed: this.#ingest?.feed.feed ?? this.#options.feed,
+      feedConnected: this.#ingest?.feed.connected === true && !this.#isSilent(),
+      redisConnected: bus.shared ? bus.readState().connected : null,
       timestamp: now(),
     };
   }
 
   readMarketStatus(): MarketStatus {
     const { now, marketStatusAt } = this.#options;
-    if (this.#ingest !== null && now() - this.#heardAt <= SILENCE_MS)
-      return { ...this.#ingest.market, timestamp: now() };
+    if (this.#ingest !== null && !this.#isSilent()) return { ...this.#ingest.market, timestamp: now() };
     return marketStatusAt(now());
   }
 
@@ -96,7 +84,7 @@ export class StatusBoard {
 
   /** Whether what the cache holds of live symbols is current. */
   get live(): boolean {
-    return this.readServiceStatus().state === 'OPERATIONAL';
+    return !this.#shuttingDown && this.#findProblem() === null;
   }
 
   /** Whether ingest has been heard of since the start. */
@@ -125,6 +113,28 @@ export class StatusBoard {
     this.#stops = [];
     await this.#market.close();
     await this.#service.close();
+  }
+
+  #readState(): Pick<ServiceStatus, 'state' | 'reason'> {
+    if (this.#shuttingDown) return { state: 'SHUTTING_DOWN', reason: 'This process is shutting down.' };
+    const { paused, reason } = this.#options.pause.state;
+    if (paused) return { state: 'PAUSED', reason: reason ?? 'Market events are paused.' };
+    const problem = this.#findProblem();
+    return problem === null ? { state: 'OPERATIONAL', reason: null } : { state: 'DEGRADED', reason: problem };
+  }
+
+  /** What is away, in plain words; `null`: nothing. */
+  #findProblem(): string | null {
+    const busState = this.#options.bus.readState();
+    if (!busState.connected) return busState.reason ?? 'Redis is not connected.';
+    if (this.#ingest === null) return 'Ingest has not reported yet.';
+    if (this.#isSilent()) return 'Ingest is silent.';
+    const { connected, reason } = this.#ingest.feed;
+    return connected ? null : (reason ?? 'The feed is not connected.');
+  }
+
+  #isSilent(): boolean {
+    return this.#options.now() - this.#heardAt > SILENCE_MS;
   }
 
   #hear(status: IngestStatus, heardAt: number): void {

@@ -8,6 +8,7 @@ import {
 } from 'graphql';
 import { encodeCursor, type LogPosition } from '../market/log.ts';
 import { toGraphQLError } from './format-error.ts';
+import { ResumePoint } from './resume.ts';
 
 /** Whoever keeps the figures of subscriptions. */
 export type SubscriptionObserver = {
@@ -32,6 +33,7 @@ export function createSubscribe(observer: SubscriptionObserver) {
   ): Promise<AsyncIterableIterator<ExecutionResult> | ExecutionResult> {
     const source = await createSourceEventStream(args);
     if (!(Symbol.asyncIterator in source)) return source;
+    noteStart(source, args.contextValue);
     return new ResultStream(source[Symbol.asyncIterator](), args, observer);
   };
 }
@@ -42,6 +44,8 @@ class ResultStream implements AsyncIterableIterator<ExecutionResult> {
   readonly #observer: SubscriptionObserver;
   readonly #field: string;
   readonly #startedAt: number;
+  /** The furthest place in the log that was told. */
+  #place: LogPosition | null = null;
   #onEnd: (() => void) | null;
 
   constructor(source: AsyncIterator<unknown>, args: ExecutionArgs, observer: SubscriptionObserver) {
@@ -68,7 +72,7 @@ class ResultStream implements AsyncIterableIterator<ExecutionResult> {
     const result = await execute({ ...this.#args, rootValue: event.value });
     const receivedAt = receivedAtOf(event.value);
     this.#observer.onResult(this.#field, receivedAt !== null && receivedAt >= this.#startedAt ? receivedAt : null);
-    return { done: false, value: isLogged(event.value) ? withCursor(result, event.value) : result };
+    return { done: false, value: isLogged(event.value) ? this.#withCursor(result, event.value) : result };
   }
 
   async return(): Promise<IteratorResult<ExecutionResult>> {
@@ -88,6 +92,12 @@ class ResultStream implements AsyncIterableIterator<ExecutionResult> {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.return();
+  }
+
+  #withCursor(result: ExecutionResult, { epoch, offset }: LogPosition): ExecutionResult {
+    // An entry that comes late, after one of another symbol, is no place to resume from: that other one would come again.
+    if (this.#place?.epoch !== epoch || offset > this.#place.offset) this.#place = { epoch, offset };
+    return { ...result, extensions: { ...result.extensions, cursor: encodeCursor(this.#place) } };
   }
 
   #end(): void {
@@ -115,6 +125,8 @@ function isLogged(event: unknown): event is LogPosition {
   return typeof event === 'object' && event !== null && 'epoch' in event && 'offset' in event;
 }
 
-function withCursor(result: ExecutionResult, position: LogPosition): ExecutionResult {
-  return { ...result, extensions: { ...result.extensions, cursor: encodeCursor(position) } };
+/** Tells the operation where its log begins, so that it can be resumed though its first result never came. */
+function noteStart(source: object, context: unknown): void {
+  if (!('start' in source) || typeof context !== 'object' || context === null || !('resume' in context)) return;
+  if (context.resume instanceof ResumePoint) context.resume.start = source.start as LogPosition | null;
 }

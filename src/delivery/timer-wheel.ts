@@ -1,6 +1,10 @@
+/** A wait is late by at most this part of itself. */
+const COARSENESS = 64;
+
 /**
  * One timer for any number of wake-ups: they are kept in slots of `resolutionMs`, and a single timeout runs to the
- * next slot that holds any. A wake-up comes at its time or up to one resolution later, never earlier.
+ * next slot that holds any. A wake-up comes at its time or up to one resolution later, never earlier. Long waits share
+ * coarser slots, so that there are never more than a few thousand of them to look through, whatever the number of wake-ups.
  */
 export class TimerWheel {
   readonly #resolutionMs: number;
@@ -14,9 +18,15 @@ export class TimerWheel {
     this.#now = options.now ?? (() => performance.now());
   }
 
+  /** How many slots hold a wake-up, or held one that was cancelled. */
+  get slots(): number {
+    return this.#slots.size;
+  }
+
   /** Calls `wake` once after `delayMs`; the returned function prevents it. */
   schedule(delayMs: number, wake: () => void): () => void {
-    const number = Math.ceil((this.#now() + delayMs) / this.#resolutionMs);
+    const width = 2 ** Math.max(0, Math.floor(Math.log2(delayMs / this.#resolutionMs / COARSENESS)));
+    const number = Math.ceil((this.#now() + delayMs) / this.#resolutionMs / width) * width;
     let slot = this.#slots.get(number);
     if (slot === undefined) this.#slots.set(number, (slot = new Set()));
     slot.add(wake);

@@ -326,33 +326,36 @@ describe('the limits of the WebSocket', () => {
     expect(await alive.settle()).toEqual([]);
   });
 
-  it('end a reader of a log that stays behind with SLOW_CONSUMER and the cursor to resume from', async () => {
-    await using tapeql = await startTestTapeql({ tuning: { maxLogBacklog: 10 } });
+  it('cut off a client that asks on and on, and reads none of the answers', async () => {
+    await using tapeql = await startTestTapeql();
+    await using socket = await RawWebSocket.connect(tapeql.webSocketUrl);
+    socket.tcp.pause();
+    const connections = async (): Promise<number> => (await tapeql.readStats())['connections'].connections;
+    const ping = { type: 'ping', payload: { text: 'x'.repeat(50_000) } };
+    for (let sent = 0; sent < 2000 && (await connections()) === 1; sent += 20) {
+      for (let count = 0; count < 20; count++) socket.send(ping);
+    }
+    await expect.poll(connections).toBe(0);
+    socket.tcp.resume();
+  });
+
+  it('cost a reader that moves nothing: a burst of more prints than may wait is read again from history', async () => {
+    await using tapeql = await startTestTapeql({ tuning: { logBounds: { maxEntries: 10 } } });
     await using socket = await RawWebSocket.connect(tapeql.webSocketUrl);
     socket.subscribe('t', TRADES, { symbols: ['AAPL'] });
     await tapeql.untilOpen(1);
     await tapeql.untilWatched(['AAPL']);
-    tapeql.simulator.push([makeWireTrade('AAPL')]);
-    const first = await socket.next();
-    // One frame brings more prints than may wait.
-    tapeql.simulator.push(Array.from({ length: 100 }, () => makeWireTrade('AAPL')));
-    const before = [first];
-    let message = await socket.next();
-    for (; message.type === 'next'; message = await socket.next()) before.push(message);
-    expect(message).toMatchObject({ id: 't', type: 'error', payload: [{ extensions: { code: 'SLOW_CONSUMER' } }] });
-    const { cursor } = message.payload[0].extensions;
-    expect(cursor).toBe(before.at(-1)!.payload.extensions.cursor);
-    expect(await socket.settle()).toEqual([]);
-
-    const resumed = 'subscription ($after: Cursor) { trades(symbols: ["AAPL"], after: $after) { sequence } }';
-    socket.subscribe('t', resumed, { after: cursor });
-    const sequences = before.map(({ payload }) => payload.data.trades.sequence);
-    while (sequences.length < 101) sequences.push((await socket.next()).payload.data.trades.sequence);
-    expect(sequences).toEqual(Array.from({ length: 101 }, (_, index) => index + 1));
+    for (let burst = 0; burst < 3; burst++) {
+      tapeql.simulator.push(Array.from({ length: 100 }, () => makeWireTrade('AAPL')));
+    }
+    const sequences: number[] = [];
+    while (sequences.length < 300) sequences.push((await socket.next()).payload.data.trades.sequence);
+    expect(sequences).toEqual(Array.from({ length: 300 }, (_, index) => index + 1));
+    expect((await tapeql.readStats())['hub']).toMatchObject({ slowConsumers: 0 });
   });
 
   it('end a reader whose socket takes nothing any more, and no other one', async () => {
-    await using tapeql = await startTestTapeql({ tuning: { maxLogBacklog: 500 } });
+    await using tapeql = await startTestTapeql({ tuning: { logBounds: { maxEntries: 500, stallMs: 50 } } });
     await using slow = await RawWebSocket.connect(tapeql.webSocketUrl);
     await using good = await RawWebSocket.connect(tapeql.webSocketUrl);
     // Long results fill the buffers of the network sooner.
@@ -378,6 +381,12 @@ describe('the limits of the WebSocket', () => {
     const results = slow.received.filter(({ type }) => type === 'next').map(({ payload }) => payload);
     expect(results.map(({ data }) => data.trades.sequence)).toEqual(results.map((_, index) => index + 1));
     expect(error.payload[0].extensions).toEqual({ code: 'SLOW_CONSUMER', cursor: results.at(-1).extensions.cursor });
+
+    const resumed = 'subscription ($after: Cursor) { trades(symbols: ["AAPL"], after: $after) { sequence } }';
+    slow.subscribe('r', resumed, { after: results.at(-1).extensions.cursor });
+    const next = await slow.find(({ id }) => id === 'r');
+    expect(next).toMatchObject({ type: 'next' });
+    expect(next.payload.data.trades.sequence).toBe(results.length + 1);
   });
 });
 

@@ -3,10 +3,11 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { ExecutionArgs, GraphQLError } from 'graphql';
 import { CloseCode, type Context, handleProtocols, makeServer, type SubscribePayload } from 'graphql-ws';
-import { WebSocket, WebSocketServer } from 'ws';
+import { type WebSocket, WebSocketServer } from 'ws';
 import { CLOSE_CODES, ClientError } from '../errors.ts';
 import type { Logger } from '../market/logger.ts';
 import { isUnexpected, serializeError, toGraphQLError } from './format-error.ts';
+import { SocketOutlet } from './socket-outlet.ts';
 import { OperationOrder } from './operation-order.ts';
 
 /** Yoga's enveloped functions, so that masking, limits and plugins are those of HTTP. */
@@ -105,17 +106,15 @@ export class WebSocketTransport {
     logger.debug({ address: request.socket.remoteAddress }, 'connected');
 
     const extra: Extra = { request, connection, operations: null };
+    const outlet = new SocketOutlet(socket, {
+      // One for each operation, and as many again for answers to what is no operation.
+      maxWaiting: 2 * this.#options.maxSubscriptionsPerConnection + 64,
+      onSend: () => this.#counts.messagesOut++,
+    });
     const closed = this.#protocol.opened(
       {
         protocol: socket.protocol,
-        send: (text) =>
-          new Promise<void>((resolve) => {
-            if (socket.readyState !== WebSocket.OPEN) return resolve();
-            this.#counts.messagesOut++;
-            // Resolves when the socket has taken it, so that a slow reader is waited for in its mailbox; a failed send is
-            // followed by the close event, which ends all that runs on the connection.
-            socket.send(text, () => resolve());
-          }),
+        send: (text) => outlet.send(text),
         close: (code, reason) => socket.close(code, reason),
         onMessage: (handle) => {
           const operations = new OperationOrder(handle, (id) =>

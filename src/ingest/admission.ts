@@ -1,4 +1,4 @@
-import type { Bus, LogKey } from '../bus/bus.ts';
+import type { BusWriter, LogKey } from '../bus/bus.ts';
 import type { Logger } from '../market/logger.ts';
 import type { EpochWatch } from './epoch-watch.ts';
 import type { LogWriter } from './log-writer.ts';
@@ -13,7 +13,7 @@ const RETRY_MS = 500;
 const LOGS_PER_SYMBOL = 3;
 
 export type AdmissionOptions = {
-  readonly bus: Pick<Bus, 'readLastEntries'>;
+  readonly bus: Pick<BusWriter, 'readLastEntries'>;
   readonly epoch: EpochWatch;
   readonly log: LogWriter;
   readonly sequencer: Sequencer;
@@ -84,7 +84,7 @@ export class Admission {
     if (this.#waiting.size > 0) this.#runLater(delayMs);
   }
 
-  #admit(batch: readonly string[], lastEntries: Awaited<ReturnType<Bus['readLastEntries']>>): void {
+  #admit(batch: readonly string[], lastEntries: Awaited<ReturnType<BusWriter['readLastEntries']>>): void {
     const counters = new Map<string, LogCounter>();
     for (const [index, symbol] of batch.entries()) {
       const from = index * LOGS_PER_SYMBOL;

@@ -31,6 +31,7 @@ function build(options: Partial<DemandOptions> = {}, change: (bus: Bus) => Parti
   const calls: string[] = [];
   const demand = new Demand({
     bus,
+    writer: bus,
     clock: time.clock,
     timers: time.timers,
     logger,

@@ -1,4 +1,4 @@
-import { demandChannel, type Bus, type DemandChange } from '../bus/bus.ts';
+import { demandChannel, type Bus, type BusWriter, type DemandChange } from '../bus/bus.ts';
 import type { Logger } from '../market/logger.ts';
 import type { Timers } from '../market/timers.ts';
 
@@ -16,7 +16,8 @@ const READ_DUTY = 20;
 const DISTRUST_MS = 15_000;
 
 export type DemandOptions = {
-  readonly bus: Bus;
+  readonly bus: Pick<Bus, 'subscribe' | 'readDemand'>;
+  readonly writer: Pick<BusWriter, 'publishDemandTotals'>;
   readonly clock: () => number;
   readonly timers: Timers;
   readonly logger: Logger;
@@ -235,7 +236,7 @@ export class Demand {
     const changed = this.#untold;
     this.#untold = new Map();
     try {
-      await this.#options.bus.publishDemandTotals(changed);
+      await this.#options.writer.publishDemandTotals(changed);
     } catch (error) {
       for (const [symbol, count] of changed) if (!this.#untold.has(symbol)) this.#untold.set(symbol, count);
       throw error;

@@ -8,6 +8,7 @@ import { TimerGroup } from './timers.ts';
 /** How often it is looked whether the log on the bus is still the same. */
 const CHECK_MS = 5_000;
 const RETRY_MS = 500;
+const LOSS_SETTLES_MS = 100;
 
 export type EpochWatchOptions = {
   readonly bus: Pick<Bus, 'readEpoch' | 'readState'>;
@@ -19,7 +20,7 @@ export type EpochWatchOptions = {
 
 /**
  * Knows which log is being written. A bus that was away may come back without its log: nothing is written before that is
- * known. One that loses it without going away is noticed within five seconds.
+ * known. One that loses it without going away is noticed by the next write of a print, at the latest within five seconds.
  */
 export class EpochWatch {
   readonly #options: EpochWatchOptions;
@@ -44,6 +45,12 @@ export class EpochWatch {
   followBus(state: BusState): void {
     if (state.connected) void this.#resumeLog();
     else this.#options.log.hold();
+  }
+
+  /** A write has found that the log was lost. Not at once: what removes it may not be done, nor be so everywhere. */
+  followLoss(): void {
+    this.#options.log.hold();
+    this.#timers.after(LOSS_SETTLES_MS, () => void this.#resumeLog());
   }
 
   close(): void {

@@ -221,7 +221,7 @@ describe('the log', () => {
     const second = await build({ bus });
     await second.want('AAPL');
     second.feed.emit(print({ symbol: 'AAPL' }), print({ symbol: 'AAPL' }));
-    await letRun();
+    await second.time.advance(1_000);
     const log = await bus.readHistory({ kind: 'trade', symbol: 'AAPL' }, { last: 10 });
     expect(log.map(({ sequence, gapBefore }) => [sequence, gapBefore])).toEqual([
       [1, false],
@@ -247,7 +247,7 @@ describe('the log', () => {
   });
 
   test('a loss upstream is told with the next print of each symbol, once, and the state is read anew', async () => {
-    const { want, feed, trades, source } = await build();
+    const { want, feed, trades, source, time } = await build();
     await want('AAPL');
     await want('MSFT');
     feed.emit(print({ symbol: 'AAPL' }), print({ symbol: 'MSFT' }));
@@ -256,7 +256,7 @@ describe('the log', () => {
     feed.connect();
     feed.emit(print({ symbol: 'AAPL' }), print({ symbol: 'AAPL' }));
     feed.emit(print({ symbol: 'MSFT' }));
-    await letRun();
+    await time.advance(1_000);
     expect(trades.map(({ symbol, gapBefore }) => [symbol, gapBefore])).toEqual([
       ['AAPL', false],
       ['MSFT', false],

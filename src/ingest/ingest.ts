@@ -1,13 +1,15 @@
-import type { Bus, BusState } from '../bus/bus.ts';
+import type { Bus, BusState, BusWriter } from '../bus/bus.ts';
 import type { Feed, FeedEvent } from '../feeds/feed.ts';
 import type { Logger } from '../market/logger.ts';
 import type { Quote } from '../market/quote.ts';
+import type { Trade } from '../market/trade.ts';
 import type { FeedStatus } from '../market/service-status.ts';
 import { ReferenceBook } from '../market/reference-book.ts';
 import type { MarketDataSource } from '../market/source.ts';
 import { Admission } from './admission.ts';
 import { Demand } from './demand.ts';
 import { EpochWatch } from './epoch-watch.ts';
+import { GapFiller } from './gap-filler.ts';
 import { LogWriter } from './log-writer.ts';
 import { MarketHours } from './market-hours.ts';
 import { QuoteFold } from './quote-book.ts';
@@ -30,6 +32,8 @@ export type IngestOptions = {
   readonly feed: Feed;
   /** Not owned: it is left open. */
   readonly bus: Bus;
+  /** What it writes with: that of its lease. Default: the bus itself, for one that is alone. */
+  readonly writer?: BusWriter;
   /** For snapshots, the market's status and its holidays. */
   readonly source: MarketDataSource;
   /** What a trade's conditions let it set. Default: the built-in table. */
@@ -46,6 +50,8 @@ export type IngestOptions = {
   readonly maxSymbols?: number;
   /** Log entries that may wait while the bus is away. Default 200,000, about 64 MiB. */
   readonly maxWaitingEntries?: number;
+  /** How far the upstream's REST history may lag behind its feed, in ms: prints that were missed are read after it. Default 1,000. */
+  readonly historyLagMs?: number;
   /** Kept subscribed whatever is wanted, so that their latest values are always at hand. */
   readonly indices: readonly string[];
 };
@@ -79,6 +85,7 @@ class SingleWriter implements Ingest {
   readonly #log: LogWriter;
   readonly #quotes: QuotePublisher;
   readonly #seeder: Seeder;
+  readonly #gaps: GapFiller;
   readonly #demand: Demand;
   readonly #epoch: EpochWatch;
   readonly #admission: Admission;
@@ -88,6 +95,7 @@ class SingleWriter implements Ingest {
   #stopBusState: (() => void) | null = null;
   #feedWasConnected = false;
   #isConnected = false;
+  #arePrintsWhole = false;
   #closing: Promise<void> | null = null;
   #trades = 0;
   #bbos = 0;
@@ -101,12 +109,13 @@ class SingleWriter implements Ingest {
 
   constructor(options: IngestOptions) {
     const { bus, clock, timers, logger, source } = options;
+    const { writer = bus } = options;
     this.#options = options;
     this.#timers = new TimerGroup(timers);
     this.#hours = new MarketHours();
     this.#reference = options.reference ?? new ReferenceBook();
     this.#status = new StatusPublisher({
-      bus,
+      bus: writer,
       source,
       hours: this.#hours,
       feed: options.feed.name,
@@ -118,14 +127,16 @@ class SingleWriter implements Ingest {
     this.#sequencer = new Sequencer(clock);
     this.#log = new LogWriter({
       bus,
+      writer,
       sequencer: this.#sequencer,
       timers,
       logger,
+      onLost: () => this.#epoch.followLoss(),
       ...(options.maxWaitingEntries !== undefined && { maxWaiting: options.maxWaitingEntries }),
     });
     this.#epoch = new EpochWatch({ bus, sequencer: this.#sequencer, log: this.#log, timers, logger });
     this.#admission = new Admission({
-      bus,
+      bus: writer,
       epoch: this.#epoch,
       log: this.#log,
       sequencer: this.#sequencer,
@@ -133,7 +144,13 @@ class SingleWriter implements Ingest {
       logger,
       onAdmitted: (counters) => this.#open(counters),
     });
-    this.#quotes = new QuotePublisher({ bus, clock, timers, logger, intervalMs: options.quoteIntervalMs ?? 100 });
+    this.#quotes = new QuotePublisher({
+      bus: writer,
+      clock,
+      timers,
+      logger,
+      intervalMs: options.quoteIntervalMs ?? 100,
+    });
     this.#seeder = new Seeder({
       source,
       timers,
@@ -142,8 +159,20 @@ class SingleWriter implements Ingest {
       onSeed: (symbol, seed) => this.#seed(symbol, seed),
       onSettled: (symbols) => this.#release(symbols),
     });
+    this.#gaps = new GapFiller({
+      bus,
+      source,
+      sequencer: this.#sequencer,
+      log: this.#log,
+      clock,
+      timers,
+      logger,
+      historyLagMs: options.historyLagMs ?? 1_000,
+      onMissed: (symbol, prints) => this.#foldMissed(symbol, prints),
+    });
     this.#demand = new Demand({
       bus,
+      writer,
       clock,
       timers,
       logger,
@@ -158,10 +187,15 @@ class SingleWriter implements Ingest {
   async start(): Promise<void> {
     const { bus, feed, timers } = this.#options;
     this.#stopBusState = bus.onState((state) => this.#followBus(state));
+    const predecessorRead = this.#gaps.start();
     const [epochRead, statusRead] = [this.#epoch.start(), this.#status.start()];
-    feed.start({ onEvents: (events) => this.#take(events), onStatus: (status) => this.#followFeed(status) });
+    feed.start({
+      onEvents: (events) => this.#take(events),
+      onStatus: (status) => this.#followFeed(status),
+      onPrintFlow: (isWhole) => this.#followPrints(isWhole),
+    });
     // The hours come before the first symbols: the day of a snapshot depends on them.
-    await waitAtMost(FIRST_LOOK_MS, timers, Promise.all([epochRead, statusRead]));
+    await waitAtMost(FIRST_LOOK_MS, timers, Promise.all([predecessorRead, epochRead, statusRead]));
     if (this.#closing === null) await waitAtMost(FIRST_LOOK_MS, timers, this.#demand.start());
   }
 
@@ -182,6 +216,7 @@ class SingleWriter implements Ingest {
       ...this.#quotes.readStats(),
       ...this.#log.readStats(),
       ...this.#seeder.readStats(),
+      ...this.#gaps.readStats(),
       ...this.#status.readStats(),
     };
   }
@@ -198,6 +233,7 @@ class SingleWriter implements Ingest {
     this.#epoch.close();
     this.#timers.close();
     const closings = await Promise.allSettled([this.#demand.close(), this.#options.feed.close()]);
+    this.#gaps.close();
     this.#log.flush();
     const written = Promise.all([this.#log.settle(), this.#quotes.drain()]);
     await waitAtMost(DRAIN_MS, this.#options.timers, written);
@@ -240,7 +276,8 @@ class SingleWriter implements Ingest {
           this.#duplicates += 1;
           return false;
         }
-        this.#log.add(event, counter);
+        if (counter.gap === null) this.#log.add(event, counter);
+        else this.#gaps.wait(counter.gap, event);
         return fold.foldTrade(event);
       case 'bbo':
         this.#bbos += 1;
@@ -270,7 +307,9 @@ class SingleWriter implements Ingest {
       const publication = createPublication(fold);
       publication.isHeld = true;
       this.#slots.set(symbol, { publication, fold, counter });
+      this.#gaps.inherit(symbol, counter);
     }
+    if (this.#arePrintsWhole) this.#gaps.resume();
     this.#options.feed.subscribe(symbols);
     this.#seeder.request(symbols);
     this.#timers.after(SEED_WAIT_MS, () => this.#release(symbols));
@@ -282,6 +321,7 @@ class SingleWriter implements Ingest {
       this.#admission.leave(symbol);
       const slot = this.#slots.get(symbol);
       if (slot === undefined) continue;
+      this.#gaps.giveUp(slot.counter.gap);
       slot.publication.isRemoved = true;
       this.#slots.delete(symbol);
       left.push(symbol);
@@ -302,15 +342,25 @@ class SingleWriter implements Ingest {
     this.#quotes.flush();
   }
 
-  /** What passed while the feed was away is told with the next print; the state is read anew. */
+  #foldMissed(symbol: string, prints: readonly Trade[]): void {
+    const slot = this.#slots.get(symbol);
+    if (slot === undefined) return;
+    for (const trade of prints) if (slot.fold.foldTrade(trade)) this.#quotes.mark(slot.publication);
+    this.#quotes.flush();
+  }
+
+  /** What was printed while the feed was away is read from the history, or told with the next print. */
+  #followPrints(isWhole: boolean): void {
+    this.#arePrintsWhole = isWhole;
+    if (isWhole) return this.#gaps.resume();
+    if (this.#slots.size > 0) this.#feedGaps += 1;
+    for (const [symbol, { counter }] of this.#slots) this.#gaps.open(symbol, counter);
+    this.#gaps.pause();
+  }
+
+  /** The state is read anew after a loss. */
   #followFeed(status: FeedStatus): void {
-    if (this.#isConnected && !status.connected && this.#slots.size > 0) {
-      this.#feedGaps += 1;
-      for (const { counter, fold } of this.#slots.values()) {
-        counter.gapBefore = true;
-        fold.expectSeed();
-      }
-    }
+    if (this.#isConnected && !status.connected) for (const { fold } of this.#slots.values()) fold.expectSeed();
     if (status.connected && !this.#isConnected && this.#feedWasConnected) this.#seeder.request([...this.#slots.keys()]);
     this.#isConnected = status.connected;
     this.#feedWasConnected ||= status.connected;

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { letRun, ManualTime } from '../../test/manual-time.ts';
 import { recordingLogger } from '../../test/recording-logger.ts';
-import type { BusState, LogEntry, LogKey } from '../bus/bus.ts';
+import { LogLostError, type BusState, type LogEntry, type LogKey } from '../bus/bus.ts';
 import type { LiveBar } from '../market/bar.ts';
 import type { LoggedTrade, Trade } from '../market/trade.ts';
 import { LogWriter } from './log-writer.ts';
@@ -15,10 +15,16 @@ class ScriptedBus {
   failures: number[] = [];
   gate: Promise<void> = Promise.resolve();
   connected = true;
+  /** As a server that was emptied: refuses everything, and how often that was told. */
+  isEmptied = false;
+  /** So many of the entries of a call got through before. */
+  writtenBefore = 0;
+  lost = 0;
 
   async append(entries: readonly LogEntry[]): Promise<void> {
     this.calls.push(entries.length);
     await this.gate;
+    if (this.isEmptied) throw new LogLostError(entries.slice(0, this.writtenBefore));
     const failure = this.failures.shift();
     for (const entry of entries.slice(0, failure ?? entries.length)) {
       const [last] = await this.readLastEntries([{ ...entry } as LogKey]);
@@ -92,9 +98,11 @@ function build(maxWaiting?: number): {
   sequencer.setEpoch('one');
   const writer = new LogWriter({
     bus,
+    writer: bus,
     sequencer,
     timers: time.timers,
     logger: recordingLogger().logger,
+    onLost: () => (bus.lost += 1),
     ...(maxWaiting !== undefined && { maxWaiting }),
   });
   return { bus, time, writer, sequencer, open: () => sequencer.openLog([]) };
@@ -251,4 +259,45 @@ test('settling waits for what was added before, written or given up, and for not
   const second = writer.settle();
   writer.close();
   await second;
+});
+
+test('where the bus has lost the log, nothing is written before it is known which log there is now', async () => {
+  const { bus, writer, sequencer, time, open } = build();
+  const counter = open();
+  writer.add(print('A'), counter);
+  writer.flush();
+  await letRun();
+  bus.entries.length = 0;
+  bus.isEmptied = true;
+  writer.add(print('A'), counter);
+  writer.flush();
+  await letRun();
+  expect(bus.lost).toBe(1);
+  writer.add(print('A'), counter);
+  writer.flush();
+  await time.advance(10_000);
+  expect(bus.calls).toEqual([1, 1]);
+
+  bus.isEmptied = false;
+  sequencer.setEpoch('two');
+  writer.resume();
+  await letRun();
+  expect(bus.entries.map(({ epoch }) => epoch)).toEqual(['two', 'two']);
+  expect(bus.trades.map(([, sequence]) => sequence)).toEqual([2, 3]);
+});
+
+test('what was written before the bus has lost the log is not published again', async () => {
+  const { bus, writer, sequencer, open } = build();
+  const counter = open();
+  bus.isEmptied = true;
+  bus.writtenBefore = 2;
+  for (let count = 0; count < 3; count += 1) writer.add(print('A'), counter);
+  writer.flush();
+  await letRun();
+  bus.isEmptied = false;
+  sequencer.setEpoch('two');
+  writer.resume();
+  await letRun();
+  expect(bus.trades).toEqual([['A', 3, false]]);
+  expect(writer.readStats()).toMatchObject({ tradesAppended: 3, entriesWaiting: 0 });
 });

@@ -1,4 +1,11 @@
-import type { Bus, LogEntry, LogKey } from '../bus/bus.ts';
+import {
+  LogLostError,
+  WriterSupersededError,
+  type Bus,
+  type BusWriter,
+  type LogEntry,
+  type LogKey,
+} from '../bus/bus.ts';
 import type { LiveBar } from '../market/bar.ts';
 import type { Logger } from '../market/logger.ts';
 import type { Trade } from '../market/trade.ts';
@@ -15,10 +22,13 @@ const LAST_RETRY_MS = 2_000;
 const MAX_REJECTIONS = 12;
 
 export type LogWriterOptions = {
-  readonly bus: Pick<Bus, 'append' | 'readLastEntries' | 'readState'>;
+  readonly bus: Pick<Bus, 'readState'>;
+  readonly writer: Pick<BusWriter, 'append' | 'readLastEntries'>;
   readonly sequencer: Sequencer;
   readonly timers: Timers;
   readonly logger: Logger;
+  /** The bus has lost the log: nothing is written until {@link LogWriter.resume}, which is to come when the epoch is known. */
+  readonly onLost: () => void;
   /**
    * Entries that may wait while the bus is away. Beyond it the oldest are given up, and the next print of each symbol that
    * lost some has `gapBefore`. Default 200,000, about 64 MiB.
@@ -29,6 +39,7 @@ export type LogWriterOptions = {
 /**
  * Writes prints and bars to the bus in the order in which they came: one call in flight, all that arrived meanwhile in the
  * next. What the bus rejects may have got through in part: it is tried again from the first entry that is not in its log.
+ * Where another process has become the writer, all that waits is given up: it is for that one to find.
  */
 export class LogWriter {
   readonly #options: LogWriterOptions;
@@ -66,10 +77,15 @@ export class LogWriter {
 
   /** Takes an entry; it is written at the next {@link LogWriter.flush}. */
   add(event: Trade | LiveBar, counter: LogCounter): void {
+    if (this.#closed) return;
     let gapBefore = false;
-    if (event.kind === 'trade' && counter.gapBefore) {
-      gapBefore = true;
-      counter.gapBefore = false;
+    if (event.kind === 'trade') {
+      if (counter.gapBefore) {
+        gapBefore = true;
+        counter.gapBefore = false;
+      }
+      if (counter.newest === null || event.timestamp >= counter.newest.timestamp) counter.newest = event;
+      if (event.timestamp < counter.firstAt) counter.firstAt = event.timestamp;
     }
     this.#waiting.push({ event, counter, gapBefore });
     this.#added += 1;
@@ -150,10 +166,12 @@ export class LogWriter {
     while (this.#batch.length > 0) {
       try {
         if (this.#isRetry) await this.#skipWritten();
-        if (this.#batch.length > 0) await this.#options.bus.append(this.#batch);
+        if (this.#batch.length > 0) await this.#options.writer.append(this.#batch);
       } catch (error) {
         this.#appendFailures += 1;
-        this.#retryLater(error);
+        if (error instanceof WriterSupersededError) this.#giveUpAll();
+        else if (error instanceof LogLostError) this.#awaitNewLog(new Set(error.written));
+        else this.#retryLater(error);
         break;
       }
       this.#confirm();
@@ -165,18 +183,22 @@ export class LogWriter {
 
   /** An append that was rejected may have got through up to some entry of each log: those are not written twice. */
   async #skipWritten(): Promise<void> {
-    const { bus, sequencer } = this.#options;
+    const { writer, sequencer } = this.#options;
     const keys = new Map<string, LogKey>(this.#batch.map((entry) => [nameLog(entry), logOf(entry)]));
-    const lastEntries = await bus.readLastEntries([...keys.values()]);
+    const lastEntries = await writer.readLastEntries([...keys.values()]);
     const last = new Map([...keys.keys()].map((name, index) => [name, lastEntries[index] ?? null]));
-    const isMissing = this.#batch.map((entry) => {
+    this.#dropWritten((entry) => {
       const written = last.get(nameLog(entry)) ?? null;
-      return written === null || written.epoch !== entry.epoch || written.offset < entry.offset;
+      return written !== null && written.epoch === entry.epoch && written.offset >= entry.offset;
     });
-    const missing = this.#batch.filter((_, index) => isMissing[index]);
+    this.#batch = this.#batch.map((entry) => sequencer.restamp(entry));
+  }
+
+  #dropWritten(isWritten: (entry: LogEntry) => boolean): void {
+    const isMissing = this.#batch.map((entry) => !isWritten(entry));
     this.#count(this.#batch.filter((_, index) => !isMissing[index]));
     this.#batchCounters = this.#batchCounters.filter((_, index) => isMissing[index]);
-    this.#batch = missing.map((entry) => sequencer.restamp(entry));
+    this.#batch = this.#batch.filter((_, index) => isMissing[index]);
   }
 
   #confirm(): void {
@@ -226,6 +248,26 @@ export class LogWriter {
       this.#cancelRetry = null;
       this.flush();
     });
+  }
+
+  /** What was refused is written first once it is known which log there is now. */
+  #awaitNewLog(written: ReadonlySet<LogEntry>): void {
+    this.#dropWritten((entry) => written.has(entry));
+    this.#isRetry = true;
+    this.hold();
+    this.#options.onLost();
+  }
+
+  #giveUpAll(): void {
+    const left = this.#added - this.#settled;
+    this.#options.logger.warn({ entries: left }, 'Another process writes the log now: what waits here is given up.');
+    this.#givenUp += left;
+    this.#settled = this.#added;
+    this.#waiting = [];
+    this.#head = 0;
+    this.#batch = [];
+    this.#batchCounters = [];
+    this.close();
   }
 
   /** A sixteenth at once, so that a long outage costs little per print. */

@@ -1,4 +1,4 @@
-import type { Bus } from '../bus/bus.ts';
+import type { BusWriter } from '../bus/bus.ts';
 import type { Logger } from '../market/logger.ts';
 import type { Quote } from '../market/quote.ts';
 import type { QuoteFold } from './quote-book.ts';
@@ -29,7 +29,7 @@ export function createPublication(fold: QuoteFold): Publication {
 }
 
 export type QuotePublisherOptions = {
-  readonly bus: Pick<Bus, 'publishQuotes'>;
+  readonly bus: Pick<BusWriter, 'publishQuotes'>;
   readonly clock: () => number;
   readonly timers: Timers;
   readonly logger: Logger;

@@ -3,6 +3,8 @@ import type { LiveBar } from '../market/bar.ts';
 import { OFFSETS_PER_MS, type LogPosition } from '../market/log.ts';
 import type { LoggedTrade, Trade } from '../market/trade.ts';
 
+import type { Gap } from './gap-filler.ts';
+
 /** Print ids remembered in one generation, over all symbols; two generations are kept: some 60 MB at most. */
 const IDS_PER_GENERATION = 262_144;
 
@@ -12,6 +14,12 @@ export type LogCounter = {
   sequence: number;
   /** The next print follows a loss. */
   gapBefore: boolean;
+  /** Of all prints, the newest by the exchange's time; `null` before the first. */
+  newest: Trade | null;
+  /** When the first print was taken here, by the exchange's time; of a log that is continued, before all time. */
+  firstAt: number;
+  /** What was missed and is being read: prints wait behind it. */
+  gap: Gap | null;
   generation: number;
   ids: Set<string>;
   olderIds: Set<string> | null;
@@ -57,12 +65,24 @@ export class Sequencer {
    */
   openLog(lastEntries: readonly (LogEntry | null)[]): LogCounter {
     let sequence = 0;
+    let newest: Trade | null = null;
     for (const entry of lastEntries) {
       if (entry === null || entry.epoch !== this.#epoch) continue;
       if (entry.offset > this.#lastOffset) this.#lastOffset = entry.offset;
-      if (entry.kind === 'trade' && entry.sequence > sequence) sequence = entry.sequence;
+      if (entry.kind !== 'trade') continue;
+      sequence = entry.sequence;
+      newest = entry;
     }
-    return { sequence, gapBefore: sequence > 0, generation: this.#generation, ids: new Set(), olderIds: null };
+    return {
+      sequence,
+      gapBefore: sequence > 0,
+      newest,
+      firstAt: newest === null ? Infinity : -Infinity,
+      gap: null,
+      generation: this.#generation,
+      ids: new Set(),
+      olderIds: null,
+    };
   }
 
   /**

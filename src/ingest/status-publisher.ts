@@ -1,4 +1,4 @@
-import type { Bus } from '../bus/bus.ts';
+import type { BusWriter } from '../bus/bus.ts';
 import { resolveMarketStatus } from '../market/calendar.ts';
 import type { Logger } from '../market/logger.ts';
 import type { MarketStatus, UpstreamMarketStatus } from '../market/market-status.ts';
@@ -18,7 +18,7 @@ const HOLIDAYS_READ_MS = 6 * 60 * 60 * 1_000;
 const RETRY_MS = 5_000;
 
 export type StatusPublisherOptions = {
-  readonly bus: Pick<Bus, 'publishStatus'>;
+  readonly bus: Pick<BusWriter, 'publishStatus'>;
   readonly source: Pick<MarketDataSource, 'readMarketStatus' | 'readHolidays'>;
   /** Told what the source announces. */
   readonly hours: MarketHours;
@@ -103,7 +103,7 @@ export class StatusPublisher {
     await Promise.all(this.#pending);
   }
 
-  async #send(status: Parameters<Bus['publishStatus']>[0]): Promise<void> {
+  async #send(status: Parameters<BusWriter['publishStatus']>[0]): Promise<void> {
     try {
       await this.#options.bus.publishStatus(status);
       this.#published += 1;

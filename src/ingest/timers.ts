@@ -10,13 +10,18 @@ export class TimerGroup {
     this.#timers = timers;
   }
 
-  after(delayMs: number, callback: () => void): void {
-    if (this.#closed) return;
+  /** Returns the function that calls it off; harmless when it is too late. */
+  after(delayMs: number, callback: () => void): () => void {
+    if (this.#closed) return () => {};
     const stop = this.#timers.after(delayMs, () => {
       this.#pending.delete(stop);
       callback();
     });
     this.#pending.add(stop);
+    return () => {
+      this.#pending.delete(stop);
+      stop();
+    };
   }
 
   /** Calls all of them off, and sets none any more. */

@@ -66,7 +66,8 @@ builder.subscriptionFields((t) => ({
       after: t.arg({
         type: 'Cursor',
         description:
-          'Resume: first all bars after this cursor, then the live ones. HISTORY_EXPIRED where the log no longer reaches back to it.',
+          'Resume: first all bars after this cursor, then the live ones. HISTORY_EXPIRED where the log no longer reaches back to it. ' +
+          'With no change of the document the same is asked by `extensions.resumeFrom` of the request, or by `Last-Event-ID` on SSE.',
       }),
     },
     subscribe: (_root, { symbols, interval, after }, context) => {
@@ -75,7 +76,7 @@ builder.subscriptionFields((t) => ({
           argument: 'interval',
         });
       }
-      return context.hub.openBars(checkSymbols(symbols, context), interval, after ?? null);
+      return context.hub.openBars(checkSymbols(symbols, context), interval, context.resume.choose(after));
     },
     resolve: (bar) => bar,
   }),

@@ -1,13 +1,20 @@
 import type { Hub } from '../delivery/hub.ts';
 import type { Reads } from '../delivery/reads.ts';
 import type { StatusBoard } from '../delivery/status-board.ts';
+import type { ResumePoint } from '../delivery/resume.ts';
 import type { ReferenceBook } from '../market/reference-book.ts';
 
-/** What every resolver is given: the same for all requests, for no market data depends on who asks. */
-export type SchemaContext = {
+/** What every resolver is given that is the same for all operations, for no market data depends on who asks. */
+export type SharedContext = {
   readonly hub: Pick<Hub, 'openQuotes' | 'openTrades' | 'openBars'>;
   readonly reads: Reads;
   readonly status: StatusBoard;
   readonly reference: ReferenceBook;
   readonly limits: { readonly maxSymbols: number };
+};
+
+/** What a resolver is given. */
+export type SchemaContext = SharedContext & {
+  /** Where this operation asks to go on in the log. */
+  readonly resume: ResumePoint;
 };

@@ -166,7 +166,7 @@ describe('while the upstream is away', () => {
     expect(indices.data.indices.every(({ stale }: { stale: boolean }) => stale)).toBe(true);
   });
 
-  it('subscribers are told, and the first print of each symbol after it has gapBefore', async () => {
+  it('subscribers are told, and the first print of each symbol after it has gapBefore where the history is closed to us', async () => {
     await using own = await startTestTapeql();
     await using socket = await RawWebSocket.connect(own.webSocketUrl);
     socket.subscribe('s', 'subscription { serviceStatus { state reason feedConnected } }');
@@ -177,11 +177,14 @@ describe('while the upstream is away', () => {
     await expect.poll(() => stateOf(socket)).toMatchObject({ state: 'OPERATIONAL' });
 
     own.simulator.setFault('refuse-connections');
+    // The plan does not include the history of prints.
+    own.simulator.setFault('rest-path', '/v3/trades');
+    own.simulator.setFault('rest-status', 403);
     own.simulator.dropConnections();
     await expect
       .poll(() => stateOf(socket))
       .toEqual({ state: 'DEGRADED', reason: expect.stringMatching(/stocks/), feedConnected: false });
-    own.simulator.clearFault();
+    own.simulator.clearFault('refuse-connections');
     await expect.poll(() => stateOf(socket)).toEqual({ state: 'OPERATIONAL', reason: null, feedConnected: true });
     await own.untilWatched(['AAPL', 'MSFT']);
     own.simulator.push([makeWireTrade('AAPL'), makeWireTrade('AAPL'), makeWireTrade('MSFT')]);

@@ -1,4 +1,4 @@
-import type { DeliveredQuote } from '../delivery/hub.ts';
+import type { DeliveredQuote } from '../delivery/quote-hub.ts';
 import { ClientError } from '../errors.ts';
 import { builder, checkSymbols } from './builder.ts';
 

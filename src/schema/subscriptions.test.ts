@@ -304,7 +304,7 @@ describe('over plain fetch', () => {
       await tapeql.untilOpen(1);
       await tapeql.untilWatched(['IBM']);
       tapeql.simulator.push([makeWireTrade('IBM', { p: 321 })]);
-      expect(await readUntil(response, '321')).toMatch(/^event: next\ndata: \{.*"price":321.*\}\n\n$/m);
+      expect(await readUntil(response, '321')).toMatch(/^event: next\nid: [\w-]+\ndata: \{.*"price":321.*\}\n\n$/m);
       await tapeql.untilIdle();
     }
   });

@@ -103,11 +103,12 @@ builder.subscriptionFields((t) => ({
       after: t.arg({
         type: 'Cursor',
         description:
-          'Resume: first all prints after this cursor, then the live ones. HISTORY_EXPIRED where the log no longer reaches back to it.',
+          'Resume: first all prints after this cursor, then the live ones. HISTORY_EXPIRED where the log no longer reaches back to it. ' +
+          'With no change of the document the same is asked by `extensions.resumeFrom` of the request, or by `Last-Event-ID` on SSE.',
       }),
     },
     subscribe: (_root, { symbols, after }, context) =>
-      context.hub.openTrades(checkSymbols(symbols, context), after ?? null),
+      context.hub.openTrades(checkSymbols(symbols, context), context.resume.choose(after)),
     resolve: (trade) => trade,
   }),
 }));

@@ -1,11 +1,14 @@
+import type { IncomingMessage } from 'node:http';
 import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
 import { execute, GraphQLError, type GraphQLSchema } from 'graphql';
 import { createYoga, type Plugin } from 'graphql-yoga';
 import { LRUCache } from 'lru-cache';
 import { isUnexpected, toGraphQLError } from '../delivery/format-error.ts';
+import { ResumePoint } from '../delivery/resume.ts';
+import { type EventStreamOptions, useEventStream } from '../delivery/sse.ts';
 import { createSubscribe, type SubscriptionObserver } from '../delivery/subscribe.ts';
 import type { Logger } from '../market/logger.ts';
-import type { SchemaContext } from '../schema/context.ts';
+import type { SchemaContext, SharedContext } from '../schema/context.ts';
 import { nameArgument } from './bad-input.ts';
 import { playground } from './playground.ts';
 
@@ -17,10 +20,11 @@ const MAX_CACHED_SOURCE = 4 * 1024 * 1024;
 
 export type GraphQLServerOptions = {
   readonly schema: GraphQLSchema;
-  readonly context: SchemaContext;
+  readonly context: SharedContext;
   readonly observer: SubscriptionObserver;
   /** Beside the same origin. */
   readonly allowedOrigins: readonly string[];
+  readonly eventStream?: EventStreamOptions;
   readonly logger: Logger;
 };
 
@@ -29,7 +33,10 @@ export function createGraphQL(options: GraphQLServerOptions) {
   const { schema, context, logger } = options;
   return createYoga<object, SchemaContext>({
     schema,
-    context: () => context,
+    context: ({ request, params }) => ({
+      ...context,
+      resume: new ResumePoint({ extensions: params?.extensions, lastEventId: readLastEventId(request) }),
+    }),
     graphqlEndpoint: '/graphql',
     landingPage: false,
     healthCheckEndpoint: '/graphql/health',
@@ -56,8 +63,14 @@ export function createGraphQL(options: GraphQLServerOptions) {
         else logger.debug({ err: error }, 'operation refused');
       },
     },
-    plugins: [useExecution(options.observer), useBadInput()],
+    plugins: [useExecution(options.observer), useBadInput(), useEventStream(options.eventStream)],
   });
+}
+
+/** A WebSocket's operations have the request of its upgrade, which is Node's: that header says nothing of them. */
+function readLastEventId(request: Request | IncomingMessage | undefined): string | null {
+  const headers = request?.headers;
+  return typeof headers?.get === 'function' ? (headers as Headers).get('last-event-id') : null;
 }
 
 /** graphql-js executes; subscriptions run over our own bounded sources. */

@@ -52,6 +52,7 @@ const METRICS: readonly Metric[] = [
     read: (s) => s.hub().symbolsWanted,
   },
   { name: 'mailbox_messages', help: 'Messages that wait for their subscribers.', read: (s) => s.hub().messagesWaiting },
+  { name: 'mailbox_bytes', help: 'About how much memory they hold.', read: (s) => s.hub().bytesWaiting },
   {
     name: 'conflated_total',
     help: 'Quotes replaced by newer ones before a subscriber took them; counted when the subscription ends.',
@@ -115,6 +116,21 @@ const METRICS: readonly Metric[] = [
     help: 'Events of the feed by kind.',
     label: 'kind',
     read: (s) => pickByPrefix(s.ingest(), 'events'),
+  },
+  {
+    name: 'ingest_writer',
+    help: '1: this process is the writer. 0: it stands by, or is no ingest.',
+    read: (s) => countOf(s.ingest(), 'isWriter'),
+  },
+  {
+    name: 'ingest_lease_takeovers_total',
+    help: 'How often this process became the writer.',
+    read: (s) => countOf(s.ingest(), 'leaseTakeovers'),
+  },
+  {
+    name: 'ingest_prints_filled_total',
+    help: 'Missed prints that were read from the history of the upstream.',
+    read: (s) => countOf(s.ingest(), 'printsFilled'),
   },
   { name: 'ingest_symbols', help: 'Symbols subscribed upstream.', read: (s) => countOf(s.ingest(), 'symbols') },
   {

@@ -44,7 +44,11 @@ function connect(simulator: Simulator, limits: Partial<FeedLimits> = {}) {
   opened.push(feed);
   const events: FeedEvent[] = [];
   const statuses: FeedStatus[] = [];
-  feed.start({ onEvents: (some) => events.push(...some), onStatus: (status) => statuses.push(status) });
+  feed.start({
+    onEvents: (some) => events.push(...some),
+    onStatus: (status) => statuses.push(status),
+    onPrintFlow: () => {},
+  });
   const untilConnected = () => until(() => expect(statuses.at(-1)?.connected).toBe(true));
   return { feed, records, events, statuses, untilConnected };
 }

@@ -54,12 +54,14 @@ function open(options: Partial<PolygonFeedOptions> = {}) {
   opened.push(feed);
   const events: FeedEvent[] = [];
   const statuses: FeedStatus[] = [];
+  const flows: boolean[] = [];
   feed.start({
     onEvents: (some) => events.push(...some),
     onStatus: (status) => statuses.push(status),
+    onPrintFlow: (isWhole) => flows.push(isWhole),
   });
   const untilConnected = () => until(() => expect(statuses.at(-1)?.connected).toBe(true));
-  return { feed, events, statuses, untilConnected };
+  return { feed, events, statuses, flows, untilConnected };
 }
 
 /** The n-th connection of a cluster, once it has asked for something. */
@@ -193,6 +195,7 @@ describe('events', () => {
       onStatus: () => {
         throw new Error('nor mine');
       },
+      onPrintFlow: () => {},
     });
     await until(() => expect(feed.readStats()['connected.stocks']).toBe(1));
     (await connection('/stocks')).send(TRADE);
@@ -470,6 +473,23 @@ describe('a refused key', () => {
   });
 });
 
+describe('prints', () => {
+  it('are told to come without loss, and no more, whatever becomes of the indices', async () => {
+    const { feed, statuses, flows, untilConnected } = open();
+    feed.subscribe(['AAPL', 'I:SPX']);
+    await untilConnected();
+    await until(() => expect(feed.readStats()).toMatchObject({ 'connected.stocks': 1, 'connected.indices': 1 }));
+    upstream.of('/indices')[0]!.socket.terminate();
+    const reason = 'indices: the upstream closed the connection (1006)';
+    await until(() => expect(statuses).toContainEqual({ feed: 'LIVE', connected: false, reason }));
+    expect(flows).toEqual([true]);
+    upstream.of('/stocks')[0]!.socket.terminate();
+    await until(() => expect(flows).toEqual([true, false, true]));
+    upstream.of('/stocks')[1]!.socket.terminate();
+    await until(() => expect(flows).toEqual([true, false, true, false, true]));
+  });
+});
+
 describe('indices', () => {
   it('have a connection of their own, opened when the first is wanted', async () => {
     const { feed, events, statuses, untilConnected } = open();
@@ -491,7 +511,7 @@ describe('indices', () => {
     const feed = createPolygonFeed({ url: `${upstream.url}/`, apiKey: KEY, logger, limits: QUICK });
     opened.push(feed);
     feed.subscribe(['I:SPX']);
-    feed.start({ onEvents: () => {}, onStatus: () => {} });
+    feed.start({ onEvents: () => {}, onStatus: () => {}, onPrintFlow: () => {} });
     await connection('/indices', 0, 2);
     await connection('/stocks');
     await until(() => expect(feed.readStats()).toMatchObject({ 'connected.stocks': 1, 'connected.indices': 1 }));
@@ -553,7 +573,7 @@ describe('closing', () => {
     feed.subscribe(['MSFT']);
     feed.unsubscribe(['AAPL']);
     expect(statuses).toHaveLength(told);
-    expect(() => feed.start({ onEvents: () => {}, onStatus: () => {} })).toThrow('once');
+    expect(() => feed.start({ onEvents: () => {}, onStatus: () => {}, onPrintFlow: () => {} })).toThrow('once');
     await feed.close();
   });
 

@@ -53,6 +53,7 @@ class PolygonFeed implements Feed {
   readonly #indices: Cluster;
   #listener: FeedListener | null = null;
   #told: FeedStatus | null = null;
+  #toldFlow = false;
   #closed = false;
   #listenerFailures = 0;
 
@@ -128,6 +129,12 @@ class PolygonFeed implements Feed {
     if (this.#closed || this.#listener === null) return;
     const stocks = this.#stocks.readState();
     const indices = this.#indices.readState();
+    // Indices have no prints.
+    const isWhole = stocks.phase === 'connected';
+    if (isWhole !== this.#toldFlow) {
+      this.#toldFlow = isWhole;
+      this.#call(() => this.#listener?.onPrintFlow(isWhole));
+    }
     const connected = stocks.phase === 'connected' && !(this.#indices.demand > 0 && isLost(indices));
     const reasons = [stocks.reason, this.#indices.demand > 0 ? indices.reason : null].filter(
       (reason) => reason !== null,

@@ -1,0 +1,219 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+import type { Random } from '../src/feeds/simulator/random.ts';
+import type { ResumingClient } from './client.ts';
+import type { World } from './world.ts';
+
+/** Longer than any lease, so that a process that stood still so long is no writer any more. */
+const LONGER_THAN_A_LEASE_MS = 15_000;
+
+const REDIS_FROZEN_MS = 5_000;
+const SLOTS_MOVED = 5;
+const HISTORY_REFUSED_MS = 6_000;
+
+/** What there is to strike. */
+export type Target = {
+  readonly world: World;
+  readonly clients: readonly ResumingClient[];
+  readonly random: Random;
+  /** To give up by. */
+  readonly signal: AbortSignal;
+};
+
+export type Fault = {
+  readonly about: string;
+  /** What Redis has to be for it. Default: either. */
+  readonly needs?: 'one server' | 'a Cluster';
+  /** Nothing is lost in it, so that nothing need be told. */
+  readonly losesNothing?: true;
+  /** Within this time of its end prints flow to everybody again. Default 30 s. */
+  readonly servedWithinMs?: number;
+  /** Does it and undoes it: at the end everything runs again. */
+  readonly strike: (target: Target) => Promise<void>;
+};
+
+/** Everything that happens to a system that runs for long. */
+export const FAULTS = {
+  'kill-writer': {
+    about: 'kill -9 the ingest process that writes; start it again once another one writes',
+    servedWithinMs: 10_000,
+    losesNothing: true,
+    strike: async ({ world, signal }) => {
+      const writer = await world.findWriter(signal);
+      await writer.kill();
+      if (world.ingests.length > 1) await world.findWriter(signal);
+      await writer.start();
+    },
+  },
+  'stop-writer': {
+    about: 'end the ingest process that writes in order; start it again once another one writes',
+    servedWithinMs: 10_000,
+    losesNothing: true,
+    strike: async ({ world, signal }) => {
+      const writer = await world.findWriter(signal);
+      await writer.stop();
+      if (world.ingests.length > 1) await world.findWriter(signal);
+      await writer.start();
+    },
+  },
+  'freeze-writer': {
+    about: 'SIGSTOP the ingest process that writes for longer than its lease, then SIGCONT',
+    losesNothing: true,
+    strike: async ({ world, signal }) => {
+      const writer = await world.findWriter(signal);
+      writer.pause();
+      await sleep(LONGER_THAN_A_LEASE_MS);
+      writer.goOn();
+    },
+  },
+  'kill-api': {
+    about: 'kill -9 an api process; start it again when its clients have moved',
+    losesNothing: true,
+    strike: async ({ world, random }) => {
+      const api = pick(world.apis, random);
+      await api.kill();
+      await sleep(1_000 + random.next() * 2_000);
+      await api.start();
+    },
+  },
+  'cut-clients': {
+    about: 'cut the connections of all clients without a close frame',
+    losesNothing: true,
+    strike: async ({ clients }) => {
+      for (const client of clients) client.cut();
+    },
+  },
+  'stall-clients': {
+    about: 'let half of the clients read nothing for some seconds',
+    losesNothing: true,
+    strike: async ({ clients, random }) => {
+      const stalled = clients.filter((_, index) => index % 2 === 0);
+      for (const client of stalled) client.stall();
+      await sleep(2_000 + random.next() * 4_000);
+      for (const client of stalled) client.goOn();
+    },
+  },
+  'cut-upstream': {
+    about: 'cut the connection to the exchange and refuse it for some seconds; its history answers',
+    losesNothing: true,
+    strike: ({ world, random }) => cutUpstream(world, 1_000 + random.next() * 4_000, true),
+  },
+  'cut-upstream-without-history': {
+    about: 'cut the connection to the exchange and refuse it for some seconds; its history is closed to us',
+    strike: ({ world, random }) => cutUpstream(world, 1_000 + random.next() * 2_000, false),
+  },
+  'restart-redis': {
+    about: 'restart Redis with its data',
+    needs: 'one server',
+    losesNothing: true,
+    strike: ({ world }) => world.redis!.restart({ keepData: true }),
+  },
+  'empty-redis': {
+    about: 'kill -9 Redis and start it without its data',
+    needs: 'one server',
+    strike: ({ world }) => world.redis!.restart(),
+  },
+  'freeze-redis': {
+    about: 'SIGSTOP Redis for 5 s',
+    needs: 'one server',
+    losesNothing: true,
+    strike: async ({ world }) => {
+      world.redis!.pause();
+      await sleep(REDIS_FROZEN_MS);
+      world.redis!.resume();
+    },
+  },
+  'empty-redis-without-writer': {
+    about: 'kill -9 the ingest process that writes and Redis, and start both, without the data',
+    needs: 'one server',
+    strike: async ({ world, signal }) => {
+      const writer = await world.findWriter(signal);
+      await Promise.all([writer.kill(), world.redis!.restart()]);
+      await writer.start();
+    },
+  },
+  'freeze-redis-without-api': {
+    about: 'SIGSTOP Redis for 5 s, and kill -9 an api process meanwhile',
+    needs: 'one server',
+    losesNothing: true,
+    strike: async ({ world, random }) => {
+      const api = pick(world.apis, random);
+      world.redis!.pause();
+      await Promise.all([api.kill(), sleep(REDIS_FROZEN_MS)]);
+      world.redis!.resume();
+      await api.start();
+    },
+  },
+  'flush-redis': {
+    about: 'remove all data from Redis; its connections stay',
+    // The nodes of a Cluster would be emptied one after the other: several losses, each with an oldest cursor of its own.
+    needs: 'one server',
+    strike: async ({ world }) => {
+      const redis = new Redis(world.redisUrl);
+      await redis.flushall();
+      redis.disconnect();
+    },
+  },
+  'migrate-slots': {
+    about: 'move the slots of some symbols to another master',
+    needs: 'a Cluster',
+    losesNothing: true,
+    strike: async ({ world: { cluster, symbols }, random }) => {
+      for (let slot = 0; slot < SLOTS_MOVED; slot += 1) await cluster!.migrateSlot(`{${pick(symbols, random)}}`);
+    },
+  },
+  'fail-over': {
+    about: 'have a replica take over from its master, in order',
+    needs: 'a Cluster',
+    losesNothing: true,
+    strike: async ({ world: { cluster }, random }) =>
+      void (await cluster!.failOver(pick(await cluster!.masters(), random))),
+  },
+  'kill-master': {
+    about: 'kill -9 a master; start it again as a replica once its own has taken over',
+    needs: 'a Cluster',
+    strike: async ({ world: { cluster }, random }) => {
+      const master = pick(await cluster!.masters(), random);
+      await cluster!.killMaster(master);
+      await cluster!.revive(master);
+    },
+  },
+  pause: {
+    about: 'pause all replicas by market-data:control for some seconds',
+    losesNothing: true,
+    strike: async ({ world, random }) => {
+      await control(world, 'pause');
+      await sleep(1_000 + random.next() * 3_000);
+      await control(world, 'resume');
+    },
+  },
+} satisfies Record<string, Fault>;
+
+export type FaultName = keyof typeof FAULTS;
+
+export function pick<T>(from: readonly T[], random: Random): T {
+  return from[Math.floor(random.next() * from.length)]!;
+}
+
+async function cutUpstream({ exchange }: World, forMs: number, hasHistory: boolean): Promise<void> {
+  if (!hasHistory) {
+    await exchange.setFault('rest-path', '/v3/trades');
+    await exchange.setFault('rest-status', '403');
+  }
+  await exchange.setFault('upgrade-status', '503');
+  await exchange.setFault('drop-every', '1ms');
+  await sleep(forMs);
+  await exchange.clearFault('drop-every');
+  await exchange.clearFault('upgrade-status');
+  if (hasHistory) return;
+  // Refused for as long as it may be asked after the return.
+  await sleep(HISTORY_REFUSED_MS);
+  await exchange.clearFault('rest-status');
+  await exchange.clearFault('rest-path');
+}
+
+async function control(world: World, action: 'pause' | 'resume'): Promise<void> {
+  const redis = new Redis(world.redisUrl);
+  await redis.publish('market-data:control', JSON.stringify({ action, data: { reason: 'chaos' } }));
+  redis.disconnect();
+}

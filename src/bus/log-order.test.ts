@@ -1,0 +1,90 @@
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { decodeLogMark, encodeLogMark } from './log-mark.ts';
+import { LogOrder } from './log-order.ts';
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+function open() {
+  const delivered: [string, unknown][] = [];
+  const dropped: string[] = [];
+  const order = new LogOrder(
+    (channel, message) => void delivered.push([channel, message]),
+    (channel) => void dropped.push(channel),
+  );
+  return { order, delivered, dropped };
+}
+
+describe('entries from several nodes', () => {
+  it('are delivered by their offsets, whatever order they came in, and never before the mark', () => {
+    fc.assert(
+      fc.property(
+        fc.uniqueArray(fc.nat(50), { maxLength: 30 }),
+        fc.array(fc.nat(50), { maxLength: 5 }),
+        (offsets, marks) => {
+          const { order, delivered } = open();
+          for (const offset of offsets) order.add(offset, 'channel', offset);
+          let highest = -1;
+          for (const mark of marks) {
+            order.release(mark);
+            highest = Math.max(highest, mark);
+            const due = offsets.filter((offset) => offset <= highest).toSorted((a, b) => a - b);
+            expect(delivered.map(([, offset]) => offset)).toEqual(due);
+            expect(order.held).toBe(offsets.length - due.length);
+          }
+          order.close();
+        },
+      ),
+      { numRuns: 100 },
+    );
+  });
+
+  it('are delivered after some seconds where no mark comes, each after its own', () => {
+    const { order, delivered } = open();
+    order.add(2, 'a', 'second');
+    order.add(1, 'b', 'first');
+    vi.advanceTimersByTime(3_000);
+    order.add(3, 'c', 'third');
+    vi.advanceTimersByTime(3_000);
+    expect(delivered).toEqual([
+      ['b', 'first'],
+      ['a', 'second'],
+    ]);
+    vi.advanceTimersByTime(3_000);
+    expect(delivered.at(-1)).toEqual(['c', 'third']);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('are left to the history where their channel was interrupted', () => {
+    const { order, delivered } = open();
+    order.add(1, 'a', 1);
+    order.add(2, 'b', 2);
+    order.discard(['a', 'none']);
+    order.release(9);
+    expect(delivered).toEqual([['b', 2]]);
+  });
+
+  it('are dropped beyond a bound, which is told for each', () => {
+    const { order, dropped } = open();
+    for (let offset = 0; offset < 100_002; offset++) order.add(offset, 'a', offset);
+    expect(order.held).toBe(100_000);
+    expect(dropped).toEqual(['a', 'a']);
+    order.close();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
+describe('a mark', () => {
+  it('is read as it was written, and nothing else is', () => {
+    const mark = { offset: 7, places: [[3, '127.0.0.1:7001', 'moved'] as const] };
+    expect(decodeLogMark(encodeLogMark(mark))).toEqual(mark);
+    for (const text of ['', 'null', '7', '{"offset":"7","places":[]}', '{"offset":7}']) {
+      expect(decodeLogMark(text)).toBeNull();
+    }
+  });
+});

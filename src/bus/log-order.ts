@@ -1,0 +1,64 @@
+/** How long an entry waits at most for those that may belong before it. More than it takes to find a silent node. */
+const MAX_WAIT_MS = 6_000;
+/** Beyond so many the newest is dropped: it is told as an interruption, and read from the history. */
+const MAX_HELD = 100_000;
+
+type Held = { readonly offset: number; readonly channel: string; readonly message: unknown; readonly since: number };
+
+/**
+ * Puts log entries that come from several nodes of a Cluster into the one order of their offsets. Without it a cursor would be a
+ * lie: a reader that has seen offset 12 of one symbol, and resumes from there elsewhere, would never see 10 of another.
+ */
+export class LogOrder {
+  readonly #deliver: (channel: string, message: unknown) => void;
+  readonly #onDropped: (channel: string) => void;
+  #held: Held[] = [];
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor(deliver: (channel: string, message: unknown) => void, onDropped: (channel: string) => void) {
+    this.#deliver = deliver;
+    this.#onDropped = onDropped;
+  }
+
+  get held(): number {
+    return this.#held.length;
+  }
+
+  /** Holds an entry until {@link release} says that none below it is still to come. */
+  add(offset: number, channel: string, message: unknown): void {
+    if (this.#held.length >= MAX_HELD) return this.#onDropped(channel);
+    this.#held.push({ offset, channel, message, since: performance.now() });
+    this.#timer ??= setTimeout(() => this.#releaseOverdue(), MAX_WAIT_MS);
+  }
+
+  /** All entries up to `offset` have come. */
+  release(offset: number): void {
+    const due = this.#held.filter((held) => held.offset <= offset);
+    if (due.length === 0) return;
+    this.#held = this.#held.filter((held) => held.offset > offset);
+    for (const { channel, message } of due.toSorted((a, b) => a.offset - b.offset)) this.#deliver(channel, message);
+  }
+
+  /** What is held of interrupted channels is left to the history: it may have been published and then not kept. */
+  discard(channels: readonly string[]): void {
+    const names = new Set(channels);
+    this.#held = this.#held.filter(({ channel }) => !names.has(channel));
+  }
+
+  close(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#held = [];
+  }
+
+  /** A writer may have died before it could say that all was written. */
+  #releaseOverdue(): void {
+    this.#timer = null;
+    const now = performance.now();
+    const overdue = this.#held.filter(({ since }) => since <= now - MAX_WAIT_MS);
+    this.release(overdue.reduce((highest, { offset }) => Math.max(highest, offset), -1));
+    const oldest = this.#held[0];
+    if (oldest !== undefined) {
+      this.#timer = setTimeout(() => this.#releaseOverdue(), Math.max(1, oldest.since + MAX_WAIT_MS - now));
+    }
+  }
+}

@@ -1,0 +1,336 @@
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { ManualTime } from '../../test/manual-time.ts';
+import { recordingLogger } from '../../test/recording-logger.ts';
+import { ScriptedFeed, ScriptedSource } from '../../test/scripted-feed.ts';
+import { quoteChannel, type Bus } from '../bus/bus.ts';
+import { createMemoryBus } from '../bus/memory.ts';
+import { SourceUnavailableError } from '../market/source.ts';
+import type { LoggedTrade, Trade } from '../market/trade.ts';
+import { createIngest, type Ingest } from './ingest.ts';
+
+/** A Friday, 11:00 in New York. */
+const NOON = Date.UTC(2026, 10, 20, 16);
+
+type House = {
+  readonly time: ManualTime;
+  readonly feed: ScriptedFeed;
+  readonly source: ScriptedSource;
+  readonly ingest: Ingest;
+  readonly bus: Bus;
+  readonly records: ReturnType<typeof recordingLogger>['records'];
+  /** Number and `gapBefore` of each print in the log, `!` for the latter. */
+  readonly readLog: (symbol?: string) => Promise<string[]>;
+  readonly readTrades: (symbol?: string) => Promise<LoggedTrade[]>;
+  readonly want: (...symbols: string[]) => Promise<void>;
+};
+
+/** Where a bus is given, the ingest follows another one that wrote on it. */
+async function build(given: { bus?: Bus; time?: ManualTime; source?: ScriptedSource } = {}): Promise<House> {
+  const { time = new ManualTime(NOON), source = new ScriptedSource() } = given;
+  const { logger, records } = recordingLogger();
+  const bus = given.bus ?? createMemoryBus({ historyMs: 300_000, clock: time.clock, logger });
+  const feed = new ScriptedFeed();
+  const ingest = createIngest({ feed, bus, source, clock: time.clock, timers: time.timers, logger, indices: [] });
+  onTestFinished(() => ingest.close());
+  await ingest.start();
+  const readTrades = (symbol = 'AAPL') => bus.readHistory({ kind: 'trade', symbol }, { last: 100 });
+  return {
+    time,
+    feed,
+    source,
+    ingest,
+    bus,
+    records,
+    readTrades,
+    readLog: async (symbol) => (await readTrades(symbol)).map(({ id, gapBefore }) => (gapBefore ? `!${id}` : id)),
+    want: async (...symbols) => {
+      await bus.setDemand('api-1', new Map(symbols.map((symbol) => [symbol, 1])));
+      await time.advance(10);
+    },
+  };
+}
+
+/** The print of this number comes as many milliseconds after noon. */
+function print(number: number, fields: Partial<Trade> = {}): Trade {
+  const timestamp = NOON + number;
+  return {
+    kind: 'trade',
+    id: String(number),
+    symbol: 'AAPL',
+    price: number,
+    size: 10,
+    exchange: 12,
+    conditions: [],
+    tape: 'C',
+    offExchange: false,
+    timestamp,
+    receivedAt: timestamp + 5,
+    ...fields,
+  };
+}
+
+const range = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, index) => from + index);
+
+describe('prints that were missed', () => {
+  test('are read from the history and written before what came since, each once and in order', async () => {
+    const { want, feed, source, time, readLog, readTrades, ingest } = await build();
+    await want('AAPL');
+    feed.emit(print(1), print(2));
+    feed.disconnect();
+    source.history = range(1, 6).map((number) => print(number));
+    feed.connect();
+    feed.emit(print(5), print(6));
+    await time.advance(1_000);
+    expect(await readLog()).toEqual(['1', '2', '3', '4', '5', '6']);
+    expect((await readTrades()).map(({ sequence }) => sequence)).toEqual(range(1, 6));
+    feed.emit(print(7));
+    await time.advance(10);
+    expect(await readLog()).toEqual(['1', '2', '3', '4', '5', '6', '7']);
+    expect(ingest.readStats()).toMatchObject({ gapsFilled: 1, gapsUnfilled: 0, gapsOpen: 0, printsFilled: 2 });
+  });
+
+  test('are delivered also where nothing has come since', async () => {
+    const { want, feed, source, time, readLog } = await build();
+    await want('AAPL');
+    feed.emit(print(1));
+    feed.disconnect();
+    source.history = [print(1), print(2)];
+    feed.connect();
+    await time.advance(1_000);
+    expect(await readLog()).toEqual(['1', '2']);
+  });
+
+  test('count in the day’s volume, and do not set the last price back', async () => {
+    const { want, feed, source, time, bus } = await build();
+    await want('AAPL');
+    const quotes: { price: number; volume: number }[] = [];
+    await bus.subscribe(quoteChannel('AAPL'), (quote) => void quotes.push(quote));
+    feed.emit(print(1));
+    feed.disconnect();
+    source.history = range(1, 3).map((number) => print(number));
+    feed.connect();
+    feed.emit(print(3));
+    await time.advance(2_000);
+    expect(quotes.at(-1)).toMatchObject({ price: 3, volume: 30 });
+  });
+
+  test('are asked for since the newest one, with an overlap that does not go back to before the log', async () => {
+    const { want, feed, source, time } = await build();
+    await want('AAPL', 'MSFT', 'NVDA');
+    feed.emit(print(1), print(4_000), print(3_000), print(50, { symbol: 'MSFT' }));
+    feed.disconnect();
+    feed.connect();
+    await time.advance(1_000);
+    expect(source.askedTrades).toEqual([
+      { symbol: 'AAPL', from: NOON + 3_000, limit: 10_000 },
+      { symbol: 'MSFT', from: NOON + 50, limit: 10_000 },
+    ]);
+  });
+
+  test('are found over two losses in a row, and what came between keeps its place', async () => {
+    const { want, feed, source, time, readLog } = await build();
+    await want('AAPL');
+    feed.emit(print(1));
+    feed.disconnect();
+    feed.connect();
+    feed.emit(print(3));
+    await time.advance(500);
+    feed.disconnect();
+    source.history = range(1, 5).map((number) => print(number));
+    feed.connect();
+    feed.emit(print(5));
+    await time.advance(1_000);
+    expect(await readLog()).toEqual(['1', '2', '3', '4', '5']);
+  });
+
+  test('are not held to be all where the history reaches beyond the first loss alone', async () => {
+    const { want, feed, source, time, readLog } = await build();
+    await want('AAPL');
+    feed.emit(print(1));
+    feed.disconnect();
+    feed.connect();
+    feed.emit(print(3));
+    feed.disconnect();
+    source.history = range(1, 3).map((number) => print(number));
+    feed.connect();
+    feed.emit(print(5));
+    await time.advance(1_000);
+    expect(await readLog()).toEqual(['1']);
+    source.history = range(1, 5).map((number) => print(number));
+    await time.advance(1_000);
+    expect(await readLog()).toEqual(['1', '2', '3', '4', '5']);
+  });
+
+  test('are asked for again while the history lags behind what is live', async () => {
+    const { want, feed, source, time, readLog } = await build();
+    await want('AAPL');
+    feed.emit(print(1));
+    feed.disconnect();
+    source.history = [print(1), print(2)];
+    feed.connect();
+    feed.emit(print(4));
+    await time.advance(1_000);
+    expect(await readLog()).toEqual(['1']);
+    source.history = range(1, 4).map((number) => print(number));
+    await time.advance(1_000);
+    expect(await readLog()).toEqual(['1', '2', '3', '4']);
+  });
+
+  test('are also those between two writers: the second reads them once it has the role', async () => {
+    const first = await build();
+    await first.want('AAPL');
+    first.feed.emit(print(1), print(2));
+    await first.ingest.close();
+    first.source.history = range(1, 5).map((number) => print(number));
+    const second = await build(first);
+    await second.time.advance(10);
+    second.feed.emit(print(5));
+    await second.time.advance(1_000);
+    expect(await second.readLog()).toEqual(['1', '2', '3', '4', '5']);
+    expect((await second.readTrades()).map(({ sequence }) => sequence)).toEqual(range(1, 5));
+  });
+
+  test('between two writers are not those from before the log, which a reader of the one that was lost has had', async () => {
+    const first = await build();
+    await first.want('AAPL');
+    first.feed.emit(print(501), print(502));
+    await first.ingest.close();
+    first.source.history = [print(1), print(500), print(501), print(502), print(503)];
+    const second = await build(first);
+    await second.time.advance(2_000);
+    expect(await second.readLog()).toEqual(['501', '502', '503']);
+  });
+});
+
+describe('the next print says that some are missing', () => {
+  const causes: Record<string, (source: ScriptedSource) => void> = {
+    'where the history fails': (source) => {
+      source.history = new SourceUnavailableError('out of order', { retryAfterMs: 1_000 });
+    },
+    'where the plan does not include it': (source) => {
+      source.history = new SourceUnavailableError('not in the plan');
+    },
+    'where it does not hold the newest known print': (source) => {
+      source.history = [print(2, { id: 'other' }), print(3, { id: 'another' })];
+    },
+  };
+  test.each(Object.entries(causes))('%s', async (_, fail) => {
+    const { want, feed, source, time, readLog, records, ingest } = await build();
+    await want('AAPL', 'MSFT');
+    feed.emit(print(1), print(1, { symbol: 'MSFT' }));
+    feed.disconnect();
+    fail(source);
+    feed.connect();
+    feed.emit(print(4));
+    await time.advance(1_000);
+    feed.emit(print(5), print(5, { symbol: 'MSFT' }));
+    await time.advance(10);
+    expect(await readLog()).toEqual(['1', '!4', '5']);
+    expect(await readLog('MSFT')).toEqual(['1', '!5']);
+    expect(ingest.readStats()).toMatchObject({ gapsFilled: 0, gapsUnfilled: 2, gapsOpen: 0, gapsTold: 2 });
+    expect(records.filter(({ message }) => message.startsWith('Missed prints'))).toHaveLength(1);
+  });
+
+  test('after what was read, where the history never reaches up to what is live', async () => {
+    const { want, feed, source, time, readLog } = await build();
+    await want('AAPL');
+    feed.emit(print(1));
+    feed.disconnect();
+    source.history = [print(1), print(2)];
+    feed.connect();
+    feed.emit(print(4), print(5));
+    await time.advance(3_000);
+    expect(await readLog()).toEqual(['1', '2', '!4', '5']);
+  });
+
+  test('after as many as are read, where there are more', async () => {
+    const { want, feed, source, time, readTrades, bus } = await build();
+    await want('AAPL');
+    feed.emit(print(1));
+    feed.disconnect();
+    source.history = range(1, 12_000).map((number) => print(number));
+    feed.connect();
+    feed.emit(print(12_000));
+    await time.advance(1_000);
+    expect((await readTrades()).slice(-2)).toMatchObject([
+      { id: '10000', sequence: 10_000, gapBefore: false },
+      { id: '12000', sequence: 10_001, gapBefore: true },
+    ]);
+    const log = await bus.readHistory({ kind: 'trade', symbol: 'AAPL' }, { after: 0 });
+    expect(log.filter(({ gapBefore }) => gapBefore)).toHaveLength(1);
+  });
+
+  test('where the history hangs: nothing waits longer than six seconds', async () => {
+    const { want, feed, source, time, readLog } = await build();
+    await want('AAPL');
+    feed.emit(print(1));
+    feed.disconnect();
+    source.readTrades = () => new Promise(() => {});
+    feed.connect();
+    feed.emit(print(4));
+    await time.advance(5_990);
+    expect(await readLog()).toEqual(['1']);
+    await time.advance(10);
+    expect(await readLog()).toEqual(['1', '!4']);
+  });
+
+  test('where more came meanwhile than may wait', async () => {
+    const { want, feed, source, time, bus, ingest } = await build();
+    await want('AAPL');
+    feed.emit(print(1));
+    feed.disconnect();
+    source.readTrades = () => new Promise(() => {});
+    feed.connect();
+    feed.emit(...range(2, 50_001).map((number) => print(number)));
+    expect(ingest.readStats()['printsBehindGaps']).toBe(50_000);
+    feed.emit(print(50_002));
+    expect(ingest.readStats()['printsBehindGaps']).toBe(0);
+    await time.advance(100);
+    const [newest] = await bus.readHistory({ kind: 'trade', symbol: 'AAPL' }, { last: 1 });
+    expect(newest).toMatchObject({ id: '50002', sequence: 50_002 });
+    expect(ingest.readStats()['gapsTold']).toBe(1);
+  });
+
+  test('after an outage of more than five minutes', async () => {
+    const { want, feed, source, time, readLog } = await build();
+    await want('AAPL');
+    feed.emit(print(1));
+    feed.disconnect();
+    for (let twenty = 0; twenty <= 15; twenty += 1) {
+      await time.advance(20_000);
+      await want('AAPL');
+    }
+    source.history = [print(1), print(2), print(330_000)];
+    feed.connect();
+    feed.emit(print(330_000));
+    await time.advance(10);
+    expect((await readLog()).at(-1)).toBe('!330000');
+    expect(source.askedTrades).toEqual([]);
+  });
+
+  test('where ingest ends before it could read: what waited is written', async () => {
+    const { want, feed, time, readLog, ingest } = await build();
+    await want('AAPL');
+    feed.emit(print(1));
+    feed.disconnect();
+    feed.connect();
+    feed.emit(print(4));
+    await time.advance(10);
+    await ingest.close();
+    expect(await readLog()).toEqual(['1', '!4']);
+  });
+
+  test('where the writer before ended longer than a minute ago', async () => {
+    const first = await build();
+    await first.want('AAPL');
+    first.feed.emit(print(1));
+    await first.ingest.close();
+    await first.time.advance(61_000);
+    first.source.history = [print(1), print(2)];
+    const second = await build(first);
+    await second.want('AAPL');
+    second.feed.emit(print(61_500));
+    await second.time.advance(1_000);
+    expect(await second.readLog()).toEqual(['1', '!61500']);
+  });
+});
