@@ -121,7 +121,13 @@ test('what a cut connection missed is read from the history: the log is the tape
   await want('AAPL', 'MSFT');
   const [apple, microsoft] = [trades.get('AAPL')!, trades.get('MSFT')!];
   await expect.poll(() => Math.min(apple.length, microsoft.length), { timeout: 10_000 }).toBeGreaterThan(10);
+  const cutAt = Date.now();
+  simulator.setFault('upgrade-status', 503);
   simulator.dropConnections();
+  // The tape goes on while nobody hears it.
+  const readMissed = async (symbol: string) => (await source.readTrades({ symbol, from: cutAt, limit: 10 })).length;
+  await expect.poll(() => readMissed('AAPL'), { timeout: 10_000 }).toBeGreaterThan(3);
+  simulator.clearFault('upgrade-status');
   await expect.poll(() => ingest.readStats()['gapsFilled'], { timeout: 10_000 }).toBe(2);
   for (const [symbol, prints] of Object.entries({ AAPL: apple, MSFT: microsoft })) {
     const count = prints.length;

@@ -144,6 +144,17 @@ describe('the last price', () => {
   });
 });
 
+test('a bar that changes the figures of the day is the newest part of the quote', () => {
+  const quote = fold();
+  quote.foldTrade(print(BELL + 200, 100, 10));
+  expect(quote.foldBar(bar(BELL, { dayVolume: 500, dayVwap: 99 }))).toBe(true);
+  expect(quote.toQuote()).toMatchObject({ volume: 500, timestamp: BELL + 999, receivedAt: BELL + 1_003 });
+  // One that comes after newer ticks is not.
+  quote.foldBestBidOffer(bbo(BELL + 2_500, 99, 101));
+  expect(quote.foldBar(bar(BELL + 1_000, { dayVolume: 600, dayVwap: 99 }))).toBe(true);
+  expect(quote.toQuote()).toMatchObject({ volume: 600, timestamp: BELL + 2_500, receivedAt: BELL + 2_503 });
+});
+
 describe('an event', () => {
   test('that changes nothing says so', () => {
     const quote = fold();
@@ -269,16 +280,20 @@ function recompute(events: readonly (Trade | BestBidOffer | LiveBar)[], start: Q
     high: Math.max(start.high!, ...extremes),
     low: Math.min(start.low!, ...extremes),
     volume: base.volume + counted.reduce((sum, { size }) => sum + size, 0),
-    timestamp: Math.max(
-      start.timestamp,
-      ...events.flatMap((event) => {
-        if (event.kind === 'bbo') return [event.timestamp];
-        if (event.kind === 'bar') return [];
-        const { volume, highLow, last } = may(event);
-        return volume || highLow || last ? [event.timestamp] : [];
-      }),
-    ),
   };
+}
+
+/** The time of the newest tick that may have changed the quote, and of the newest part with the bars, which may have. */
+function boundTimestamp(events: readonly (Trade | BestBidOffer | LiveBar)[], start: Quote): [number, number] {
+  const ticks = events.flatMap((event) => {
+    if (event.kind === 'bbo') return [event.timestamp];
+    if (event.kind === 'bar') return [];
+    const { volume, highLow, last } = tradeEligibility(event.conditions, false, true);
+    return volume || highLow || last ? [event.timestamp] : [];
+  });
+  const bars = events.flatMap((event) => (event.kind === 'bar' && event.dayVolume !== null ? [event.end - 1] : []));
+  const newestTick = Math.max(start.timestamp, ...ticks);
+  return [newestTick, Math.max(newestTick, ...bars)];
 }
 
 test('the fold of any events in any order agrees with a recomputation from all of them', () => {
@@ -315,8 +330,11 @@ test('the fold of any events in any order agrees with a recomputation from all o
       early.forEach(apply);
       subject.applySeed(start);
       late.forEach(apply);
-      const expected = recompute([...early, ...late], start);
-      expect(subject.toQuote()).toMatchObject(expected);
+      const quote = subject.toQuote();
+      expect(quote).toMatchObject(recompute([...early, ...late], start));
+      const [earliest, latest] = boundTimestamp([...early, ...late], start);
+      expect(quote!.timestamp).toBeGreaterThanOrEqual(earliest);
+      expect(quote!.timestamp).toBeLessThanOrEqual(latest);
     }),
     { numRuns: 400 },
   );

@@ -141,10 +141,10 @@ export class QuoteFold {
         this.#priceTime = bar.end - 1;
         this.#dayHasLast = true;
         if (this.#time.isRegular(bar.start)) this.#setOfficial(bar.close, bar.end - 1);
-        this.#touch(bar.end - 1, bar.receivedAt);
         changed = true;
       }
     }
+    if (changed) this.#touch(bar.end - 1, bar.receivedAt);
     return changed;
   }
 
