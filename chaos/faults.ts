@@ -4,6 +4,9 @@ import type { Random } from '../src/feeds/simulator/random.ts';
 import type { ResumingClient } from './client.ts';
 import type { World } from './world.ts';
 
+/** Who holds it writes. */
+const WRITER_ROLE = 'ingest:lease';
+const POLL_MS = 10;
 /** Longer than any lease, so that a process that stood still so long is no writer any more. */
 const LONGER_THAN_A_LEASE_MS = 15_000;
 
@@ -148,10 +151,16 @@ export const FAULTS = {
     about: 'remove all data from Redis; its connections stay',
     // The nodes of a Cluster would be emptied one after the other: several losses, each with an oldest cursor of its own.
     needs: 'one server',
-    strike: async ({ world }) => {
+    strike: async ({ world, signal }) => {
       const redis = new Redis(world.redisUrl);
       await redis.flushall();
+      // The role of the writer is lost with the rest: what strikes next strikes a system in which it is held again.
+      while ((await redis.get(WRITER_ROLE)) === null) {
+        signal.throwIfAborted();
+        await sleep(POLL_MS);
+      }
       redis.disconnect();
+      await world.findWriter(signal);
     },
   },
   'migrate-slots': {
