@@ -38,7 +38,7 @@ export type Config = {
   readonly logLevel: LogLevel;
 };
 
-export const RATE_LIMIT_KINDS = ['portfolio', 'tradeNotifications', 'market', 'orders', 'http'] as const;
+const RATE_LIMIT_KINDS = ['portfolio', 'tradeNotifications', 'market', 'orders', 'http'] as const;
 export type RateLimitKind = (typeof RATE_LIMIT_KINDS)[number];
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;

@@ -93,10 +93,7 @@ export const marketKinds = {
 export type MarketKinds = typeof marketKinds;
 
 /** A kind that no outside program reads: kept in an envelope that carries its time. */
-export function defineKind<V>(
-  name: string,
-  times: Pick<CacheKind<V>, 'freshMs' | 'keepMs' | 'absentMs'>,
-): CacheKind<V> {
+function defineKind<V>(name: string, times: Pick<CacheKind<V>, 'freshMs' | 'keepMs' | 'absentMs'>): CacheKind<V> {
   return {
     ...times,
     key: (id) => (id === ONLY_ID ? `cache:${name}` : `cache:${name}:${id}`),

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
-import { type Condition, conditionName, ConditionTable, TRADE_CONDITIONS, tradeEligibility } from './conditions.ts';
+import { type Condition, ConditionTable, TRADE_CONDITIONS, tradeEligibility } from './conditions.ts';
 
 // id | name | CTA | UTP | consolidated: high/low, open/close, volume | market centre: the same | legacy
 const FACTS = `
@@ -87,7 +87,7 @@ describe('the table of sale conditions', () => {
       marketCenter: rulesOf(marketCenter!),
       legacy: legacy === 'legacy',
     });
-    expect(conditionName(Number(id))).toBe(name);
+    expect(TRADE_CONDITIONS.nameOf(Number(id))).toBe(name);
     expect(tradeEligibility([Number(id)])).toEqual(rulesOf(consolidated!) ?? EVERYTHING);
   });
 
@@ -102,7 +102,7 @@ describe('the table of sale conditions', () => {
   });
 
   it('calls an unknown id by its number', () => {
-    expect(conditionName(999)).toBe('Condition 999');
+    expect(TRADE_CONDITIONS.nameOf(999)).toBe('Condition 999');
   });
 });
 

@@ -218,8 +218,3 @@ export const TRADE_CONDITIONS = new ConditionTable(
 export function tradeEligibility(conditions: readonly number[], extendedHours = false, dayHasLast = true): Eligibility {
   return TRADE_CONDITIONS.judge(conditions, extendedHours, dayHasLast);
 }
-
-/** {@link ConditionTable.nameOf} by the vendor's table. */
-export function conditionName(id: number): string {
-  return TRADE_CONDITIONS.nameOf(id);
-}

@@ -9,7 +9,7 @@ import type { Tape } from '../../market/trade.ts';
 export const EARLIEST_MS = 946_684_800_000;
 
 /** A tick from further ahead is a broken clock, and would stand as the newest state for as long. */
-export const FUTURE_TOLERANCE_MS = 24 * 60 * 60 * 1000;
+const FUTURE_TOLERANCE_MS = 24 * 60 * 60 * 1000;
 
 /**
  * Unix milliseconds from a time in nanoseconds, microseconds or milliseconds, told apart by magnitude because the

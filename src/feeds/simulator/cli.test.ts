@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { describeUsage, readArguments } from './cli.ts';
 import type { UsageError } from './cli.ts';
 import { FAULTS } from './faults.ts';
-import { RawClient } from './raw-client.ts';
+import { RawClient } from '../../../test/raw-exchange-client.ts';
 
 const CLI = fileURLToPath(new URL('./cli.ts', import.meta.url));
 

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { FAULTS, FaultSwitches, parseFault } from './faults.ts';
 import type { FaultName, FaultValue } from './faults.ts';
-import { RawClient } from './raw-client.ts';
+import { RawClient } from '../../../test/raw-exchange-client.ts';
 import { startSimulator } from './simulator.ts';
 import type { Simulator, SimulatorOptions } from './simulator.ts';
 

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { formatDay, newYorkDayOf } from '../../market/calendar-time.ts';
 import { TRADE_CONDITIONS, tradeEligibility } from '../../market/conditions.ts';
-import { RawClient } from './raw-client.ts';
+import { RawClient } from '../../../test/raw-exchange-client.ts';
 import { startSimulator } from './simulator.ts';
 import type { Simulator, SimulatorOptions } from './simulator.ts';
 

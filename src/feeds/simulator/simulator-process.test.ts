@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Logger } from '../../market/logger.ts';
-import { RawClient } from './raw-client.ts';
+import { RawClient } from '../../../test/raw-exchange-client.ts';
 import { startSimulatorProcess } from './simulator-process.ts';
 
 describe('an exchange in a thread of its own', () => {

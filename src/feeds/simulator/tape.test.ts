@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { createCalendar } from '../../market/calendar.ts';
 import { tradeEligibility } from '../../market/conditions.ts';
 import { NewYorkSchedule } from './schedule.ts';
-import { TapeRecorder } from './tape-recorder.ts';
-import type { RecordedPrint } from './tape-recorder.ts';
+import { TapeRecorder } from '../../../test/tape-recorder.ts';
+import type { RecordedPrint } from '../../../test/tape-recorder.ts';
 
 const START = Date.parse('2026-11-20T15:00:00Z');
 const SECOND = 1_000;

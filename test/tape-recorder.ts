@@ -1,12 +1,12 @@
-import type { ConditionSet } from './condition-set.ts';
-import type { Index, Instrument } from './instrument.ts';
-import { MarketState } from './market-state.ts';
-import type { Print } from './print-log.ts';
-import { ContinuousSchedule } from './schedule.ts';
-import type { Schedule } from './schedule.ts';
-import { Tape } from './tape.ts';
-import type { TapeListener } from './tape.ts';
-import { encodeBand, encodeBar, encodeIndexValue, encodePrint, encodeQuote } from './wire.ts';
+import type { ConditionSet } from '../src/feeds/simulator/condition-set.ts';
+import type { Index, Instrument } from '../src/feeds/simulator/instrument.ts';
+import { MarketState } from '../src/feeds/simulator/market-state.ts';
+import type { Print } from '../src/feeds/simulator/print-log.ts';
+import { ContinuousSchedule } from '../src/feeds/simulator/schedule.ts';
+import type { Schedule } from '../src/feeds/simulator/schedule.ts';
+import { Tape } from '../src/feeds/simulator/tape.ts';
+import type { TapeListener } from '../src/feeds/simulator/tape.ts';
+import { encodeBand, encodeBar, encodeIndexValue, encodePrint, encodeQuote } from '../src/feeds/simulator/wire.ts';
 
 export type RecordedPrint = Print & {
   readonly symbol: string;
