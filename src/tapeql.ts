@@ -15,6 +15,7 @@ import { PauseSwitch } from './delivery/pause-switch.ts';
 import { Reads } from './delivery/reads.ts';
 import { RESUME_GRACE_MS } from './delivery/resume.ts';
 import { StatusBoard } from './delivery/status-board.ts';
+import { Turn } from './delivery/turn.ts';
 import { type Enveloped, WebSocketTransport } from './delivery/websocket.ts';
 import type { FeedLimits } from './feeds/polygon/limits.ts';
 import { createPolygonRest } from './feeds/polygon/rest.ts';
@@ -261,7 +262,8 @@ type ServerParts = {
 /** The delivery side with its server; for an ingest process only the operator's routes. */
 async function openServer(parts: ServerParts, stack: AsyncDisposableStack): Promise<HttpServer> {
   const { config, tuning, bus, cache, upstream, status, now, logger } = parts;
-  const figures = new DeliveryFigures({ now, onLatency: (field, ms) => metrics.observeLatency(field, ms) });
+  const figures = new DeliveryFigures({ now });
+  const turn = new Turn((payloads) => figures.countDelivered(payloads));
   const reads = new Reads({
     bus,
     cache,
@@ -274,6 +276,7 @@ async function openServer(parts: ServerParts, stack: AsyncDisposableStack): Prom
     bus,
     process: randomUUID(),
     readQuotes: (symbols) => reads.readQuotes(symbols),
+    isLive: () => status.live,
     historyMs: config.historyMs,
     ...(tuning.logBounds !== undefined && { logBounds: tuning.logBounds }),
     now,
@@ -292,7 +295,8 @@ async function openServer(parts: ServerParts, stack: AsyncDisposableStack): Prom
       reference: parts.reference,
       limits: { maxSymbols: config.maxSymbolsPerSubscription },
     },
-    observer: figures,
+    figures,
+    turn,
     allowedOrigins: config.allowedOrigins,
     ...(tuning.pingIntervalMs !== undefined && { eventStream: { pingIntervalMs: tuning.pingIntervalMs } }),
     logger: logger.child({ part: 'graphql' }),
@@ -304,6 +308,7 @@ async function openServer(parts: ServerParts, stack: AsyncDisposableStack): Prom
     maxConnections: config.maxConnections,
     maxSubscriptionsPerConnection: config.maxSubscriptionsPerConnection,
     maxMessageBytes: MAX_MESSAGE_BYTES,
+    turn,
     ...(tuning.initTimeoutMs !== undefined && { initTimeoutMs: tuning.initTimeoutMs }),
     ...(tuning.pingIntervalMs !== undefined && { pingIntervalMs: tuning.pingIntervalMs }),
     logger: logger.child({ part: 'websocket' }),
@@ -312,6 +317,7 @@ async function openServer(parts: ServerParts, stack: AsyncDisposableStack): Prom
   const statsSources: StatsSources = {
     connections: () => webSockets.readStats(),
     subscriptions: () => figures.readStats(),
+    latency: () => figures.readLatency(),
     hub: () => hub.readStats(),
     cache: () => cache.readStats(),
     reads: () => reads.readStats(),

@@ -22,6 +22,7 @@ async function createHub(options: Partial<HubOptions> = {}) {
     bus,
     process: 'test',
     readQuotes: async (symbols) => symbols.map(() => null),
+    isLive: () => true,
     historyMs: 300_000,
     now: Date.now,
     logger,
@@ -339,7 +340,7 @@ describe('bounds', () => {
   });
 
   test('entries wait up to the bound in bytes, and a reader that takes none of them is ended', async () => {
-    const { hub, bus, nextTrade } = await createHub({ logBounds: { maxBytes: 10_000, stallMs: 20 } });
+    const { hub, bus, nextTrade } = await createHub({ logBounds: { maxBytes: 10_000, stallMs: 500 } });
     const stream = await hub.openTrades(['A'], null);
     for (let round = 0; round < 10; round++) {
       await bus.append(Array.from({ length: 50 }, () => nextTrade('A')));

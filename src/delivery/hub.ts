@@ -6,6 +6,7 @@ import type { LoggedTrade } from '../market/trade.ts';
 import { DemandAnnouncer } from './demand-announcer.ts';
 import { LogHub } from './log-hub.ts';
 import type { LogBounds, LogStream } from './log-stream.ts';
+import type { StateMailbox } from './mailbox.ts';
 import { type DeliveredQuote, QuoteHub, type ReadQuotes } from './quote-hub.ts';
 import { TimerWheel } from './timer-wheel.ts';
 
@@ -15,6 +16,8 @@ export type HubOptions = {
   readonly process: string;
   /** The current quotes that a new subscriber is shown first. A rejection is survived: the live ones come anyway. */
   readonly readQuotes: ReadQuotes;
+  /** Whether the quotes that are heard are current. */
+  readonly isLive: () => boolean;
   /** How far back a log can be resumed. */
   readonly historyMs: number;
   /** What may wait for one subscriber of a log. Default: 10,000 entries, 256 KiB, stalled for 500 ms, behind for 10 s. */
@@ -46,7 +49,7 @@ export class Hub {
   openQuotes(
     symbols: readonly string[],
     options: { maxRateHz?: number | null } = {},
-  ): Promise<AsyncIterableIterator<DeliveredQuote>> {
+  ): Promise<StateMailbox<DeliveredQuote>> {
     return this.#quotes.open(symbols, { maxRateHz: options.maxRateHz ?? null, onEnd: this.#want(symbols) });
   }
 

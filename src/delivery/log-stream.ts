@@ -116,17 +116,21 @@ export class LogStream<T extends LogEntry> extends Mailbox<T> implements LogList
       );
       return;
     }
-    if (entry.offset <= (this.#known.get(entry.symbol) ?? this.#floor)) return;
+    if (entry.offset <= this.#knownTo(entry.symbol)) return;
+    // Nothing waits: the reader that takes it at once has it in order.
+    if (this.#head === this.#entries.length && this.offer(entry)) {
+      this.#forgetKnown(entry.symbol);
+      this.#noteTaken(entry);
+      return;
+    }
     const { maxEntries, maxBytes } = this.#options.bounds;
     if (this.depth >= maxEntries || this.#bytes + sizeOf(entry) > maxBytes) {
       this.interrupt();
       this.#watchReader();
       return;
     }
-    // In order per log: none that is known comes after it.
-    this.#known.delete(entry.symbol);
+    this.#forgetKnown(entry.symbol);
     this.#push(entry);
-    this.wake();
   }
 
   interrupt(): void {
@@ -135,19 +139,17 @@ export class LogStream<T extends LogEntry> extends Mailbox<T> implements LogList
     this.#catchUp = this.#createCatchUp({
       kind: 'interrupted',
       epoch: this.#epoch,
-      offsets: topics.map((topic) =>
-        Math.max(topic.offsetIn(this.#epoch), this.#known.get(topic.key.symbol) ?? this.#floor),
-      ),
+      offsets: topics.map((topic) => Math.max(topic.offsetIn(this.#epoch), this.#knownTo(topic.key.symbol))),
       completeThrough: (now() - LOSS_MARGIN_MS) * OFFSETS_PER_MS,
     });
     this.#known.clear();
     // A reader that waits wants to know what it missed.
-    this.wake();
+    this.pull();
   }
 
   /** History can be read again. */
   resume(): void {
-    this.wake();
+    this.pull();
   }
 
   protected take(): T | undefined {
@@ -158,13 +160,11 @@ export class LogStream<T extends LogEntry> extends Mailbox<T> implements LogList
     }
     const entry = this.#entries[this.#head++]!;
     this.#bytes -= sizeOf(entry);
-    this.#taken++;
     if (this.#head === this.#entries.length || this.#head > 1024) {
       this.#entries = this.#entries.slice(this.#head);
       this.#head = 0;
     }
-    const { epoch, offset } = entry;
-    if (this.#place?.epoch !== epoch || this.#place.offset < offset) this.#place = { epoch, offset };
+    this.#noteTaken(entry);
     return entry;
   }
 
@@ -176,6 +176,22 @@ export class LogStream<T extends LogEntry> extends Mailbox<T> implements LogList
     this.#known.clear();
     this.#cancelCheck?.();
     this.#retry?.();
+  }
+
+  /** Up to this offset the reader has the log from its history, or it is none of its concern. */
+  #knownTo(symbol: string): number {
+    return this.#known.size === 0 ? this.#floor : (this.#known.get(symbol) ?? this.#floor);
+  }
+
+  /** In order per log: what is known does not come after what is new. */
+  #forgetKnown(symbol: string): void {
+    if (this.#known.size > 0) this.#known.delete(symbol);
+  }
+
+  #noteTaken(entry: T): void {
+    this.#taken++;
+    const place = this.#place;
+    if (place === null || place.epoch !== entry.epoch || place.offset < entry.offset) this.#place = entry;
   }
 
   #push(entry: T): void {
@@ -213,7 +229,7 @@ export class LogStream<T extends LogEntry> extends Mailbox<T> implements LogList
     // Paused meanwhile: what comes live is left to the history.
     if (this.held) this.interrupt();
     // Where the reader waits still, this reads on.
-    this.wake();
+    this.pull();
   }
 
   #goLive(catchUp: CatchUp<T>): void {
@@ -234,7 +250,7 @@ export class LogStream<T extends LogEntry> extends Mailbox<T> implements LogList
     this.#countFromOpening();
     if (!this.#options.canRead()) return;
     this.#retry?.();
-    this.#retry = this.#options.wheel.schedule(RETRY_MS, () => this.wake());
+    this.#retry = this.#options.wheel.schedule(RETRY_MS, () => this.pull());
   }
 
   /** Where it could not find its place, that is when it was opened, by the clock. */
@@ -248,7 +264,7 @@ export class LogStream<T extends LogEntry> extends Mailbox<T> implements LogList
   #endAfterAll(error: Error): void {
     this.#last = error;
     this.#catchUp = null;
-    this.wake();
+    this.pull();
   }
 
   /** Past the bound: from now on the reader has to move. */

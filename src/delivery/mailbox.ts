@@ -1,11 +1,24 @@
 import type { TimerWheel } from './timer-wheel.ts';
 
+/** Who takes the messages of a mailbox, as they come. */
+export type Reader<T> = {
+  /** Whether it takes a message now. Where it does not, it calls {@link Mailbox.pull} when it does again. */
+  readonly ready: boolean;
+  take(message: T): void;
+  /** There is no more; with the error that ended it. */
+  end(error: Error | null): void;
+};
+
 /**
  * What waits between the hub and one subscription's reader. A mailbox never holds more than its bound, whatever the
  * reader does; what happens at the bound follows from what it holds, state or log. It ends in one of two ways:
- * `return()` by the reader, or `fail(error)` by the writer, which the reader meets as a throw of `next()`.
+ * `return()` by the reader, or `fail(error)` by the writer, which the reader meets as its end.
+ *
+ * It is read in one of two ways: by a {@link Reader}, which is handed each message in the turn in which it came; or as an
+ * iterator.
  */
 export abstract class Mailbox<T> implements AsyncIterableIterator<T> {
+  #reader: Reader<T> | null = null;
   #waiting: { resolve: (result: IteratorResult<T>) => void; reject: (error: Error) => void } | null = null;
   #ended = false;
   #held = false;
@@ -28,9 +41,9 @@ export abstract class Mailbox<T> implements AsyncIterableIterator<T> {
     return this.#ended;
   }
 
-  /** Whether the reader has asked for more than there is. */
+  /** Whether the reader would take more than there is. */
   get awaited(): boolean {
-    return this.#waiting !== null;
+    return this.#reader === null ? this.#waiting !== null : this.#reader.ready;
   }
 
   /** Hands nothing over until {@link release}; what is put meanwhile waits as it does for a reader that is behind. */
@@ -40,22 +53,35 @@ export abstract class Mailbox<T> implements AsyncIterableIterator<T> {
 
   release(): void {
     this.#held = false;
-    this.wake();
+    this.pull();
   }
 
   protected get held(): boolean {
     return this.#held;
   }
 
-  /** To be called after something was put: hands over to a reader that waits. */
-  protected wake(): void {
-    if (this.#waiting === null || this.#held) return;
-    const value = this.take();
-    // Taking may have ended it.
-    if (value === undefined || this.#waiting === null) return;
-    const { resolve } = this.#waiting;
-    this.#waiting = null;
-    resolve({ done: false, value });
+  /** Gives all that comes to `reader`, from what waits already. Not to be iterated then. */
+  attach(reader: Reader<T>): void {
+    this.#reader = reader;
+    if (this.#ended) this.#finish(reader);
+    else this.pull();
+  }
+
+  /** Hands over what waits, as far as the reader takes it. Called when there is more of either. */
+  pull(): void {
+    while (!this.#held && !this.#ended && this.awaited) {
+      const message = this.take();
+      // Taking may have ended it.
+      if (message === undefined || this.#ended) return;
+      this.#hand(message);
+    }
+  }
+
+  /** Hands over at once, past what could wait; false where the reader does not take it now. */
+  protected offer(message: T): boolean {
+    if (this.#held || !this.awaited) return false;
+    this.#hand(message);
+    return true;
   }
 
   next(): Promise<IteratorResult<T>> {
@@ -65,32 +91,28 @@ export abstract class Mailbox<T> implements AsyncIterableIterator<T> {
       return Promise.reject(error);
     }
     if (this.#ended) return Promise.resolve({ done: true, value: undefined });
-    const value = this.#held ? undefined : this.take();
-    if (value !== undefined) return Promise.resolve({ done: false, value });
-    // There was no more to take than its end.
-    if (this.ended) return this.next();
-    // One reader at a time, as `for await` and graphql-ws do; a second one would wait for ever.
+    // One at a time, as `for await` does; a second one would wait for ever.
     if (this.#waiting !== null) return Promise.reject(new Error('a mailbox has one reader'));
     return new Promise((resolve, reject) => {
       this.#waiting = { resolve, reject };
+      this.pull();
     });
   }
 
   /** Ends it for the reader with an error, at once: what still waits is dropped. */
   fail(error: Error): void {
     if (this.#ended) return;
-    const waiting = this.#end();
-    if (waiting !== null) waiting.reject(error);
-    else this.#error = error;
+    this.#error = error;
+    this.#end();
   }
 
   return(): Promise<IteratorResult<T>> {
-    if (!this.#ended) this.#end()?.resolve({ done: true, value: undefined });
+    if (!this.#ended) this.#end();
     this.#error = null;
     return Promise.resolve({ done: true, value: undefined });
   }
 
-  // graphql-ws takes only what has all three of next, return and throw for something it can end.
+  // graphql-js takes only what has all three of next, return and throw for something it can end.
   async throw(error: unknown): Promise<IteratorResult<T>> {
     await this.return();
     throw error;
@@ -104,13 +126,33 @@ export abstract class Mailbox<T> implements AsyncIterableIterator<T> {
     await this.return();
   }
 
-  #end() {
+  #hand(message: T): void {
+    if (this.#reader !== null) {
+      this.#reader.take(message);
+      return;
+    }
     const waiting = this.#waiting;
     this.#waiting = null;
+    waiting?.resolve({ done: false, value: message });
+  }
+
+  #end(): void {
     this.#ended = true;
     this.clear();
     this.#onEnd();
-    return waiting;
+    if (this.#reader !== null) this.#finish(this.#reader);
+    const waiting = this.#waiting;
+    this.#waiting = null;
+    if (waiting === null) return;
+    if (this.#error === null) waiting.resolve({ done: true, value: undefined });
+    else waiting.reject(this.#error);
+    this.#error = null;
+  }
+
+  #finish(reader: Reader<T>): void {
+    const error = this.#error;
+    this.#error = null;
+    reader.end(error);
   }
 }
 
@@ -128,22 +170,19 @@ export class StateMailbox<T> extends Mailbox<T> {
   readonly #wheel: TimerWheel;
   readonly #now: () => number;
   /** May be handed over now, in the order in which their keys first changed. */
-  readonly #ready = new Map<string, T>();
-  /** Wait for their key's interval to pass. */
-  readonly #early = new Map<string, T>();
-  readonly #takenAt = new Map<string, number>();
-  #wakeAt = Number.POSITIVE_INFINITY;
-  #cancelWake: (() => void) | null = null;
+  #ready: Map<string, T> | null = null;
+  /** Only where the rate is bounded. */
+  #pace: Pace<T> | null = null;
 
   constructor(options: { minIntervalMs: number; wheel: TimerWheel; now?: () => number; onEnd: () => void }) {
     super(options.onEnd);
     this.#minIntervalMs = options.minIntervalMs;
     this.#wheel = options.wheel;
-    this.#now = options.now ?? (() => performance.now());
+    this.#now = options.now ?? monotonicNow;
   }
 
   get depth(): number {
-    return this.#ready.size + this.#early.size;
+    return (this.#ready?.size ?? 0) + (this.#pace?.early.size ?? 0);
   }
 
   get bytes(): number {
@@ -152,62 +191,95 @@ export class StateMailbox<T> extends Mailbox<T> {
 
   put(key: string, value: T): void {
     if (this.ended) return;
-    if (this.#ready.has(key)) {
-      this.conflated++;
-      this.#ready.set(key, value);
+    if (this.#minIntervalMs > 0) {
+      this.#putPaced(key, value);
       return;
     }
-    const dueAt =
-      this.#minIntervalMs === 0 ? 0 : (this.#takenAt.get(key) ?? Number.NEGATIVE_INFINITY) + this.#minIntervalMs;
-    if (dueAt <= this.#now()) {
-      // A value that waited for this moment is replaced by the newer one.
-      if (this.#early.delete(key)) this.conflated++;
-      this.#ready.set(key, value);
-      this.wake();
-      return;
-    }
-    if (this.#early.has(key)) this.conflated++;
-    this.#early.set(key, value);
-    this.#wakeNoLaterThan(dueAt);
+    // Nothing waits: the reader that takes it at once has it in order.
+    if ((this.#ready === null || this.#ready.size === 0) && this.offer(value)) return;
+    this.#keep(key, value);
   }
 
   protected take(): T | undefined {
+    if (this.#ready === null) return undefined;
     for (const [key, value] of this.#ready) {
       this.#ready.delete(key);
-      if (this.#minIntervalMs > 0) this.#takenAt.set(key, this.#now());
+      this.#pace?.takenAt.set(key, this.#now());
       return value;
     }
     return undefined;
   }
 
+  #keep(key: string, value: T): void {
+    this.#ready ??= new Map();
+    if (this.#ready.has(key)) this.conflated++;
+    this.#ready.set(key, value);
+  }
+
+  #putPaced(key: string, value: T): void {
+    const pace = (this.#pace ??= {
+      early: new Map(),
+      takenAt: new Map(),
+      wakeAt: Number.POSITIVE_INFINITY,
+      cancel: null,
+    });
+    if (this.#ready?.has(key) === true) {
+      this.#keep(key, value);
+      return;
+    }
+    const dueAt = (pace.takenAt.get(key) ?? Number.NEGATIVE_INFINITY) + this.#minIntervalMs;
+    if (dueAt <= this.#now()) {
+      // A value that waited for this moment is replaced by the newer one.
+      if (pace.early.delete(key)) this.conflated++;
+      this.#keep(key, value);
+      this.pull();
+      return;
+    }
+    if (pace.early.has(key)) this.conflated++;
+    pace.early.set(key, value);
+    this.#wakeNoLaterThan(pace, dueAt);
+  }
+
   protected clear(): void {
-    this.#ready.clear();
-    this.#early.clear();
-    this.#takenAt.clear();
-    this.#cancelWake?.();
+    this.#ready = null;
+    this.#pace?.cancel?.();
+    this.#pace = null;
   }
 
-  #wakeNoLaterThan(dueAt: number): void {
-    if (dueAt >= this.#wakeAt) return;
-    this.#cancelWake?.();
-    this.#wakeAt = dueAt;
-    this.#cancelWake = this.#wheel.schedule(dueAt - this.#now(), () => this.#releaseDue());
+  #wakeNoLaterThan(pace: Pace<T>, dueAt: number): void {
+    if (dueAt >= pace.wakeAt) return;
+    pace.cancel?.();
+    pace.wakeAt = dueAt;
+    pace.cancel = this.#wheel.schedule(dueAt - this.#now(), () => this.#releaseDue(pace));
   }
 
-  #releaseDue(): void {
-    this.#wakeAt = Number.POSITIVE_INFINITY;
+  #releaseDue(pace: Pace<T>): void {
+    pace.wakeAt = Number.POSITIVE_INFINITY;
     const now = this.#now();
     let next = Number.POSITIVE_INFINITY;
-    for (const [key, value] of this.#early) {
-      const dueAt = (this.#takenAt.get(key) ?? 0) + this.#minIntervalMs;
+    for (const [key, value] of pace.early) {
+      const dueAt = (pace.takenAt.get(key) ?? 0) + this.#minIntervalMs;
       if (dueAt <= now) {
-        this.#early.delete(key);
-        this.#ready.set(key, value);
+        pace.early.delete(key);
+        this.#keep(key, value);
       } else if (dueAt < next) {
         next = dueAt;
       }
     }
-    if (next !== Number.POSITIVE_INFINITY) this.#wakeNoLaterThan(next);
-    this.wake();
+    if (next !== Number.POSITIVE_INFINITY) this.#wakeNoLaterThan(pace, next);
+    this.pull();
   }
+}
+
+/** What a bounded rate needs to know of each key. */
+type Pace<T> = {
+  /** Wait for their key's interval to pass. */
+  readonly early: Map<string, T>;
+  readonly takenAt: Map<string, number>;
+  wakeAt: number;
+  cancel: (() => void) | null;
+};
+
+function monotonicNow(): number {
+  return performance.now();
 }

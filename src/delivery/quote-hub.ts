@@ -13,6 +13,8 @@ export type QuoteHubOptions = {
   readonly bus: Bus;
   /** The current quotes. A rejection is survived: the live ones come anyway. */
   readonly readQuotes: ReadQuotes;
+  /** Whether what was heard last is current, so that a new subscriber can be shown it. */
+  readonly isLive: () => boolean;
   readonly wheel: TimerWheel;
   readonly logger: Logger;
 };
@@ -49,36 +51,25 @@ export class QuoteHub {
       onEnd: () => {
         this.#conflated += mailbox.conflated;
         this.#mailboxes.delete(mailbox);
-        for (const topic of topics) this.#leave(topic, listener);
+        for (const topic of topics) this.#leave(topic, mailbox);
         options.onEnd();
       },
     });
-    const live = new Set<string>();
-    // What the snapshot showed: the bus may deliver the very same quote late, after the join.
-    const shown = new Map<string, Quote>();
-    const listener: Listener = (quote, isLive) => {
-      if (isLive) live.add(quote.symbol);
-      const before = shown.get(quote.symbol);
-      if (before !== undefined) {
-        shown.delete(quote.symbol);
-        if (isSameQuote(before, quote)) return;
-      }
-      mailbox.put(quote.symbol, quote);
-    };
-    const topics = symbols.map((symbol) => this.#join(symbol, listener));
+    const topics = symbols.map((symbol) => this.#join(symbol, mailbox));
+    const versions = topics.map(({ version }) => version);
     this.#mailboxes.add(mailbox);
     if (this.#isHeld) mailbox.hold();
     try {
-      await Promise.all(topics.map(({ ready }) => ready));
+      await Promise.all(topics.filter(({ isReady }) => !isReady).map(({ ready }) => ready));
     } catch (error) {
       await mailbox.return();
       throw error;
     }
-    // Subscribed first, snapshot second: what came live in between is newer than the snapshot.
-    for (const quote of await this.#read(symbols)) {
-      if (quote === null || live.has(quote.symbol)) continue;
-      if (!quote.stale) shown.set(quote.symbol, quote);
-      mailbox.put(quote.symbol, quote);
+    // Subscribed first, snapshot second: what came live in between is newer than what is read.
+    const current = await this.#readCurrent(topics);
+    for (const [index, topic] of topics.entries()) {
+      const quote = current[index] ?? null;
+      if (quote !== null && topic.version === versions[index]) mailbox.put(topic.symbol, topic.seed(quote));
     }
     return mailbox;
   }
@@ -137,15 +128,26 @@ export class QuoteHub {
     }
   }
 
-  #join(symbol: string, listener: Listener): QuoteTopic {
+  /** A topic that is followed knows the newest, unless its source is away: then it is read how old that is. */
+  async #readCurrent(topics: readonly QuoteTopic[]): Promise<readonly (DeliveredQuote | null)[]> {
+    const isLive = this.#options.isLive();
+    const known = topics.map(({ newest }) => (isLive ? newest : null));
+    const unknown = topics.filter((_topic, index) => known[index] === null);
+    if (unknown.length === 0) return known;
+    const read = await this.#read(unknown.map(({ symbol }) => symbol));
+    let next = 0;
+    return known.map((quote) => quote ?? read[next++] ?? null);
+  }
+
+  #join(symbol: string, mailbox: StateMailbox<DeliveredQuote>): QuoteTopic {
     let topic = this.#topics.get(symbol);
     if (topic === undefined) this.#topics.set(symbol, (topic = new QuoteTopic(this.#options.bus, symbol)));
-    topic.listeners.add(listener);
+    topic.mailboxes.add(mailbox);
     return topic;
   }
 
-  #leave(topic: QuoteTopic, listener: Listener): void {
-    if (!topic.listeners.delete(listener) || topic.listeners.size > 0) return;
+  #leave(topic: QuoteTopic, mailbox: StateMailbox<DeliveredQuote>): void {
+    if (!topic.mailboxes.delete(mailbox) || topic.mailboxes.size > 0) return;
     this.#topics.delete(topic.symbol);
     topic.close().catch((error: unknown) => {
       this.#options.logger.warn({ err: error, symbol: topic.symbol }, 'could not unsubscribe');
@@ -153,29 +155,43 @@ export class QuoteHub {
   }
 }
 
-type Listener = (quote: DeliveredQuote, isLive: boolean) => void;
-
-/** One symbol's quotes, subscribed once in this process, and who listens to them. */
+/** One symbol's quotes, subscribed once in this process, and the mailboxes of who follows them. */
 class QuoteTopic {
   readonly symbol: string;
   readonly channel: Channel<'quote'>;
-  readonly listeners = new Set<Listener>();
+  readonly mailboxes = new Set<StateMailbox<DeliveredQuote>>();
   readonly ready: Promise<void>;
+  isReady = false;
+  /** Counts what was told. */
+  version = 0;
+  /** The last that was told or shown. */
+  newest: DeliveredQuote | null = null;
   readonly #unsubscribe: Promise<() => Promise<void>>;
-  #newest: Quote | null = null;
+  /** `newest` was read: the bus may deliver the very same quote late. */
+  #isRead = false;
   #isRefreshing = false;
 
   constructor(bus: Bus, symbol: string) {
     this.symbol = symbol;
     this.channel = quoteChannel(symbol);
-    this.#unsubscribe = bus.subscribe(this.channel, (quote) => {
-      this.#newest = quote;
-      this.#isRefreshing = false;
-      this.#tell({ ...quote, stale: false }, true);
-    });
-    this.ready = this.#unsubscribe.then(() => undefined);
+    this.#unsubscribe = bus.subscribe(this.channel, (quote) => this.#hear(quote));
+    this.ready = this.#unsubscribe.then(() => void (this.isReady = true));
     // Whoever joins awaits `ready`; where all have left before, a failure is nobody's concern.
     this.ready.catch(() => undefined);
+  }
+
+  /**
+   * A quote that was read while nothing came live: what is shown of it, the same object to all. One that is stale is shown, but
+   * not kept.
+   */
+  seed(quote: DeliveredQuote): DeliveredQuote {
+    if (this.newest !== null && isSameQuote(this.newest, quote) && this.newest.stale === quote.stale)
+      return this.newest;
+    if (!quote.stale) {
+      this.newest = quote;
+      this.#isRead = true;
+    }
+    return quote;
   }
 
   beginRefresh(): void {
@@ -186,10 +202,9 @@ class QuoteTopic {
   refresh(quote: DeliveredQuote): void {
     if (!this.#isRefreshing) return;
     this.#isRefreshing = false;
-    const { stale: _, ...read } = quote;
-    if (this.#newest !== null && isSameQuote(this.#newest, read)) return;
-    this.#newest = read;
-    this.#tell(quote, false);
+    if (this.newest !== null && isSameQuote(this.newest, quote)) return;
+    this.#isRead = true;
+    this.#tell(quote);
   }
 
   async close(): Promise<void> {
@@ -197,8 +212,19 @@ class QuoteTopic {
     await unsubscribe?.();
   }
 
-  #tell(quote: DeliveredQuote, isLive: boolean): void {
-    for (const listener of this.listeners) listener(quote, isLive);
+  #hear(quote: Quote): void {
+    this.#isRefreshing = false;
+    if (this.#isRead) {
+      this.#isRead = false;
+      if (this.newest !== null && isSameQuote(this.newest, quote)) return;
+    }
+    this.#tell({ ...quote, stale: false });
+  }
+
+  #tell(quote: DeliveredQuote): void {
+    this.newest = quote;
+    this.version++;
+    for (const mailbox of this.mailboxes) mailbox.put(quote.symbol, quote);
   }
 }
 

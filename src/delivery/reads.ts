@@ -56,7 +56,7 @@ export class Reads {
       return source.readQuotes(missing);
     };
     const found = await cache.read('quote', symbols, load, { trustLive: isLive() });
-    if (isCached) this.#cachedReads.record(performance.now() - startedAt, now());
+    if (isCached) this.#cachedReads.record(performance.now() - startedAt, 1, now());
     return symbols.map((symbol) => {
       const entry = found.get(symbol);
       return entry === undefined ? null : { ...entry.value, stale: entry.stale };

@@ -12,12 +12,8 @@ export type ResumeRequest = {
   readonly lastEventId?: string | null;
 };
 
-/**
- * One operation's place in the log: where it asks to go on, and where it began. A state has no place: it looks at neither.
- */
+/** Where one operation asks to go on in the log. A state has no place: it does not look at it. */
 export class ResumePoint {
-  /** Set once the subscription has begun: from here it could be resumed, though no entry has come yet. */
-  start: LogPosition | null = null;
   readonly #request: ResumeRequest;
 
   constructor(request: ResumeRequest) {

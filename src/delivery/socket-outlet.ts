@@ -1,52 +1,172 @@
+import type { Duplex } from 'node:stream';
 import { WebSocket } from 'ws';
+import type { Turn } from './turn.ts';
 
-/** Above this backlog a sender is kept waiting: what follows waits where it is bounded, in the mailboxes. */
-const HIGH_WATER_BYTES = 64 * 1024;
+/** What is gathered in a turn is written when it reaches this, and at the end of the turn. */
+const GATHERED_BYTES = 64 * 1024;
+/** The longest header of a frame that is not masked. */
+const MAX_HEADER_BYTES = 10;
+const TEXT_FRAME = 0x81;
+
+const NOTHING = new Uint8Array(0);
 
 /**
- * Where messages leave for one WebSocket. A message is handed to the socket at once, so that none of an operation follows its
- * end; but its sender is kept waiting while the backlog is above a mark. So who stops reading costs the mark, one message
- * for each of its operations, and what the kernel holds. Who goes on asking (pings, operations that are refused) without
- * reading any answer is cut off.
+ * The memory into which all sockets' frames are copied, one socket after another: what the kernel takes at once, as nearly
+ * always, leaves it free again.
+ */
+let scratch = Buffer.allocUnsafeSlow(GATHERED_BYTES);
+
+export type SocketOutletOptions = {
+  readonly turn: Turn;
+  /** How many senders may wait before the connection is cut off. */
+  readonly maxWaiting: number;
+  /** So many messages were written. */
+  readonly onSent: (messages: number) => void;
+};
+
+/**
+ * Where messages leave for one WebSocket: gathered, and written once at the end of the turn, in their order. While the backlog
+ * of the socket is above its mark (64 KiB) it is not `ready`, and whoever sends waits. So who stops reading costs the mark, what was
+ * gathered in one turn, and what the kernel holds. Who goes on asking (pings, operations that are refused) without reading
+ * any answer is cut off.
  */
 export class SocketOutlet {
-  readonly #socket: WebSocket;
-  readonly #onSend: () => void;
-  readonly #waiting: (() => void)[] = [];
+  readonly #webSocket: WebSocket;
+  readonly #socket: Duplex;
+  readonly #options: SocketOutletOptions;
+  /** Pairs of what makes one message. */
+  #gathered: Uint8Array[] = [];
+  #gatheredBytes = 0;
+  #isFull = false;
+  #waiting: (() => void)[] | null = null;
+  #onReady: Set<() => void> | null = null;
 
-  readonly #maxWaiting: number;
-
-  /** `maxWaiting`: how many senders may wait before the connection is cut off. */
-  constructor(socket: WebSocket, options: { readonly maxWaiting: number; readonly onSend: () => void }) {
+  /** `socket` is that of `webSocket`. */
+  constructor(webSocket: WebSocket, socket: Duplex, options: SocketOutletOptions) {
+    this.#webSocket = webSocket;
     this.#socket = socket;
-    this.#maxWaiting = options.maxWaiting;
-    this.#onSend = options.onSend;
-    socket.once('close', () => this.#drain());
+    this.#options = options;
+  }
+
+  /** Whether it takes more now. Where not, {@link whenReady} tells when it does. */
+  get ready(): boolean {
+    return !this.#isFull;
+  }
+
+  /** How much the kernel has not taken yet. */
+  get backlog(): number {
+    return this.#socket.writableLength;
+  }
+
+  /** Calls `listener` each time that it becomes ready again; the returned function ends that. */
+  whenReady(listener: () => void): () => void {
+    const listeners = (this.#onReady ??= new Set());
+    listeners.add(listener);
+    return () => void listeners.delete(listener);
+  }
+
+  /** Takes the message whose bytes are those of `head` and then of `tail`. */
+  push(head: Uint8Array, tail: Uint8Array): void {
+    if (this.#gatheredBytes === 0) this.#options.turn.add(this);
+    this.#gathered.push(head, tail);
+    this.#gatheredBytes += head.length + tail.length + MAX_HEADER_BYTES;
+    if (this.#gatheredBytes >= GATHERED_BYTES) this.flush();
   }
 
   /**
-   * Resolves when the socket can take more. Never rejects: a failed send is followed by the close event, which ends all that
-   * runs on the connection.
+   * Takes a message and resolves when there is room for more. Never rejects: a failed write is followed by the close event, which
+   * ends all that runs on the connection.
    */
   async send(text: string): Promise<void> {
-    if (this.#socket.readyState !== WebSocket.OPEN) return;
-    this.#onSend();
-    this.#socket.send(text, () => this.#drain());
-    while (!this.#hasRoom()) await this.#untilDrained();
+    if (this.#webSocket.readyState !== WebSocket.OPEN) return;
+    this.push(Buffer.from(text), NOTHING);
+    while (this.#isFull) await this.#untilReady();
   }
 
-  #hasRoom(): boolean {
-    return this.#socket.readyState !== WebSocket.OPEN || this.#socket.bufferedAmount < HIGH_WATER_BYTES;
+  /** Closes the connection once all that was taken is written. */
+  close(code: number, reason: string): void {
+    this.flush();
+    this.#webSocket.close(code, reason);
   }
 
-  #untilDrained(): Promise<void> {
-    return new Promise((resolve) => {
-      if (this.#waiting.push(resolve) > this.#maxWaiting) this.#socket.terminate();
+  flush(): void {
+    const gathered = this.#gathered;
+    if (gathered.length === 0) return;
+    const size = this.#gatheredBytes;
+    this.#gathered = [];
+    this.#gatheredBytes = 0;
+    // After its close frame nothing may follow.
+    if (this.#webSocket.readyState !== WebSocket.OPEN) return;
+    this.#options.onSent(gathered.length / 2);
+    const socket = this.#socket;
+    const isShared = size <= scratch.length && socket.writableLength === 0;
+    const bytes = isShared ? scratch : Buffer.allocUnsafe(size);
+    socket.write(bytes.subarray(0, writeFrames(bytes, gathered)));
+    if (socket.writableLength === 0) return;
+    if (isShared) scratch = Buffer.allocUnsafeSlow(GATHERED_BYTES);
+    this.#checkBacklog();
+  }
+
+  /** The connection is over: nobody waits any longer. */
+  drop(): void {
+    this.#gathered = [];
+    this.#isFull = false;
+    this.#wake();
+    this.#onReady = null;
+  }
+
+  #checkBacklog(): void {
+    if (this.#isFull || !this.#socket.writableNeedDrain) return;
+    this.#isFull = true;
+    this.#socket.once('drain', () => {
+      this.#isFull = false;
+      this.#wake();
     });
   }
 
-  #drain(): void {
-    if (this.#waiting.length === 0 || !this.#hasRoom()) return;
-    for (const wake of this.#waiting.splice(0)) wake();
+  #wake(): void {
+    for (const wake of this.#waiting?.splice(0) ?? []) wake();
+    const listeners = this.#onReady;
+    if (listeners === null) return;
+    for (const listener of [...listeners]) {
+      if (this.#isFull) return;
+      // Whoever had its turn is the last at the next time.
+      if (!listeners.delete(listener)) continue;
+      listeners.add(listener);
+      listener();
+    }
   }
+
+  #untilReady(): Promise<void> {
+    return new Promise((resolve) => {
+      if ((this.#waiting ??= []).push(resolve) > this.#options.maxWaiting) this.#webSocket.terminate();
+    });
+  }
+}
+
+/** Writes the messages as text frames; returns how many bytes they are. */
+function writeFrames(bytes: Buffer, messages: readonly Uint8Array[]): number {
+  let at = 0;
+  for (let index = 0; index < messages.length; index += 2) {
+    const head = messages[index]!;
+    const tail = messages[index + 1]!;
+    const length = head.length + tail.length;
+    bytes[at++] = TEXT_FRAME;
+    if (length < 126) {
+      bytes[at++] = length;
+    } else if (length < 65_536) {
+      bytes[at++] = 126;
+      bytes[at++] = length >>> 8;
+      bytes[at++] = length & 0xff;
+    } else {
+      bytes[at++] = 127;
+      bytes.writeBigUInt64BE(BigInt(length), at);
+      at += 8;
+    }
+    bytes.set(head, at);
+    at += head.length;
+    bytes.set(tail, at);
+    at += tail.length;
+  }
+  return at;
 }

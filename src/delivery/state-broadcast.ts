@@ -24,7 +24,7 @@ export class StateBroadcast<T> {
     for (const mailbox of this.#listeners) mailbox.put('', value);
   }
 
-  open(): AsyncIterableIterator<T> {
+  open(): StateMailbox<T> {
     const mailbox: StateMailbox<T> = new StateMailbox({
       minIntervalMs: 0,
       wheel: this.#wheel,

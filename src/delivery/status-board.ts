@@ -2,6 +2,7 @@ import { type Bus, type IngestStatus, statusChannel } from '../bus/bus.ts';
 import type { Logger } from '../market/logger.ts';
 import type { MarketStatus } from '../market/market-status.ts';
 import type { FeedName, ServiceStatus } from '../market/service-status.ts';
+import type { StateMailbox } from './mailbox.ts';
 import type { PauseSwitch } from './pause-switch.ts';
 import { StateBroadcast } from './state-broadcast.ts';
 
@@ -92,12 +93,12 @@ export class StatusBoard {
     return this.#ingest !== null;
   }
 
-  openMarketStatus(): AsyncIterableIterator<MarketStatus> {
+  openMarketStatus(): StateMailbox<MarketStatus> {
     this.#market.set(this.readMarketStatus());
     return this.#market.open();
   }
 
-  openServiceStatus(): AsyncIterableIterator<ServiceStatus> {
+  openServiceStatus(): StateMailbox<ServiceStatus> {
     this.#service.set(this.readServiceStatus());
     return this.#service.open();
   }

@@ -1,14 +1,15 @@
-import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { ExecutionArgs, GraphQLError } from 'graphql';
-import { CloseCode, type Context, handleProtocols, makeServer, type SubscribePayload } from 'graphql-ws';
-import { type WebSocket, WebSocketServer } from 'ws';
+import { handleProtocols, makeServer, type SubscribePayload } from 'graphql-ws';
+import { WebSocket, WebSocketServer } from 'ws';
 import { CLOSE_CODES, ClientError } from '../errors.ts';
 import type { Logger } from '../market/logger.ts';
 import { isUnexpected, serializeError, toGraphQLError } from './format-error.ts';
-import { SocketOutlet } from './socket-outlet.ts';
-import { OperationOrder } from './operation-order.ts';
+import type { RunningOperation } from './subscribe.ts';
+import { TimerWheel } from './timer-wheel.ts';
+import type { Turn } from './turn.ts';
+import { Connection, type ConnectionOwner, OperationTransport, type Protocol } from './web-socket-connection.ts';
 
 /** Yoga's enveloped functions, so that masking, limits and plugins are those of HTTP. */
 export type Enveloped = {
@@ -29,6 +30,7 @@ export type WebSocketTransportOptions = {
   readonly maxSubscriptionsPerConnection: number;
   /** A longer message ends the connection with 1009. */
   readonly maxMessageBytes: number;
+  readonly turn: Turn;
   /** A client that sends no connection_init is closed with 4408 after this. */
   readonly initTimeoutMs?: number;
   /** How often each connection is pinged; one that has not answered by the next ping is ended. */
@@ -36,40 +38,91 @@ export type WebSocketTransportOptions = {
   readonly logger: Logger;
 };
 
-type Extra = { readonly request: IncomingMessage; readonly connection: string; operations: OperationOrder | null };
+/** At most so many times in an interval pings are sent, each time to a part of the connections. */
+const PING_SLOTS = 60;
+const MIN_SLOT_MS = 50;
+
+/** What the listeners below are told as `this`: no connection has closures of its own. */
+class TapeSocket extends WebSocket {
+  connection: Connection | null = null;
+  /** The part of the connections with which it is pinged. */
+  slot: Set<TapeSocket> | null = null;
+}
 
 /** The WebSocket transport: graphql-ws keeps the protocol, `ws` the socket; this joins the two and keeps the limits. */
 export class WebSocketTransport {
   readonly #options: WebSocketTransportOptions;
-  readonly #server: WebSocketServer;
-  readonly #sockets = new Map<WebSocket, { alive: boolean; readonly address: string }>();
-  readonly #protocol: ReturnType<typeof makeServer<Record<string, unknown> | undefined, Extra>>;
+  readonly #server: InstanceType<typeof WebSocketServer<typeof TapeSocket>>;
+  readonly #sockets = new Set<TapeSocket>();
+  readonly #owner: ConnectionOwner;
   readonly #pinging: NodeJS.Timeout;
+  /** The connections in parts, of which one is pinged at a time. */
+  readonly #pingSlots: Set<TapeSocket>[];
+  #pingSlot = 0;
   readonly #counts = { accepted: 0, refused: 0, messagesIn: 0, messagesOut: 0 };
   /** The functions that belong to an operation, from its preparation to its start. */
+  readonly #onClose: (this: WebSocket, code: number, reason: Buffer) => void;
   readonly #enveloped = new WeakMap<ExecutionArgs, Enveloped>();
   #closing = false;
 
   constructor(options: WebSocketTransportOptions) {
     this.#options = options;
-    this.#server = new WebSocketServer({
+    this.#server = new WebSocketServer<typeof TapeSocket>({
       noServer: true,
       maxPayload: options.maxMessageBytes,
       perMessageDeflate: false,
       clientTracking: false,
       handleProtocols: (protocols) => handleProtocols(protocols),
+      WebSocket: TapeSocket,
     });
-    this.#protocol = makeServer<Record<string, unknown> | undefined, Extra>({
-      connectionInitWaitTimeout: options.initTimeoutMs ?? 5000,
-      onSubscribe: (context, _id, payload) => this.#prepare(context, payload),
+    this.#owner = {
+      protocol: this.#createProtocol(),
+      outlet: {
+        turn: options.turn,
+        // One for each operation, and as many again for answers to what is no operation.
+        maxWaiting: 2 * options.maxSubscriptionsPerConnection + 64,
+        onSent: (messages) => (this.#counts.messagesOut += messages),
+      },
+      initTimeoutMs: options.initTimeoutMs ?? 5000,
+      wheel: new TimerWheel(),
+      logger: options.logger,
+      onMessage: () => this.#counts.messagesIn++,
+    };
+    const intervalMs = options.pingIntervalMs ?? 12_000;
+    const slots = Math.max(1, Math.min(PING_SLOTS, Math.floor(intervalMs / MIN_SLOT_MS)));
+    this.#pingSlots = Array.from({ length: slots }, () => new Set());
+    this.#pinging = setInterval(() => this.#pingNext(), intervalMs / slots);
+    this.#pinging.unref();
+    const sockets = this.#sockets;
+    this.#onClose = function onClose(code, reason) {
+      const webSocket = this as TapeSocket;
+      sockets.delete(webSocket);
+      webSocket.slot!.delete(webSocket);
+      webSocket.connection!.end(code, String(reason));
+    };
+  }
+
+  #createProtocol(): Protocol {
+    return makeServer<Record<string, unknown> | undefined, Connection>({
+      // Kept by the wheel, for all connections.
+      connectionInitWaitTimeout: 0,
+      onConnect: ({ extra }) => extra.noteInitialised(),
+      onSubscribe: ({ connectionParams, extra }, _id, payload) => this.#prepare(extra, connectionParams, payload),
       execute: (args) => this.#enveloped.get(args)!.execute(args),
       subscribe: (args) => this.#enveloped.get(args)!.subscribe(args),
+      onOperation: ({ extra }, id, payload, args) => {
+        const { subscription } = (args.contextValue as { running: RunningOperation }).running;
+        if (subscription === null) return undefined;
+        subscription.deliverTo(new OperationTransport(extra.outlet, id));
+        // graphql-ws holds these as long as the subscription runs, and needs them no more.
+        Object.assign(payload, { query: '', variables: null, extensions: null });
+        Object.assign(args, { contextValue: null, variableValues: null });
+        return subscription;
+      },
       onError: (_context, _id, _payload, errors) => errors.map((error) => serializeError(toGraphQLError(error))),
       onNext: (_context, _id, _payload, _args, result) =>
         result.errors === undefined ? undefined : { ...result, errors: result.errors.map(serializeError) },
     });
-    this.#pinging = setInterval(() => this.#pingAll(), options.pingIntervalMs ?? 12_000);
-    this.#pinging.unref();
   }
 
   get connections(): number {
@@ -84,62 +137,28 @@ export class WebSocketTransport {
       socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
       return;
     }
-    this.#server.handleUpgrade(request, socket, head, (webSocket) => this.#accept(webSocket, request));
+    this.#server.handleUpgrade(request, socket, head, (webSocket) => this.#accept(webSocket, request, socket));
   }
 
-  #accept(socket: WebSocket, request: IncomingMessage): void {
-    const connection = randomUUID();
-    const logger = this.#options.logger.child({ connection });
+  #accept(webSocket: TapeSocket, request: IncomingMessage, tcp: Duplex): void {
     // `ws` closes by itself with the code that fits (1009 too big, 1007 no UTF-8); there is nothing left to do.
-    socket.on('error', (error) => logger.debug({ err: error }, 'connection failed'));
-
+    webSocket.on('error', ignore);
     const refusal = this.#refusalOf(request);
     if (refusal !== null) {
       this.#counts.refused++;
-      socket.close(refusal.code, refusal.reason);
+      webSocket.close(refusal.code, refusal.reason);
       return;
     }
-    this.#counts.accepted++;
-    const liveness = { alive: true, address: request.socket.remoteAddress ?? 'unknown' };
-    this.#sockets.set(socket, liveness);
-    socket.on('pong', () => (liveness.alive = true));
-    logger.debug({ address: request.socket.remoteAddress }, 'connected');
-
-    const extra: Extra = { request, connection, operations: null };
-    const outlet = new SocketOutlet(socket, {
-      // One for each operation, and as many again for answers to what is no operation.
-      maxWaiting: 2 * this.#options.maxSubscriptionsPerConnection + 64,
-      onSend: () => this.#counts.messagesOut++,
-    });
-    const closed = this.#protocol.opened(
-      {
-        protocol: socket.protocol,
-        send: (text) => outlet.send(text),
-        close: (code, reason) => socket.close(code, reason),
-        onMessage: (handle) => {
-          const operations = new OperationOrder(handle, (id) =>
-            socket.close(CloseCode.SubscriberAlreadyExists, `Subscriber for ${id} already exists`),
-          );
-          extra.operations = operations;
-          // A frame is one Buffer, as long as `binaryType` is left alone.
-          socket.on('message', (data: Buffer) => {
-            this.#counts.messagesIn++;
-            liveness.alive = true;
-            operations.take(data.toString('utf8')).catch((error: unknown) => {
-              logger.error({ err: error }, 'message handling failed');
-              socket.close(4500, 'Internal server error');
-            });
-          });
-        },
-      },
-      extra,
-    );
-    socket.once('close', (code, reason) => {
-      this.#sockets.delete(socket);
-      extra.operations?.close();
-      logger.debug({ code }, 'disconnected');
-      closed(code, String(reason)).catch((error: unknown) => logger.error({ err: error }, 'teardown failed'));
-    });
+    const id = ++this.#counts.accepted;
+    const address = request.socket.remoteAddress ?? 'unknown';
+    webSocket.connection = new Connection(this.#owner, { id, webSocket, tcp, address });
+    this.#sockets.add(webSocket);
+    // The part whose turn has just been: its first ping comes after a whole interval.
+    webSocket.slot = this.#pingSlots[this.#pingSlot]!;
+    webSocket.slot.add(webSocket);
+    webSocket.on('message', onMessage);
+    webSocket.on('pong', onPong);
+    webSocket.on('close', this.#onClose);
   }
 
   #refusalOf(request: IncomingMessage): { code: number; reason: string } | null {
@@ -155,10 +174,11 @@ export class WebSocketTransport {
   }
 
   async #prepare(
-    context: Context<Record<string, unknown> | undefined, Extra>,
+    connection: Connection,
+    connectionParams: Record<string, unknown> | undefined,
     payload: SubscribePayload,
   ): Promise<ExecutionArgs | GraphQLError[]> {
-    const { running, ending } = context.extra.operations?.readSizes() ?? { running: 0, ending: 0 };
+    const { running, ending } = connection.operations.readSizes();
     const limit = this.#options.maxSubscriptionsPerConnection;
     // One that ends makes room at once, but not for ever more: what it opened is held until it is over.
     if (running > limit || ending > limit) {
@@ -172,9 +192,7 @@ export class WebSocketTransport {
     }
     try {
       const enveloped = this.#options.getEnveloped({
-        connection: context.extra.connection,
-        connectionParams: context.connectionParams,
-        request: context.extra.request,
+        connectionParams,
         params: payload,
       });
       const document = enveloped.parse(payload.query);
@@ -195,13 +213,15 @@ export class WebSocketTransport {
     }
   }
 
-  #pingAll(): void {
-    for (const [socket, liveness] of this.#sockets) {
-      if (liveness.alive) {
-        liveness.alive = false;
-        socket.ping();
+  #pingNext(): void {
+    this.#pingSlot = (this.#pingSlot + 1) % this.#pingSlots.length;
+    for (const webSocket of this.#pingSlots[this.#pingSlot]!) {
+      const connection = webSocket.connection!;
+      if (connection.isAlive) {
+        connection.isAlive = false;
+        webSocket.ping();
       } else {
-        socket.terminate();
+        webSocket.terminate();
       }
     }
   }
@@ -210,26 +230,28 @@ export class WebSocketTransport {
   readConnections(subscriptions: number) {
     return {
       clients: this.#sockets.size,
-      uniqueUsers: new Set([...this.#sockets.values()].map(({ address }) => address)).size,
+      uniqueUsers: new Set([...this.#sockets].map(({ connection }) => connection!.address)).size,
       subscriptions,
     };
   }
 
   readStats() {
-    return { connections: this.#sockets.size, ...this.#counts };
+    let backlogBytes = 0;
+    for (const { connection } of this.#sockets) backlogBytes += connection!.outlet.backlog;
+    return { connections: this.#sockets.size, ...this.#counts, backlogBytes };
   }
 
   /** Closes every connection with 1001 and waits for them, at most `timeoutMs`. */
   async close(timeoutMs = 2000): Promise<void> {
     this.#closing = true;
     clearInterval(this.#pinging);
-    const closed = [...this.#sockets.keys()].map((socket) => {
-      const gone = new Promise<void>((resolve) => socket.once('close', () => resolve()));
-      socket.close(CLOSE_CODES.GOING_AWAY, 'Going away');
+    const closed = [...this.#sockets].map((webSocket) => {
+      const gone = new Promise<void>((resolve) => webSocket.once('close', () => resolve()));
+      webSocket.connection!.outlet.close(CLOSE_CODES.GOING_AWAY, 'Going away');
       return gone;
     });
     const late = setTimeout(() => {
-      for (const socket of this.#sockets.keys()) socket.terminate();
+      for (const webSocket of this.#sockets) webSocket.terminate();
     }, timeoutMs);
     await Promise.all(closed);
     clearTimeout(late);
@@ -238,4 +260,15 @@ export class WebSocketTransport {
 
 function isSameOrigin(origin: string, host: string | undefined): boolean {
   return URL.canParse(origin) && new URL(origin).host === host;
+}
+
+function ignore(): void {}
+
+/** A frame is one Buffer, as long as `binaryType` is left alone. */
+function onMessage(this: WebSocket, data: Buffer): void {
+  (this as TapeSocket).connection!.receive(data.toString('utf8'));
+}
+
+function onPong(this: WebSocket): void {
+  (this as TapeSocket).connection!.isAlive = true;
 }

@@ -2,6 +2,7 @@ import type { Hub } from '../delivery/hub.ts';
 import type { Reads } from '../delivery/reads.ts';
 import type { StatusBoard } from '../delivery/status-board.ts';
 import type { ResumePoint } from '../delivery/resume.ts';
+import type { RunningOperation } from '../delivery/subscribe.ts';
 import type { ReferenceBook } from '../market/reference-book.ts';
 
 /** What every resolver is given that is the same for all operations, for no market data depends on who asks. */
@@ -17,4 +18,5 @@ export type SharedContext = {
 export type SchemaContext = SharedContext & {
   /** Where this operation asks to go on in the log. */
   readonly resume: ResumePoint;
+  readonly running: RunningOperation;
 };

@@ -6,7 +6,10 @@ import { LRUCache } from 'lru-cache';
 import { isUnexpected, toGraphQLError } from '../delivery/format-error.ts';
 import { ResumePoint } from '../delivery/resume.ts';
 import { type EventStreamOptions, useEventStream } from '../delivery/sse.ts';
-import { createSubscribe, type SubscriptionObserver } from '../delivery/subscribe.ts';
+import { createSubscribe } from '../delivery/subscribe.ts';
+import { Plans } from '../delivery/plan.ts';
+import type { DeliveryFigures } from '../delivery/figures.ts';
+import type { Turn } from '../delivery/turn.ts';
 import type { Logger } from '../market/logger.ts';
 import type { SchemaContext, SharedContext } from '../schema/context.ts';
 import { nameArgument } from './bad-input.ts';
@@ -21,7 +24,8 @@ const MAX_CACHED_SOURCE = 4 * 1024 * 1024;
 export type GraphQLServerOptions = {
   readonly schema: GraphQLSchema;
   readonly context: SharedContext;
-  readonly observer: SubscriptionObserver;
+  readonly figures: DeliveryFigures;
+  readonly turn: Turn;
   /** Beside the same origin. */
   readonly allowedOrigins: readonly string[];
   readonly eventStream?: EventStreamOptions;
@@ -30,12 +34,21 @@ export type GraphQLServerOptions = {
 
 /** GraphQL over HTTP and SSE by Yoga, whose enveloped functions serve the WebSocket too. */
 export function createGraphQL(options: GraphQLServerOptions) {
-  const { schema, context, logger } = options;
+  const { schema, context, figures, turn, logger } = options;
+  const reportError = (error: GraphQLError): void => {
+    logger.error({ err: error.originalError ?? error, path: error.path }, 'operation failed');
+  };
+  const plans = new Plans({
+    sharedContext: { ...context, resume: new ResumePoint({}), running: { subscription: null } } satisfies SchemaContext,
+    viewerOf: () => null,
+    observer: { onExecution: (field) => figures.onExecution(field), onUnexpectedError: reportError },
+  });
   return createYoga<object, SchemaContext>({
     schema,
     context: ({ request, params }) => ({
       ...context,
       resume: new ResumePoint({ extensions: params?.extensions, lastEventId: readLastEventId(request) }),
+      running: { subscription: null },
     }),
     graphqlEndpoint: '/graphql',
     landingPage: false,
@@ -58,12 +71,15 @@ export function createGraphQL(options: GraphQLServerOptions) {
       info: (...args) => logger.debug({ args }, 'yoga'),
       warn: (...args) => logger.warn({ args }, 'yoga'),
       error: (error: unknown) => {
-        const { path, originalError } = error instanceof GraphQLError ? error : {};
-        if (isUnexpected(error)) logger.error({ err: originalError ?? error, path }, 'operation failed');
+        if (isUnexpected(error)) reportError(error instanceof GraphQLError ? error : new GraphQLError(String(error)));
         else logger.debug({ err: error }, 'operation refused');
       },
     },
-    plugins: [useExecution(options.observer), useBadInput(), useEventStream(options.eventStream)],
+    plugins: [
+      useExecution(createSubscribe({ plans, turn, observer: figures })),
+      useBadInput(),
+      useEventStream(options.eventStream),
+    ],
   });
 }
 
@@ -74,8 +90,7 @@ function readLastEventId(request: Request | IncomingMessage | undefined): string
 }
 
 /** graphql-js executes; subscriptions run over our own bounded sources. */
-function useExecution(observer: SubscriptionObserver): Plugin {
-  const subscribe = createSubscribe(observer);
+function useExecution(subscribe: ReturnType<typeof createSubscribe>): Plugin {
   return {
     onExecute({ setExecuteFn }) {
       setExecuteFn(execute);

@@ -5,6 +5,9 @@ import { RawWebSocket } from '../../test/raw-web-socket.ts';
 import { recordingLogger } from '../../test/recording-logger.ts';
 import { postOperation } from '../../test/tapeql.ts';
 import { DeliveryFigures } from '../delivery/figures.ts';
+import { StateMailbox } from '../delivery/mailbox.ts';
+import { TimerWheel } from '../delivery/timer-wheel.ts';
+import { Turn } from '../delivery/turn.ts';
 import { type Enveloped, WebSocketTransport } from '../delivery/websocket.ts';
 import type { SchemaContext } from '../schema/context.ts';
 import { schema } from '../schema/schema.ts';
@@ -12,8 +15,8 @@ import { createGraphQL, MAX_MESSAGE_BYTES } from './graphql.ts';
 
 const SECRET = 'connect ECONNREFUSED redis://:hunter2@10.0.0.7';
 
-async function* stream(next: () => unknown) {
-  yield await next();
+function openMailbox(): StateMailbox<object> {
+  return new StateMailbox({ minIntervalMs: 0, wheel: new TimerWheel(), onEnd: () => undefined });
 }
 
 /** Everything that the resolvers are given fails, each in its own way. */
@@ -29,21 +32,32 @@ const broken = {
   status: { readServiceStatus: () => ({ state: SECRET }) },
   hub: {
     openQuotes: () => Promise.reject(new Error(SECRET)),
-    openTrades: () => stream(() => Promise.reject(new TypeError(SECRET))),
-    openBars: () =>
-      stream(() => ({
+    openTrades: () => {
+      const mailbox = openMailbox();
+      mailbox.fail(new TypeError(SECRET));
+      return mailbox;
+    },
+    openBars: () => {
+      const mailbox = openMailbox();
+      mailbox.put('', {
         get symbol() {
+          setImmediate(() => void mailbox.return());
           throw new Error(SECRET);
         },
-      })),
+      });
+      return mailbox;
+    },
   },
 } as unknown as SchemaContext;
 
 const { logger, records } = recordingLogger();
+const figures = new DeliveryFigures({ now: Date.now });
+const turn = new Turn((payloads) => figures.countDelivered(payloads));
 const graphql = createGraphQL({
   schema,
   context: broken,
-  observer: new DeliveryFigures({ now: Date.now }),
+  figures,
+  turn,
   allowedOrigins: [],
   logger,
 });
@@ -54,6 +68,7 @@ const webSockets = new WebSocketTransport({
   maxConnections: 10,
   maxSubscriptionsPerConnection: 10,
   maxMessageBytes: MAX_MESSAGE_BYTES,
+  turn,
   logger,
 });
 const server = createServer((request, response) => void graphql(request, response));

@@ -1,4 +1,5 @@
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
+import type { LatencyHistogram } from '../delivery/latency-histogram.ts';
 import type { StatsSources } from './stats.ts';
 
 type Values = number | ReadonlyMap<string, number>;
@@ -44,6 +45,12 @@ const METRICS: readonly Metric[] = [
     help: 'Results handed to a transport, by root field.',
     label: 'field',
     read: (s) => toMap(s.subscriptions().deliveredByField),
+  },
+  {
+    name: 'executions_total',
+    help: 'Results that were worked out, by root field; deliveries above them were shared.',
+    label: 'field',
+    read: (s) => toMap(s.subscriptions().executedByField),
   },
   { name: 'channels', help: 'Bus channels that this process listens to.', read: (s) => s.hub().channels },
   {
@@ -225,19 +232,33 @@ const METRICS: readonly Metric[] = [
 export function createMetrics(sources: StatsSources) {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  const latency = new Histogram({
-    name: 'tapeql_delivery_latency_seconds',
-    help: 'From the read of the upstream frame to the hand-over to the transport, by root field.',
-    labelNames: ['field'],
-    buckets: [0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
-    registers: [registry],
-  });
   for (const metric of METRICS) register(metric, sources, registry);
   return {
     contentType: registry.contentType,
-    observeLatency: (field: string, ms: number): void => latency.observe({ field }, ms / 1000),
-    read: (): Promise<string> => registry.metrics(),
+    read: async (): Promise<string> => `${await registry.metrics()}\n${formatLatency(sources.latency())}`,
   };
+}
+
+const LATENCY = 'tapeql_delivery_latency_seconds';
+const LATENCY_BUCKETS_S = [0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
+
+/** A histogram that is counted by deliveries of one turn together, which prom-client cannot take. */
+function formatLatency(byField: ReadonlyMap<string, LatencyHistogram>): string {
+  const lines = [
+    `# HELP ${LATENCY} From the read of the upstream frame to the write of the result, by root field.`,
+    `# TYPE ${LATENCY} histogram`,
+  ];
+  for (const [field, histogram] of byField) {
+    const label = `field="${field}"`;
+    for (const le of LATENCY_BUCKETS_S)
+      lines.push(`${LATENCY}_bucket{${label},le="${le}"} ${histogram.countUpTo(le * 1000)}`);
+    lines.push(
+      `${LATENCY}_bucket{${label},le="+Inf"} ${histogram.count}`,
+      `${LATENCY}_sum{${label}} ${histogram.sumMs / 1000}`,
+      `${LATENCY}_count{${label}} ${histogram.count}`,
+    );
+  }
+  return `${lines.join('\n')}\n`;
 }
 
 function register({ name, help, label, read }: Metric, sources: StatsSources, registry: Registry): void {

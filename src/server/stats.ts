@@ -8,6 +8,8 @@ type Counts = Readonly<Record<string, number>>;
 export type StatsSources = {
   readonly connections: () => ReturnType<WebSocketTransport['readStats']>;
   readonly subscriptions: () => ReturnType<DeliveryFigures['readStats']>;
+  /** From the read of the upstream frame to the write, by root field, since the start. */
+  readonly latency: () => ReturnType<DeliveryFigures['readLatency']>;
   readonly hub: () => ReturnType<Hub['readStats']>;
   /** By kind of data, and all together under `total`. */
   readonly cache: () => Readonly<Record<string, CacheStats>>;
@@ -31,7 +33,7 @@ export function readStats(sources: StatsSources) {
     symbolsWanted: sources.hub().symbolsWanted,
     cache: { ...total, readMs: sources.reads().cachedReadMs, byKind: cacheByKind },
     messages: { in: connections.messagesIn, out: connections.messagesOut, ...delivered },
-    /** From the read of the upstream frame to the hand-over to the transport, over the last one to two minutes. */
+    /** From the read of the upstream frame to the write of the result, over the last one to two minutes. */
     deliveryLatencyMs: { ...latencyMs, byField: latencyMsByField },
     memory: process.memoryUsage(),
     hub: sources.hub(),

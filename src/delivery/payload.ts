@@ -1,0 +1,51 @@
+import { encodeCursor, type LogPosition } from '../market/log.ts';
+
+/**
+ * One result as it leaves, encoded once however many subscribers get it: the JSON of the GraphQL result, and from that, when
+ * first asked for, the bytes of each transport.
+ */
+export class Payload {
+  /** The root field, by which figures are kept. */
+  readonly field: string;
+  /** When ingest read what it tells, in Unix ms; `null` where it tells nothing of the market. */
+  readonly receivedAt: number | null;
+  /** Its place in the log, where it is an entry of one. */
+  readonly place: LogPosition | null;
+  /** How often it was handed to a transport in this turn, and how often live: not as a snapshot or a resumed entry. */
+  deliveries = 0;
+  liveDeliveries = 0;
+  /** The result without `extensions`, and without its closing brace. */
+  readonly #open: string;
+  #tail: Uint8Array | null = null;
+  #event: Uint8Array | null = null;
+
+  constructor(result: string, about: { field: string; receivedAt: number | null; place: LogPosition | null }) {
+    this.#open = result.slice(0, -1);
+    this.field = about.field;
+    this.receivedAt = about.receivedAt;
+    this.place = about.place;
+  }
+
+  /** The JSON of the whole result. */
+  get json(): string {
+    return this.place === null
+      ? `${this.#open}}`
+      : `${this.#open},"extensions":{"cursor":"${encodeCursor(this.place)}"}}`;
+  }
+
+  /** What follows on `{"id":…,"type":"next","payload":` in a message of the WebSocket. */
+  get tail(): Uint8Array {
+    return (this.#tail ??= Buffer.from(`${this.json}}`));
+  }
+
+  /** The event of SSE. */
+  get event(): Uint8Array {
+    const id = this.place === null ? '' : `id: ${encodeCursor(this.place)}\n`;
+    return (this.#event ??= Buffer.from(`event: next\n${id}data: ${this.json}\n\n`));
+  }
+
+  /** The same result for a reader that cannot resume from here, but from `place`. */
+  at(place: LogPosition): Payload {
+    return new Payload(`${this.#open}}`, { field: this.field, receivedAt: this.receivedAt, place });
+  }
+}

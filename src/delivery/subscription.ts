@@ -1,0 +1,165 @@
+import type { ExecutionArgs, ExecutionResult } from 'graphql';
+import type { LogPosition } from '../market/log.ts';
+import type { Mailbox, Reader } from './mailbox.ts';
+import type { Payload } from './payload.ts';
+import type { Plan, Plans } from './plan.ts';
+import type { Turn } from './turn.ts';
+
+/** Where the results of one subscription leave. */
+export type Transport = {
+  /** Whether it takes more now. */
+  readonly ready: boolean;
+  /** Calls `listener` each time that it becomes ready again; the returned function ends that. */
+  whenReady(listener: () => void): () => void;
+  write(payload: Payload): void;
+};
+
+/** Whoever keeps the figures of subscriptions. */
+export type SubscriptionObserver = {
+  onStart(field: string): void;
+  onEnd(field: string): void;
+  /** Unix ms. */
+  now(): number;
+};
+
+export type SubscriptionOptions = {
+  readonly source: Mailbox<object>;
+  readonly plans: Plans;
+  readonly args: ExecutionArgs;
+  readonly turn: Turn;
+  readonly observer: SubscriptionObserver;
+};
+
+/**
+ * One running subscription: takes each event from its mailbox as soon as the transport takes it, has the plan make the result of
+ * it, and hands that over, in the same turn.
+ *
+ * As an iterator it has no results but an end, which the protocol above tells to the client: `next()` begins to deliver and
+ * settles when all is over, by a throw of a GraphQLError with a code where an error ended it.
+ */
+export class Subscription implements Reader<object>, AsyncIterableIterator<ExecutionResult> {
+  readonly #source: Mailbox<object>;
+  readonly #plans: Plans;
+  readonly #plan: Plan;
+  readonly #args: ExecutionArgs;
+  readonly #turn: Turn;
+  readonly #observer: SubscriptionObserver;
+  readonly #startedAt: number;
+  #transport: Transport | null = null;
+  #stopWaiting: (() => void) | null = null;
+  /** A result is being worked out that has to wait for something. */
+  #isBusy = false;
+  /** The furthest place in the log that was told. */
+  #place: LogPosition | null = null;
+  #outcome: { readonly error: Error | null } | null = null;
+  #settle: { resolve: (end: IteratorReturnResult<undefined>) => void; reject: (error: Error) => void } | null = null;
+
+  constructor({ source, plans, args, turn, observer }: SubscriptionOptions) {
+    this.#source = source;
+    this.#plans = plans;
+    this.#plan = plans.take(args);
+    // The context is the plan's: that of each operation is not kept.
+    const { schema, document, operationName, variableValues } = args;
+    this.#args = { schema, document, operationName, variableValues };
+    this.#turn = turn;
+    this.#observer = observer;
+    this.#startedAt = observer.now();
+    observer.onStart(this.#plan.field);
+  }
+
+  /** The place from which it could be resumed before its first result; `null` for a state. */
+  get start(): LogPosition | null {
+    return 'start' in this.#source ? (this.#source.start as LogPosition | null) : null;
+  }
+
+  /** To be called once, before `next()`. */
+  deliverTo(transport: Transport): void {
+    this.#transport = transport;
+  }
+
+  get ready(): boolean {
+    return !this.#isBusy && this.#transport!.ready;
+  }
+
+  take(event: object): void {
+    const payload = this.#plan.payloadOf(event, this.#args);
+    if (payload instanceof Promise) this.#wait(payload);
+    else this.#give(payload);
+  }
+
+  end(error: Error | null): void {
+    this.#outcome = { error };
+    if (!this.#isBusy) this.#finish();
+  }
+
+  next(): Promise<IteratorResult<ExecutionResult>> {
+    if (this.#transport === null) return Promise.reject(new Error('a subscription is delivered to a transport'));
+    if (this.#settle !== null) return Promise.resolve({ done: true, value: undefined });
+    return new Promise((resolve, reject) => {
+      this.#settle = { resolve, reject };
+      this.#stopWaiting = this.#transport!.whenReady(() => this.#source.pull());
+      this.#source.attach(this);
+    });
+  }
+
+  async return(): Promise<IteratorResult<ExecutionResult>> {
+    await this.#source.return();
+    // Where it was never delivered, nobody has told it.
+    if (this.#settle === null && this.#outcome === null) this.end(null);
+    return { done: true, value: undefined };
+  }
+
+  async throw(error: unknown): Promise<IteratorResult<ExecutionResult>> {
+    await this.return();
+    throw error;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.return();
+  }
+
+  #wait(result: Promise<Payload>): void {
+    this.#isBusy = true;
+    result.then(
+      (payload) => {
+        this.#isBusy = false;
+        this.#give(payload);
+        if (this.#outcome === null) this.#source.pull();
+        else this.#finish();
+      },
+      (error: Error) => {
+        this.#isBusy = false;
+        if (this.#outcome === null) this.#source.fail(error);
+        else this.#finish();
+      },
+    );
+  }
+
+  #give(payload: Payload): void {
+    const { place, receivedAt } = payload;
+    this.#transport!.write(place === null ? payload : this.#mark(payload, place));
+    this.#turn.count(payload, receivedAt !== null && receivedAt >= this.#startedAt);
+  }
+
+  /** An entry that comes late, after one of another symbol, is no place to resume from: that other one would come again. */
+  #mark(payload: Payload, place: LogPosition): Payload {
+    const furthest = this.#place;
+    if (furthest !== null && furthest.epoch === place.epoch && place.offset <= furthest.offset)
+      return payload.at(furthest);
+    this.#place = place;
+    return payload;
+  }
+
+  #finish(): void {
+    this.#stopWaiting?.();
+    this.#observer.onEnd(this.#plan.field);
+    this.#plans.release(this.#plan);
+    const { error } = this.#outcome!;
+    if (error === null) this.#settle?.resolve({ done: true, value: undefined });
+    else this.#settle?.reject(this.#plans.mask(error));
+  }
+}

@@ -1,0 +1,112 @@
+import type { Duplex } from 'node:stream';
+import { CloseCode, type makeServer } from 'graphql-ws';
+import type { WebSocket } from 'ws';
+import type { Logger } from '../market/logger.ts';
+import { OperationOrder } from './operation-order.ts';
+import type { Payload } from './payload.ts';
+import { SocketOutlet, type SocketOutletOptions } from './socket-outlet.ts';
+import type { Transport } from './subscription.ts';
+import type { TimerWheel } from './timer-wheel.ts';
+
+/** graphql-ws, with the connection as what belongs to each of its sockets. */
+export type Protocol = ReturnType<typeof makeServer<Record<string, unknown> | undefined, Connection>>;
+
+/** What all connections have in common. */
+export type ConnectionOwner = {
+  readonly protocol: Protocol;
+  readonly outlet: SocketOutletOptions;
+  /** A client that sends no connection_init is closed with 4408 after this. */
+  readonly initTimeoutMs: number;
+  readonly wheel: TimerWheel;
+  readonly logger: Logger;
+  readonly onMessage: () => void;
+};
+
+/** One WebSocket connection: between `ws`, graphql-ws and the outlet. */
+export class Connection {
+  /** Names it in the log. */
+  readonly id: number;
+  readonly address: string;
+  readonly outlet: SocketOutlet;
+  readonly operations: OperationOrder;
+  /** Since the last ping something was heard of it. */
+  isAlive = true;
+  readonly #owner: ConnectionOwner;
+  readonly #closed: (code: number, reason: string) => Promise<void>;
+  #cancelInit: (() => void) | null;
+
+  constructor(
+    owner: ConnectionOwner,
+    socket: { readonly id: number; readonly webSocket: WebSocket; readonly tcp: Duplex; readonly address: string },
+  ) {
+    this.id = socket.id;
+    this.address = socket.address;
+    this.#owner = owner;
+    const outlet = new SocketOutlet(socket.webSocket, socket.tcp, owner.outlet);
+    this.outlet = outlet;
+    let handle: (text: string) => Promise<void> = () => Promise.resolve();
+    this.#closed = owner.protocol.opened(
+      {
+        protocol: socket.webSocket.protocol,
+        send: (text) => outlet.send(text),
+        close: (code, reason) => outlet.close(code ?? CloseCode.InternalServerError, reason ?? ''),
+        onMessage: (handler) => (handle = handler),
+      },
+      this,
+    );
+    this.operations = new OperationOrder(handle, (id) =>
+      outlet.close(CloseCode.SubscriberAlreadyExists, `Subscriber for ${id} already exists`),
+    );
+    this.#cancelInit = owner.wheel.schedule(owner.initTimeoutMs, () =>
+      outlet.close(CloseCode.ConnectionInitialisationTimeout, 'Connection initialisation timeout'),
+    );
+    owner.logger.debug({ connection: this.id, address: this.address }, 'connected');
+  }
+
+  noteInitialised(): void {
+    this.#cancelInit?.();
+    this.#cancelInit = null;
+  }
+
+  receive(text: string): void {
+    this.isAlive = true;
+    this.#owner.onMessage();
+    this.operations.take(text).catch((error: unknown) => {
+      this.#owner.logger.error({ err: error, connection: this.id }, 'message handling failed');
+      this.outlet.close(4500, 'Internal server error');
+    });
+  }
+
+  end(code: number, reason: string): void {
+    this.noteInitialised();
+    this.operations.close();
+    this.outlet.drop();
+    this.#owner.logger.debug({ connection: this.id, code }, 'disconnected');
+    this.#closed(code, reason).catch((error: unknown) =>
+      this.#owner.logger.error({ err: error, connection: this.id }, 'teardown failed'),
+    );
+  }
+}
+
+/** Where the results of one operation leave: each as a `next` message with its id. */
+export class OperationTransport implements Transport {
+  readonly #outlet: SocketOutlet;
+  readonly #head: Uint8Array;
+
+  constructor(outlet: SocketOutlet, id: string) {
+    this.#outlet = outlet;
+    this.#head = Buffer.from(`{"id":${JSON.stringify(id)},"type":"next","payload":`);
+  }
+
+  get ready(): boolean {
+    return this.#outlet.ready;
+  }
+
+  whenReady(listener: () => void): () => void {
+    return this.#outlet.whenReady(listener);
+  }
+
+  write(payload: Payload): void {
+    this.#outlet.push(this.#head, payload.tail);
+  }
+}
