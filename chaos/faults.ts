@@ -1,14 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import type { Random } from '../src/feeds/simulator/random.ts';
+import type { Audience } from './audience.ts';
 import type { ResumingClient } from './client.ts';
-import type { World } from './world.ts';
+import type { Member, World } from './world.ts';
 
 /** Who holds it writes. */
 const WRITER_ROLE = 'ingest:lease';
 const POLL_MS = 10;
 /** Longer than any lease, so that a process that stood still so long is no writer any more. */
 const LONGER_THAN_A_LEASE_MS = 15_000;
+
+/** How a client's connection ends where the process goes away. */
+const GOING_AWAY = new Set(['closed 1001', 'SSE cut']);
 
 const REDIS_FROZEN_MS = 5_000;
 const SLOTS_MOVED = 5;
@@ -17,7 +21,9 @@ const HISTORY_REFUSED_MS = 6_000;
 /** What there is to strike. */
 export type Target = {
   readonly world: World;
-  readonly clients: readonly ResumingClient[];
+  readonly audience: Audience;
+  /** For what a client gets that the contract does not allow. */
+  readonly objectTo: (client: string, detail: string) => void;
   readonly random: Random;
   /** To give up by. */
   readonly signal: AbortSignal;
@@ -79,18 +85,30 @@ export const FAULTS = {
       await api.start();
     },
   },
+  'stop-api': {
+    about: 'end an api process in order, which says 1001 to its clients; start it again when they have moved',
+    losesNothing: true,
+    strike: async ({ world, audience, random, objectTo, signal }) => {
+      const api = pick(world.apis, random);
+      const endings = audience.brisk.map((client) => watchEnd(client, api, objectTo, signal));
+      await api.stop();
+      await Promise.all(endings);
+      await sleep(random.next() * 2_000);
+      await api.start();
+    },
+  },
   'cut-clients': {
     about: 'cut the connections of all clients without a close frame',
     losesNothing: true,
-    strike: async ({ clients }) => {
-      for (const client of clients) client.cut();
+    strike: async ({ audience }) => {
+      for (const client of audience.clients) client.cut();
     },
   },
   'stall-clients': {
     about: 'let half of the clients read nothing for some seconds',
     losesNothing: true,
-    strike: async ({ clients, random }) => {
-      const stalled = clients.filter((_, index) => index % 2 === 0);
+    strike: async ({ audience, random }) => {
+      const stalled = audience.brisk.filter((_, index) => index % 2 === 0);
       for (const client of stalled) client.stall();
       await sleep(2_000 + random.next() * 4_000);
       for (const client of stalled) client.goOn();
@@ -99,11 +117,15 @@ export const FAULTS = {
   'cut-upstream': {
     about: 'cut the connection to the exchange and refuse it for some seconds; its history answers',
     losesNothing: true,
-    strike: ({ world, random }) => cutUpstream(world, 1_000 + random.next() * 4_000, true),
+    strike: ({ world, random }) => cutUpstream(world, 1_000 + random.next() * 4_000),
   },
   'cut-upstream-without-history': {
-    about: 'cut the connection to the exchange and refuse it for some seconds; its history is closed to us',
-    strike: ({ world, random }) => cutUpstream(world, 1_000 + random.next() * 2_000, false),
+    about: 'cut the connection to the exchange and refuse it for some seconds; its history of prints is closed to us',
+    strike: ({ world, random }) => cutUpstream(world, 1_000 + random.next() * 2_000, '/v3/trades/'),
+  },
+  'cut-upstream-without-bars': {
+    about: 'the same with its history of bars',
+    strike: ({ world, random }) => cutUpstream(world, 1_000 + random.next() * 2_000, '/v2/aggs/'),
   },
   'restart-redis': {
     about: 'restart Redis with its data',
@@ -204,9 +226,10 @@ export function pick<T>(from: readonly T[], random: Random): T {
   return from[Math.floor(random.next() * from.length)]!;
 }
 
-async function cutUpstream({ exchange }: World, forMs: number, hasHistory: boolean): Promise<void> {
-  if (!hasHistory) {
-    await exchange.setFault('rest-path', '/v3/trades');
+/** `closed`: what of the history is refused, by its path. */
+async function cutUpstream({ exchange }: World, forMs: number, closed?: '/v3/trades/' | '/v2/aggs/'): Promise<void> {
+  if (closed !== undefined) {
+    await exchange.setFault('rest-path', closed);
     await exchange.setFault('rest-status', '403');
   }
   await exchange.setFault('upgrade-status', '503');
@@ -214,11 +237,23 @@ async function cutUpstream({ exchange }: World, forMs: number, hasHistory: boole
   await sleep(forMs);
   await exchange.clearFault('drop-every');
   await exchange.clearFault('upgrade-status');
-  if (hasHistory) return;
+  if (closed === undefined) return;
   // Refused for as long as it may be asked after the return.
   await sleep(HISTORY_REFUSED_MS);
   await exchange.clearFault('rest-status');
   await exchange.clearFault('rest-path');
+}
+
+/** Has the end of a client's connection to a process that stops in order looked at: it says that it goes, and not that a log is over. */
+async function watchEnd(
+  client: ResumingClient,
+  { url }: Member,
+  objectTo: Target['objectTo'],
+  signal: AbortSignal,
+): Promise<void> {
+  if (client.url !== url || !client.isConnected) return;
+  const cause = await client.untilEnd(signal);
+  if (!GOING_AWAY.has(cause)) objectTo(client.name, `an api process that stops in order: ${cause}`);
 }
 
 async function control(world: World, action: 'pause' | 'resume'): Promise<void> {

@@ -132,6 +132,7 @@ export class World implements AsyncDisposable {
       POLYGON_REST_URL: exchange.restUrl,
       PORT: '0',
       MAX_CONNECTIONS_PER_USER: '1000',
+      RATE_LIMITS: 'market=1000000,http=1000000',
     };
     const createMembers = (role: string, count: number): Member[] =>
       Array.from({ length: count }, (_, index) => {
@@ -151,9 +152,15 @@ export class World implements AsyncDisposable {
     return this.redis?.url ?? `redis://${this.cluster!.nodes.find(({ isRunning }) => isRunning)!.address}`;
   }
 
-  /** The endpoints of the api processes that run. */
+  /** The api processes that run. */
   listUrls(): string[] {
-    return this.apis.flatMap(({ url }) => (url === null ? [] : [`${url.replace('http:', 'ws:')}/graphql`]));
+    return this.apis.flatMap(({ url }) => (url === null ? [] : [url]));
+  }
+
+  /** As every api process tells it. */
+  async readSchema(): Promise<string> {
+    const response = await fetch(`${this.listUrls()[0]}/schema.graphql`);
+    return response.text();
   }
 
   /** The ingest process that holds the connection to the exchange; waits until there is one. */
