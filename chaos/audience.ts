@@ -5,10 +5,10 @@ import { type Manner, ResumingClient } from './client.ts';
 import type { LogName, Subscription } from './subscriptions.ts';
 import type { World } from './world.ts';
 
-/** Makes a result of a slow reader about ten times as long. */
-const PADDING = `${'x'.repeat(1_500)}: symbol`;
+/** Makes a result of a slow reader about fifteen times as long, so that the network's buffers are full in seconds. */
+const PADDING = `${'x'.repeat(3_000)}: symbol`;
 /** A slow reader reads for so long, and then not for so long, in ms. */
-const READING_MS = [500, 3_000] as const;
+const READING_MS = [200, 2_000] as const;
 const STALLED_MS = [1_000, 6_000] as const;
 
 type Kind = {
@@ -49,14 +49,13 @@ export type AudienceOptions = {
 /** The subscribers of a run: as many as are asked for, of each kind in turn. */
 export class Audience implements AsyncDisposable {
   readonly members: readonly Member[];
-  readonly #end = new AbortController();
-  readonly #dawdling: Promise<void>[] = [];
+  readonly #random: Random;
+  #hurry: AbortController | null = null;
 
   constructor(options: AudienceOptions) {
+    this.#random = options.random;
     this.members = Array.from({ length: options.size }, (_, index) => createMember(options, index));
     for (const { client } of this.members) client.start();
-    for (const { client, isSlow } of this.members)
-      if (isSlow) this.#dawdling.push(this.#dawdle(client, options.random));
   }
 
   get clients(): readonly ResumingClient[] {
@@ -66,6 +65,10 @@ export class Audience implements AsyncDisposable {
   /** Those that read all the time: whatever comes to them late is late. */
   get brisk(): readonly ResumingClient[] {
     return this.members.flatMap(({ client, isSlow }) => (isSlow ? [] : [client]));
+  }
+
+  get slow(): readonly ResumingClient[] {
+    return this.members.flatMap(({ client, isSlow }) => (isSlow ? [client] : []));
   }
 
   /** The longest that one of those that read prints all the time went without one since the last call, in ms. */
@@ -86,16 +89,27 @@ export class Audience implements AsyncDisposable {
     return counts;
   }
 
+  /** From now on the slow readers stop now and then. */
+  dawdle(): void {
+    this.hurry();
+    const { signal } = (this.#hurry = new AbortController());
+    for (const { client, isSlow } of this.members) if (isSlow) void this.#dawdle(client, signal);
+  }
+
+  /** They read all the time again. */
+  hurry(): void {
+    this.#hurry?.abort();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#end.abort();
-    await Promise.all([...this.#dawdling, ...this.clients.map((client) => client.close())]);
+    this.hurry();
+    await Promise.all(this.clients.map((client) => client.close()));
   }
 
   /** Never rejects. */
-  async #dawdle(client: ResumingClient, random: Random): Promise<void> {
-    const { signal } = this.#end;
+  async #dawdle(client: ResumingClient, signal: AbortSignal): Promise<void> {
     const wait = ([least, most]: readonly [number, number]): Promise<void> =>
-      sleep(least + random.next() * (most - least), undefined, { signal });
+      sleep(least + this.#random.next() * (most - least), undefined, { signal });
     try {
       for (;;) {
         await wait(READING_MS);
@@ -109,12 +123,15 @@ export class Audience implements AsyncDisposable {
   }
 }
 
-/** Half of the symbols to each, overlapping by a half with the next one's, so that each is read on several processes. */
+/**
+ * Half of the symbols to each, overlapping by a half with the next one's, so that each is read on several processes. To a slow
+ * reader the busiest ones, so that it gets more than the buffers of the network hold while it does not read.
+ */
 function createMember({ world, subscriptions, checkers, log }: AudienceOptions, index: number): Member {
   const { about, watches, manners, isSlow = false } = KINDS[index % KINDS.length]!;
   const { symbols } = world;
   const half = Math.ceil(symbols.length / 2);
-  const from = Math.floor((index * half) / 2) % symbols.length;
+  const from = isSlow ? 0 : Math.floor((index * half) / 2) % symbols.length;
   const count = isSlow ? Math.ceil(symbols.length / 5) : half;
   const client = new ResumingClient({
     name: `client ${index + 1} (${about})`,

@@ -48,6 +48,7 @@ export class ResumingClient {
   #connections = 0;
   #isConnected = false;
   #isStalled = false;
+  #isAway = false;
   #isClosed = false;
   #running: Promise<void> = Promise.resolve();
   /** How often it had to resume, by cause. */
@@ -112,6 +113,16 @@ export class ResumingClient {
     this.#line?.goOn();
   }
 
+  /** Cut, and not to be back before {@link comeBack}. */
+  leave(): void {
+    this.#isAway = true;
+    this.cut();
+  }
+
+  comeBack(): void {
+    this.#isAway = false;
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
     this.cut();
@@ -120,7 +131,7 @@ export class ResumingClient {
 
   async #run(): Promise<void> {
     while (!this.#isClosed) {
-      const url = this.#chooseUrl();
+      const url = this.#isAway ? null : this.#chooseUrl();
       if (url !== null) {
         this.#url = url;
         const cause = await this.#live(url);

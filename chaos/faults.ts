@@ -15,6 +15,8 @@ const LONGER_THAN_A_LEASE_MS = 15_000;
 const GOING_AWAY = new Set(['closed 1001', 'SSE cut']);
 
 const REDIS_FROZEN_MS = 5_000;
+/** Prints enough come that those who are away have missed some before anything happens. */
+const AWAY_BEFORE_MS = 500;
 const SLOTS_MOVED = 5;
 const HISTORY_REFUSED_MS = 6_000;
 
@@ -105,13 +107,16 @@ export const FAULTS = {
     },
   },
   'stall-clients': {
-    about: 'let half of the clients read nothing for some seconds',
+    about: 'let half of the clients read nothing for some seconds, and the slow readers for longer',
     losesNothing: true,
     strike: async ({ audience, random }) => {
       const stalled = audience.brisk.filter((_, index) => index % 2 === 0);
-      for (const client of stalled) client.stall();
+      audience.hurry();
+      for (const client of [...stalled, ...audience.slow]) client.stall();
       await sleep(2_000 + random.next() * 4_000);
       for (const client of stalled) client.goOn();
+      await sleep(6_000);
+      for (const client of audience.slow) client.goOn();
     },
   },
   'cut-upstream': {
@@ -134,9 +139,9 @@ export const FAULTS = {
     strike: ({ world }) => world.redis!.restart({ keepData: true }),
   },
   'empty-redis': {
-    about: 'kill -9 Redis and start it without its data',
+    about: 'kill -9 Redis and start it without its data; some clients are away',
     needs: 'one server',
-    strike: ({ world }) => world.redis!.restart(),
+    strike: (target) => whileSomeAreAway(target, ({ world }) => world.redis!.restart()),
   },
   'freeze-redis': {
     about: 'SIGSTOP Redis for 5 s',
@@ -209,6 +214,25 @@ export const FAULTS = {
       await cluster!.revive(master);
     },
   },
+  'kill-master-with-stale-replica': {
+    about:
+      'SIGSTOP a replica for some seconds, kill -9 its master, SIGCONT: what it lacks is lost; some clients are away',
+    needs: 'a Cluster',
+    strike: (target) =>
+      whileSomeAreAway(target, async ({ world: { cluster }, random }) => {
+        const master = pick(await cluster!.masters(), random);
+        await cluster!.killMaster(master, { staleForMs: 1_000 + random.next() * 3_000 });
+        await cluster!.revive(master);
+      }),
+  },
+  'lose-master': {
+    about: 'kill -9 a master together with its replica and start both without the data; some clients are away',
+    needs: 'a Cluster',
+    strike: (target) =>
+      whileSomeAreAway(target, async ({ world: { cluster }, random }) =>
+        cluster!.loseMaster(pick(await cluster!.masters(), random)),
+      ),
+  },
   pause: {
     about: 'pause all replicas by market-data:control for some seconds',
     losesNothing: true,
@@ -224,6 +248,15 @@ export type FaultName = keyof typeof FAULTS;
 
 export function pick<T>(from: readonly T[], random: Random): T {
   return from[Math.floor(random.next() * from.length)]!;
+}
+
+/** Every third of the clients is cut off before it and comes back after it, with a cursor of before. */
+async function whileSomeAreAway(target: Target, strike: Fault['strike']): Promise<void> {
+  const away = target.audience.clients.filter((_, index) => index % 3 === 0);
+  for (const client of away) client.leave();
+  await sleep(AWAY_BEFORE_MS);
+  await strike(target);
+  for (const client of away) client.comeBack();
 }
 
 /** `closed`: what of the history is refused, by its path. */

@@ -131,6 +131,7 @@ async function runRound(name: FaultName, number: number, parts: Parts): Promise<
   const before = countViolations();
   log(`round ${number}: ${name}`);
   for (const checker of both) checker.beginRound();
+  audience.dawdle();
   const startedAt = performance.now();
   // A history that is closed to the system is closed to the tape as well: it is read later.
   const reading = setInterval(() => void tape.read().catch(() => undefined), TAPE_INTERVAL_MS);
@@ -146,6 +147,7 @@ async function runRound(name: FaultName, number: number, parts: Parts): Promise<
   for (const client of late) checkers.trades.report('not served', client, `nothing after ${name}`);
   const servedAt = performance.now();
   clearInterval(reading);
+  audience.hurry();
   await compareAll(parts);
   if (!(await untilDrained(both))) {
     for (const checker of both) {
