@@ -126,7 +126,8 @@ export class Arena {
       this.#watching = watching;
       this.#audiences = Array.from({ length: watching.symbols }, () => 0);
       this.#clients += count;
-      for (let client = 0; client < this.#clients; client += 1) {
+      // What others publish cannot be foretold.
+      for (let client = 0; client < this.#clients && watching.names === undefined; client += 1) {
         for (const symbol of pickSymbols(client, watching)) this.#audiences[Number(symbol.slice(3))]! += 1;
       }
     }
