@@ -132,7 +132,7 @@ function createMember({ world, subscriptions, checkers, log }: AudienceOptions, 
   const { symbols } = world;
   const half = Math.ceil(symbols.length / 2);
   const from = isSlow ? 0 : Math.floor((index * half) / 2) % symbols.length;
-  const count = isSlow ? Math.ceil(symbols.length / 5) : half;
+  const count = isSlow ? Math.ceil(symbols.length / 12) : half;
   const client = new ResumingClient({
     name: `client ${index + 1} (${about})`,
     subscription: subscriptions[watches],

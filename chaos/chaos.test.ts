@@ -32,5 +32,5 @@ it.concurrent('prints come once, in order and without a silent gap while process
 }, 90_000);
 
 it.concurrent('and while slots of a Cluster move and its masters change', async () => {
-  await expectNoViolation(['migrate-slots', 'fail-over', 'kill-master'], true);
+  await expectNoViolation(['migrate-slots', 'fail-over', 'stop-api', 'pause', 'kill-master'], true);
 }, 90_000);

@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Redis } from 'ioredis';
 import type { Random } from '../src/feeds/simulator/random.ts';
 import type { Audience } from './audience.ts';
 import type { ResumingClient } from './client.ts';
@@ -175,18 +174,16 @@ export const FAULTS = {
     },
   },
   'flush-redis': {
-    about: 'remove all data from Redis; its connections stay',
-    // The nodes of a Cluster would be emptied one after the other: several losses, each with an oldest cursor of its own.
+    about: 'remove all data from Redis, from the nodes of a Cluster one after the other; its connections stay',
+    // In a Cluster that is several losses, and a client may be given prints again.
     needs: 'one server',
     strike: async ({ world, signal }) => {
-      const redis = new Redis(world.redisUrl);
-      await redis.flushall();
+      await world.flushRedis();
       // The role of the writer is lost with the rest: what strikes next strikes a system in which it is held again.
-      while ((await redis.get(WRITER_ROLE)) === null) {
+      while ((await world.readRedis(WRITER_ROLE)) === null) {
         signal.throwIfAborted();
         await sleep(POLL_MS);
       }
-      redis.disconnect();
       await world.findWriter(signal);
     },
   },
@@ -290,7 +287,5 @@ async function watchEnd(
 }
 
 async function control(world: World, action: 'pause' | 'resume'): Promise<void> {
-  const redis = new Redis(world.redisUrl);
-  await redis.publish('market-data:control', JSON.stringify({ action, data: { reason: 'chaos' } }));
-  redis.disconnect();
+  await world.publish('market-data:control', JSON.stringify({ action, data: { reason: 'chaos' } }));
 }
