@@ -8,7 +8,13 @@ export default defineConfig({
   },
   test: {
     globalSetup: ['test/setup.ts'],
-    include: ['src/**/*.test.ts', 'client/**/*.test.ts', 'chaos/**/*.test.ts', 'test/**/*.test.ts'],
+    include: [
+      'src/**/*.test.ts',
+      'client/**/*.test.ts',
+      'chaos/**/*.test.ts',
+      'bench/**/*.test.ts',
+      'test/**/*.test.ts',
+    ],
     testTimeout: 30_000,
     hookTimeout: 60_000,
     pool: 'forks',

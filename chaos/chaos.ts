@@ -4,6 +4,7 @@
  * Everything runs on loopback, in processes of its own that end with it.
  */
 import { parseArgs } from 'node:util';
+import type { Verdict } from './checker.ts';
 import { type Fault, FAULTS, type FaultName } from './faults.ts';
 import { runChaos } from './run.ts';
 
@@ -14,7 +15,7 @@ const { values } = parseArgs({
     faults: { type: 'string' },
     rate: { type: 'string', default: '5000' },
     symbols: { type: 'string', default: '50' },
-    clients: { type: 'string', default: '4' },
+    clients: { type: 'string', default: '8' },
     cluster: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -22,7 +23,7 @@ const { values } = parseArgs({
 
 function describeUsage(): string {
   const faults = Object.entries(FAULTS).map(([name, { about }]) => `  ${name.padEnd(30)} ${about}`);
-  return `npm run chaos -- [--rounds 20] [--seed N] [--faults a,b] [--rate prints a second] [--symbols 50] [--clients 4] [--cluster]\n\nFaults:\n${faults.join('\n')}\n`;
+  return `npm run chaos -- [--rounds 20] [--seed N] [--faults a,b] [--rate prints a second] [--symbols 50] [--clients 8] [--cluster]\n\nFaults:\n${faults.join('\n')}\n`;
 }
 
 function readCount(name: 'rounds' | 'seed' | 'rate' | 'symbols' | 'clients'): number {
@@ -41,6 +42,20 @@ function readFaults(): FaultName[] {
     if (fault === undefined) throw new RangeError(`no fault is called "${name}" with ${redis}`);
     return fault;
   });
+}
+
+function summarize(verdict: Verdict): Record<string, number> {
+  return {
+    'on the tape': verdict.taped,
+    'received by all clients': verdict.received,
+    compared: verdict.compared,
+    'gaps told': verdict.gapsTold,
+    'missed in those': verdict.missedTold,
+    'of them empty': verdict.emptyGapsTold,
+    'missed, cannot be told': verdict.missedUntold,
+    violations: verdict.violations,
+    ...verdict.byKind,
+  };
 }
 
 async function run(): Promise<number> {
@@ -63,21 +78,14 @@ async function run(): Promise<number> {
       void process.stdout.write(`${((performance.now() - startedAt) / 1_000).toFixed(1).padStart(6)} s  ${line}\n`),
   };
   options.log(`seed ${options.seed}, ${options.rounds} rounds, ${options.rate} prints/s`);
-  const { verdict, rounds, resumed, printsPerSecond, complaints } = await runChaos(options);
+  const { verdicts, rounds, resumed, printsPerSecond, complaints } = await runChaos(options);
   console.table(rounds);
-  console.table({
-    'prints on the tape, of all symbols': verdict.taped,
-    'prints/s on the tape': Math.round(printsPerSecond),
-    'prints received, by all clients': verdict.received,
-    'compared with the tape': verdict.compared,
-    'gaps that were told': verdict.gapsTold,
-    'prints missed in those': verdict.printsMissedTold,
-    violations: verdict.violations,
-    ...verdict.byKind,
-    ...Object.fromEntries(Object.entries(resumed).map(([cause, count]) => [`resumed after: ${cause}`, count])),
-  });
-  if (verdict.violations === 0) return 0;
-  console.table(verdict.examples);
+  console.log(`${Math.round(printsPerSecond)} prints/s on the tape`);
+  console.table({ prints: summarize(verdicts.trades), bars: summarize(verdicts.bars) });
+  console.table(resumed);
+  const examples = [...verdicts.trades.examples, ...verdicts.bars.examples];
+  if (examples.length === 0) return 0;
+  console.table(examples);
   process.stdout.write(`What the processes complained of:\n${complaints.slice(-60).join('\n')}\n`);
   const { argv } = process;
   process.stdout.write(`Again: npm run chaos -- ${[...argv.slice(2), '--seed', options.seed].join(' ')}\n`);

@@ -1,16 +1,26 @@
-/** A print as a subscriber got it. `id` names it on the tape, see {@link Checker.recordTape}. */
-export type ReceivedPrint = {
+import { IdsOfLate, TapeOfSymbol } from './tape-places.ts';
+
+/** An entry of a log as a subscriber got it. */
+export type ReceivedEntry = {
   readonly symbol: string;
+  /** Names it on the tape, see {@link Checker.recordTape}. */
   readonly id: string;
-  readonly sequence: number;
+  /** `null`: entries of this log are not numbered. */
+  readonly sequence: number | null;
   readonly gapBefore: boolean;
+  /** What it says, in the words of the tape. */
+  readonly content: string;
 };
+
+/** An entry as the exchange has it on record. */
+export type TapedEntry = { readonly id: string; readonly content: string };
 
 export type ViolationKind =
   | 'silent gap'
   | 'duplicate'
   | 'out of order'
   | 'not on the tape'
+  | 'altered'
   | 'needless gap'
   | 'not served'
   | 'protocol';
@@ -18,15 +28,19 @@ export type ViolationKind =
 export type Violation = { readonly kind: ViolationKind; readonly stream: string; readonly detail: string };
 
 export type Verdict = {
-  /** Prints that streams received, each stream's counted. */
+  /** Entries that streams received, each stream's counted. */
   readonly received: number;
-  /** Prints of the tape of watched symbols. */
+  /** Entries of the tape of watched symbols. */
   readonly taped: number;
-  /** Received prints whose place on the tape was compared; the rest came after the last look at the tape. */
+  /** Received entries whose place on the tape was compared; the rest came after the last look at the tape. */
   readonly compared: number;
-  /** How often a reader was told that prints are missing, and how many were. */
+  /** How often a reader was told that entries are missing, and how many were. */
   readonly gapsTold: number;
-  readonly printsMissedTold: number;
+  readonly missedTold: number;
+  /** Of the gaps that were told: in which nothing was missing. Allowed, for entries *may* be missing; worth a look. */
+  readonly emptyGapsTold: number;
+  /** Entries that were missing where the log has no means of telling it; a violation where it has. */
+  readonly missedUntold: number;
   readonly violations: number;
   readonly byKind: Readonly<Partial<Record<ViolationKind, number>>>;
   /** The first ones of them. */
@@ -37,7 +51,7 @@ const MAX_EXAMPLES = 50;
 
 /** What one stream has of one symbol. */
 type Track = {
-  /** `null` before the first print. */
+  /** `null` before the first entry, and where they are not numbered. */
   sequence: number | null;
   /** The place on the tape of the last one that was compared. */
   place: number | null;
@@ -46,16 +60,19 @@ type Track = {
   /** In which round that was. */
   toldIn: number;
   /** Received, not yet compared with the tape. */
-  readonly pending: { readonly print: ReceivedPrint; readonly isTold: boolean; readonly toldIn: number }[];
-  readonly ids: Generations;
+  readonly pending: Pending[];
+  readonly ids: IdsOfLate;
 };
 
+type Pending = { readonly entry: ReceivedEntry; readonly isTold: boolean; readonly toldIn: number };
+
 /**
- * Holds the streams of log subscribers against each other's one source, the tape, and against the guarantee: each print once,
- * in order, contiguously numbered; and where one is missing the reader was told before the next. It knows what the
- * contract says and nothing of how it is kept.
+ * Holds the streams of subscribers to one kind of log against their one source, the tape, and against the guarantee: each
+ * entry once, as it was, in order, contiguously numbered where it has a number; and where one is missing the reader was told
+ * before the next. It knows what the contract says and nothing of how it is kept.
  */
 export class Checker {
+  readonly #tellsGaps: boolean;
   readonly #tape = new Map<string, TapeOfSymbol>();
   readonly #streams = new Map<string, Map<string, Track>>();
   readonly #violations: Violation[] = [];
@@ -65,9 +82,16 @@ export class Checker {
   #taped = 0;
   #compared = 0;
   #gapsTold = 0;
-  /** Prints that were told to be missing, by the round in which it was told. */
+  #emptyGapsTold = 0;
+  #missedUntold = 0;
+  /** Entries that were told to be missing, by the round in which it was told. */
   readonly #missedIn = new Map<number, number>();
   #round = 0;
+
+  /** `tellsGaps`: whether an entry of this log can say that some before it are missing. Default true. */
+  constructor({ tellsGaps = true }: { readonly tellsGaps?: boolean } = {}) {
+    this.#tellsGaps = tellsGaps;
+  }
 
   /** A stream is one subscription, over all the connections that it lived on. */
   openStream(stream: string, symbols: readonly string[]): void {
@@ -77,35 +101,33 @@ export class Checker {
       isTold: false,
       toldIn: 0,
       pending: [],
-      ids: new Generations(),
+      ids: new IdsOfLate(),
     });
     this.#streams.set(stream, new Map(symbols.map((symbol) => [symbol, createTrack()])));
   }
 
-  record(stream: string, print: ReceivedPrint): void {
+  record(stream: string, entry: ReceivedEntry): void {
     this.#received += 1;
-    const track = this.#streams.get(stream)?.get(print.symbol);
+    const track = this.#streams.get(stream)?.get(entry.symbol);
     if (track === undefined) {
-      this.report('protocol', stream, `${print.symbol} was never asked for`);
+      this.report('protocol', stream, `${entry.symbol} was never asked for`);
       return;
     }
-    const isTold = track.isTold || print.gapBefore;
-    const { sequence } = track;
-    const isRepeated = !track.ids.add(print.id);
-    if (isRepeated) {
-      this.report('duplicate', stream, `${describe(print)} after ${sequence}`);
+    const { sequence, isTold } = track;
+    if (!track.ids.add(entry.id)) {
+      this.report('duplicate', stream, `${describe(entry)} after ${sequence ?? `place ${track.place}`}`);
       return;
     }
-    if (sequence !== null && !track.isTold && print.sequence !== sequence + 1) {
-      if (print.sequence <= sequence) this.report('out of order', stream, `${describe(print)} after ${sequence}`);
-      else if (!print.gapBefore) this.report('silent gap', stream, `${describe(print)} after ${sequence}`);
+    if (sequence !== null && entry.sequence !== null && !isTold && entry.sequence !== sequence + 1) {
+      if (entry.sequence <= sequence) this.report('out of order', stream, `${describe(entry)} after ${sequence}`);
+      else if (!entry.gapBefore) this.report('silent gap', stream, `${describe(entry)} after ${sequence}`);
     }
-    track.sequence = print.sequence;
-    track.pending.push({ print, isTold, toldIn: track.isTold ? track.toldIn : this.#round });
+    track.sequence = entry.sequence;
+    track.pending.push({ entry, isTold: isTold || entry.gapBefore, toldIn: isTold ? track.toldIn : this.#round });
     track.isTold = false;
   }
 
-  /** The reader of this stream was told, for all its symbols, that prints are missing before the next one. */
+  /** The reader of this stream was told, for all its symbols, that entries are missing before the next one. */
   tellLoss(stream: string): void {
     for (const track of this.#streams.get(stream)!.values()) {
       if (!track.isTold) track.toldIn = this.#round;
@@ -113,15 +135,15 @@ export class Checker {
     }
   }
 
-  /** Prints of a symbol as the exchange has them on record, oldest first, following those that were given before. */
-  recordTape(symbol: string, ids: readonly string[]): void {
+  /** What the exchange has on record of a symbol, oldest first, following what was given before. */
+  recordTape(symbol: string, entries: readonly TapedEntry[]): void {
     const tape = this.#tape.get(symbol) ?? new TapeOfSymbol();
     this.#tape.set(symbol, tape);
-    for (const id of ids) tape.append(id);
-    this.#taped += ids.length;
+    for (const entry of entries) tape.append(entry);
+    this.#taped += entries.length;
   }
 
-  /** Whether every stream has the last print of the tape as it was last read, or a later one. */
+  /** Whether every stream has the last entry of the tape as it was last read, or a later one. */
   isDrained(): boolean {
     for (const [, symbol, track] of this.#tracks()) if (!this.#isCurrent(symbol, track)) return false;
     return true;
@@ -142,8 +164,8 @@ export class Checker {
     if (tape === undefined || tape.end === 0 || track.place === tape.end - 1) return true;
     const newest = track.pending.at(-1);
     if (newest === undefined) return false;
-    const place = tape.find(newest.print.id);
-    return place === undefined || place === tape.end - 1;
+    const known = tape.find(newest.entry.id);
+    return known === undefined || known.place === tape.end - 1;
   }
 
   /** What is told from now on belongs to the next round. The first one begins with the checker. */
@@ -152,9 +174,15 @@ export class Checker {
     for (const [, , track] of this.#tracks()) track.ids.turn();
   }
 
-  /** Prints that streams were told in this round to have missed, as far as the tape is known. */
+  /** Entries that streams were told in this round to have missed, as far as the tape is known. */
   get missedInRound(): number {
     return this.#missedIn.get(this.#round) ?? 0;
+  }
+
+  /** Where nothing was lost in this round by the nature of what struck, nothing need have been told as missed. */
+  expectNothingMissed(cause: string): void {
+    const missed = this.missedInRound;
+    if (missed > 0) this.report('needless gap', 'all', `${missed} entries told as missed in ${cause}`);
   }
 
   /** Compares what came with the tape as far as that is known, and forgets what is done with. */
@@ -162,7 +190,7 @@ export class Checker {
     for (const [stream, symbol, track] of this.#tracks()) {
       const tape = this.#tape.get(symbol) ?? new TapeOfSymbol();
       let done = 0;
-      for (const [index, { print }] of track.pending.entries()) if (tape.find(print.id) !== undefined) done = index + 1;
+      for (const [index, { entry }] of track.pending.entries()) if (tape.find(entry.id) !== undefined) done = index + 1;
       for (const received of track.pending.splice(0, done)) this.#place(stream, track, tape, received);
     }
     for (const [symbol, tape] of this.#tape) {
@@ -185,32 +213,47 @@ export class Checker {
       taped: this.#taped,
       compared: this.#compared,
       gapsTold: this.#gapsTold,
-      printsMissedTold: this.#missedIn.values().reduce((sum, count) => sum + count, 0),
+      missedTold: this.#missedIn.values().reduce((sum, count) => sum + count, 0),
+      emptyGapsTold: this.#emptyGapsTold,
+      missedUntold: this.#missedUntold,
       violations: this.#violationCount,
       byKind: this.#counts,
       examples: this.#violations,
     };
   }
 
-  #place(stream: string, track: Track, tape: TapeOfSymbol, { print, isTold, toldIn }: Track['pending'][number]): void {
-    const place = tape.find(print.id);
-    if (place === undefined) {
-      this.report('not on the tape', stream, describe(print));
+  #place(stream: string, track: Track, tape: TapeOfSymbol, { entry, isTold, toldIn }: Pending): void {
+    const known = tape.find(entry.id);
+    if (known === undefined) {
+      this.report('not on the tape', stream, describe(entry));
       return;
     }
     this.#compared += 1;
     if (isTold) this.#gapsTold += 1;
+    const { place, content } = known;
+    if (content !== entry.content) {
+      this.report('altered', stream, `${describe(entry)}: ${entry.content}, on the tape ${content}`);
+    }
     if (track.place !== null) {
       const missing = place - track.place - 1;
       if (missing < 0) {
-        this.report('out of order', stream, `${describe(print)}: at ${place} of the tape, after ${track.place}`);
+        this.report('out of order', stream, `${describe(entry)}: at ${place} of the tape, after ${track.place}`);
         return;
       }
-      if (isTold) this.#missedIn.set(toldIn, (this.#missedIn.get(toldIn) ?? 0) + missing);
-      else if (missing > 0)
-        this.report('silent gap', stream, `${missing} prints of the tape before ${describe(print)}`);
+      if (isTold) this.#tellMissed(toldIn, missing);
+      else if (missing > 0) this.#reportMissing(stream, entry, missing);
     }
     track.place = place;
+  }
+
+  #tellMissed(round: number, missing: number): void {
+    if (missing === 0) this.#emptyGapsTold += 1;
+    this.#missedIn.set(round, (this.#missedIn.get(round) ?? 0) + missing);
+  }
+
+  #reportMissing(stream: string, entry: ReceivedEntry, missing: number): void {
+    if (this.#tellsGaps) this.report('silent gap', stream, `${missing} entries of the tape before ${describe(entry)}`);
+    else this.#missedUntold += missing;
   }
 
   *#tracks(): Generator<[stream: string, symbol: string, track: Track]> {
@@ -218,50 +261,7 @@ export class Checker {
   }
 }
 
-/** The prints of one symbol by their place, from 0 on; the oldest can be forgotten. */
-class TapeOfSymbol {
-  readonly #places = new Map<string, number>();
-  #end = 0;
-
-  get end(): number {
-    return this.#end;
-  }
-
-  append(id: string): void {
-    this.#places.set(id, this.#end);
-    this.#end += 1;
-  }
-
-  find(id: string): number | undefined {
-    return this.#places.get(id);
-  }
-
-  forgetBefore(place: number): void {
-    for (const [id, known] of this.#places) {
-      if (known >= place) return;
-      this.#places.delete(id);
-    }
-  }
-}
-
-/** What was seen in this round and the one before: who sees an older one again finds it missing on the tape. */
-class Generations {
-  #now = new Set<string>();
-  #before = new Set<string>();
-
-  /** Returns whether it is new. */
-  add(id: string): boolean {
-    if (this.#before.has(id) || this.#now.has(id)) return false;
-    this.#now.add(id);
-    return true;
-  }
-
-  turn(): void {
-    this.#before = this.#now;
-    this.#now = new Set();
-  }
-}
-
-function describe({ symbol, sequence, id, gapBefore }: ReceivedPrint): string {
-  return `${symbol} ${sequence} (${id}${gapBefore ? ', gapBefore' : ''})`;
+function describe({ symbol, sequence, id, gapBefore }: ReceivedEntry): string {
+  const number = sequence === null ? '' : `${sequence} `;
+  return `${symbol} ${number}(${id}${gapBefore ? ', gapBefore' : ''})`;
 }

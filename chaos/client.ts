@@ -1,35 +1,33 @@
 import { EventEmitter, once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { WebSocket } from 'ws';
 import type { Checker } from './checker.ts';
+import { openEventStreamLine } from './event-stream-line.ts';
+import type { Asking, Failure, Line, OpenLine, Result } from './line.ts';
+import type { Subscription } from './subscriptions.ts';
+import { openWebSocketLine } from './web-socket-line.ts';
 
-const QUERY = `subscription ($symbols: [Symbol!]!, $after: Cursor) {
-  trades(symbols: $symbols, after: $after) { id symbol sequence gapBefore }
-}`;
 /** Between two tries. */
 const RETRY_MS = 200;
 
-type Message = {
-  readonly type: string;
-  readonly id?: string;
-  readonly payload?: unknown;
-};
-type Next =
-  | { readonly errors: readonly Failure[] }
-  | {
-      readonly errors?: undefined;
-      readonly data: { readonly trades: { id: string; symbol: string; sequence: number; gapBefore: boolean } };
-      readonly extensions: { readonly cursor: string };
-    };
-type Failure = {
-  readonly message: string;
-  readonly extensions: { readonly code: string; readonly cursor?: string | null; readonly oldestCursor?: string };
-};
+/** How a client reaches the service, and how it says where it goes on. */
+const MANNERS = {
+  'WebSocket, after': { open: openWebSocketLine, resumesBy: 'after' },
+  'WebSocket, resumeFrom': { open: openWebSocketLine, resumesBy: 'resumeFrom' },
+  'SSE, resumeFrom': { open: openEventStreamLine, resumesBy: 'resumeFrom' },
+  'SSE, Last-Event-ID': { open: openEventStreamLine, resumesBy: 'lastEventId' },
+} as const satisfies Record<string, { open: OpenLine; resumesBy: 'after' | 'resumeFrom' | 'lastEventId' }>;
+
+export type Manner = keyof typeof MANNERS;
 
 export type ClientOptions = {
   readonly name: string;
+  readonly subscription: Subscription;
+  /** One for each connection, in turn. */
+  readonly manners: readonly Manner[];
   readonly symbols: readonly string[];
-  /** The `/graphql` of each api process that runs, as WebSocket URLs. */
+  /** Further fields that make each result longer, so that the buffers of the network are full sooner. */
+  readonly padding?: string;
+  /** The api processes that run. */
   readonly listUrls: () => readonly string[];
   /** Of those, the one to begin with. */
   readonly first: number;
@@ -38,22 +36,24 @@ export type ClientOptions = {
 };
 
 /**
- * A subscriber to prints as the protocol's standard describes one, without a library that could hide anything. It keeps the last
- * cursor; when its connection or its subscription ends, it resumes from there, on another process than before where there is one.
+ * A subscriber to a log as the contract describes one. It keeps the last cursor; when its connection or its subscription ends,
+ * it resumes from there, on another process than before where there is one.
  */
 export class ResumingClient {
   readonly #options: ClientOptions;
-  readonly #events = new EventEmitter<{ print: [] }>();
-  #socket: WebSocket | null = null;
+  readonly #events = new EventEmitter<{ entry: []; end: [cause: string] }>();
+  #line: Line | null = null;
   #url: string | null = null;
   #cursor: string | null = null;
-  #operation = 0;
-  #refused = '';
+  #connections = 0;
+  #isConnected = false;
+  #isStalled = false;
+  #isAway = false;
   #isClosed = false;
   #running: Promise<void> = Promise.resolve();
   /** How often it had to resume, by cause. */
   readonly resumed = new Map<string, number>();
-  #lastPrintAt = 0;
+  #lastEntryAt = 0;
   #longestSilenceMs = 0;
 
   constructor(options: ClientOptions) {
@@ -65,34 +65,62 @@ export class ResumingClient {
     return this.#options.name;
   }
 
+  /** The process that it is connected to, or was last. */
+  get url(): string | null {
+    return this.#url;
+  }
+
+  /** Whether something has come over the connection that it has now. */
+  get isConnected(): boolean {
+    return this.#isConnected;
+  }
+
   start(): void {
     this.#running = this.#run();
   }
 
-  /** Resolves at the first print that is received from now on. */
-  async untilPrint(signal: AbortSignal): Promise<void> {
-    await once(this.#events, 'print', { signal });
+  /** Resolves at the first entry that is received from now on. */
+  async untilEntry(signal: AbortSignal): Promise<void> {
+    await once(this.#events, 'entry', { signal });
   }
 
-  /** The longest time between two prints since the last call, in ms. */
+  /** Resolves at the end of the connection, with its cause. */
+  async untilEnd(signal: AbortSignal): Promise<string> {
+    const [cause] = (await once(this.#events, 'end', { signal })) as [string];
+    return cause;
+  }
+
+  /** The longest time between two entries since the last call, in ms. */
   takeLongestSilence(): number {
-    const longest = Math.max(this.#longestSilenceMs, performance.now() - this.#lastPrintAt);
+    const longest = Math.max(this.#longestSilenceMs, performance.now() - this.#lastEntryAt);
     this.#longestSilenceMs = 0;
     return longest;
   }
 
-  /** As a phone in a tunnel: no close frame. */
+  /** As a phone in a tunnel: without a word. */
   cut(): void {
-    this.#socket?.terminate();
+    this.#line?.cut();
   }
 
   /** Reads nothing until {@link goOn}; the connection stays. */
   stall(): void {
-    this.#socket?.pause();
+    this.#isStalled = true;
+    this.#line?.stall();
   }
 
   goOn(): void {
-    this.#socket?.resume();
+    this.#isStalled = false;
+    this.#line?.goOn();
+  }
+
+  /** Cut, and not to be back before {@link comeBack}. */
+  leave(): void {
+    this.#isAway = true;
+    this.cut();
+  }
+
+  comeBack(): void {
+    this.#isAway = false;
   }
 
   async close(): Promise<void> {
@@ -103,10 +131,13 @@ export class ResumingClient {
 
   async #run(): Promise<void> {
     while (!this.#isClosed) {
-      const url = this.#chooseUrl();
+      const url = this.#isAway ? null : this.#chooseUrl();
       if (url !== null) {
         this.#url = url;
-        this.#count(await this.#live(url));
+        const cause = await this.#live(url);
+        this.#isConnected = false;
+        this.#count(cause);
+        this.#events.emit('end', cause);
       }
       if (!this.#isClosed) await sleep(RETRY_MS);
     }
@@ -121,75 +152,68 @@ export class ResumingClient {
 
   /** One connection, to its end; resolves with the cause. */
   async #live(url: string): Promise<string> {
-    const socket = new WebSocket(url, ['graphql-transport-ws'], { handshakeTimeout: 5_000 });
-    this.#socket = socket;
-    const { promise, resolve } = Promise.withResolvers<string>();
-    socket.on('error', () => undefined);
-    socket.on('close', (code) => resolve(`closed ${code}`));
-    socket.on('open', () => socket.send('{"type":"connection_init"}'));
-    socket.on('message', (data: Buffer) => this.#take(socket, JSON.parse(data.toString()) as Message));
-    return promise;
+    const { manners, checker, name } = this.#options;
+    const { open, resumesBy } = MANNERS[manners[this.#connections % manners.length]!];
+    this.#connections += 1;
+    this.#line = open(url, {
+      ask: () => this.#ask(resumesBy),
+      takeResult: (result, id) => this.#takeResult(result, id),
+      takePlace: (cursor) => void (this.#cursor = cursor),
+      takeFailure: (failure) => this.#takeFailure(failure),
+      objectTo: (detail) => checker.report('protocol', name, detail),
+    });
+    if (this.#isStalled) this.#line.stall();
+    return this.#line.ended;
   }
 
-  #take(socket: WebSocket, { type, id, payload }: Message): void {
-    if (type === 'connection_ack') this.#subscribe(socket);
-    else if (type === 'ping') socket.send('{"type":"pong"}');
-    else if (id !== String(this.#operation)) {
-      // One that was refused is complete by that. Of one that has ended nothing comes any more.
-      if (id !== undefined && (type !== 'complete' || id !== this.#refused)) {
-        this.#options.checker.report('protocol', this.name, `${type} for operation ${id}`);
-      }
-    } else if (type === 'next') this.#takeResult(socket, payload as Next);
-    else if (type === 'error') this.#resumeAfter(socket, (payload as readonly Failure[])[0]!);
-    else if (type === 'complete') {
-      this.#count('completed');
-      socket.terminate();
+  #ask(resumesBy: 'after' | 'resumeFrom' | 'lastEventId'): Asking {
+    const { subscription, symbols, padding: more = '' } = this.#options;
+    const cursor = this.#cursor;
+    if (resumesBy === 'after') {
+      const query = subscription.write({ head: ', $after: Cursor', argument: ', after: $after', more });
+      return { query, variables: { symbols, after: cursor } };
     }
+    const asking = { query: subscription.write({ head: '', argument: '', more }), variables: { symbols } };
+    if (cursor === null) return asking;
+    return resumesBy === 'resumeFrom'
+      ? { ...asking, extensions: { resumeFrom: cursor } }
+      : { ...asking, lastEventId: cursor };
   }
 
-  #takeResult(socket: WebSocket, result: Next): void {
-    if (result.errors !== undefined) {
-      // What the subscription could not even begin with.
-      this.#refused = String(this.#operation);
-      this.#resumeAfter(socket, result.errors[0]!);
-      return;
+  #takeResult({ data, extensions }: Result, id: string | null): void {
+    const { checker, name, subscription } = this.#options;
+    const cursor = extensions?.cursor;
+    if (cursor === undefined || (id !== null && id !== cursor)) {
+      checker.report('protocol', name, `a result with cursor ${cursor} and id ${id}`);
     }
-    const { data, extensions } = result;
-    this.#cursor = extensions.cursor;
-    this.#options.checker.record(this.name, data.trades);
+    this.#cursor = cursor ?? this.#cursor;
+    this.#isConnected = true;
+    checker.record(name, subscription.read(data!));
     const now = performance.now();
-    if (this.#lastPrintAt > 0) this.#longestSilenceMs = Math.max(this.#longestSilenceMs, now - this.#lastPrintAt);
-    this.#lastPrintAt = now;
-    this.#events.emit('print');
-  }
-
-  #subscribe(socket: WebSocket): void {
-    this.#operation += 1;
-    const variables = { symbols: this.#options.symbols, after: this.#cursor };
-    socket.send(
-      JSON.stringify({ id: String(this.#operation), type: 'subscribe', payload: { query: QUERY, variables } }),
-    );
+    if (this.#lastEntryAt > 0) this.#longestSilenceMs = Math.max(this.#longestSilenceMs, now - this.#lastEntryAt);
+    this.#lastEntryAt = now;
+    this.#events.emit('entry');
   }
 
   /** What the contract says a client is to do with each code. */
-  #resumeAfter(socket: WebSocket, { message, extensions }: Failure): void {
+  #takeFailure({ message, extensions }: Failure): boolean {
+    const { checker, name, log } = this.#options;
     const { code, cursor, oldestCursor } = extensions;
     this.#count(code);
-    this.#options.log(`${this.name}: ${code} (${message})`);
+    log(`${name}: ${code} (${message})`);
     if (code === 'HISTORY_EXPIRED') {
-      this.#options.checker.tellLoss(this.name);
+      checker.tellLoss(name);
       this.#cursor = oldestCursor ?? null;
-      this.#subscribe(socket);
-    } else if (code === 'SLOW_CONSUMER') {
-      if (cursor !== this.#cursor) {
-        const detail = `SLOW_CONSUMER names another cursor than the last one that was sent`;
-        this.#options.checker.report('protocol', this.name, detail);
-      }
-      this.#subscribe(socket);
-    } else {
-      // Not for now: with the pause of a new connection.
-      socket.terminate();
+      return true;
     }
+    if (code === 'SLOW_CONSUMER') {
+      if (cursor !== this.#cursor) {
+        checker.report('protocol', name, 'SLOW_CONSUMER names another cursor than the last one that was sent');
+      }
+      return true;
+    }
+    // Not for now: with the pause of a new connection.
+    return false;
   }
 
   #count(cause: string): void {

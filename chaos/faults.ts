@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Redis } from 'ioredis';
 import type { Random } from '../src/feeds/simulator/random.ts';
+import type { Audience } from './audience.ts';
 import type { ResumingClient } from './client.ts';
-import type { World } from './world.ts';
+import type { Member, World } from './world.ts';
 
 /** Who holds it writes. */
 const WRITER_ROLE = 'ingest:lease';
@@ -10,14 +10,21 @@ const POLL_MS = 10;
 /** Longer than any lease, so that a process that stood still so long is no writer any more. */
 const LONGER_THAN_A_LEASE_MS = 15_000;
 
+/** How a client's connection ends where the process goes away. */
+const GOING_AWAY = new Set(['closed 1001', 'SSE cut']);
+
 const REDIS_FROZEN_MS = 5_000;
+/** Prints enough come that those who are away have missed some before anything happens. */
+const AWAY_BEFORE_MS = 500;
 const SLOTS_MOVED = 5;
 const HISTORY_REFUSED_MS = 6_000;
 
 /** What there is to strike. */
 export type Target = {
   readonly world: World;
-  readonly clients: readonly ResumingClient[];
+  readonly audience: Audience;
+  /** For what a client gets that the contract does not allow. */
+  readonly objectTo: (client: string, detail: string) => void;
   readonly random: Random;
   /** To give up by. */
   readonly signal: AbortSignal;
@@ -79,31 +86,50 @@ export const FAULTS = {
       await api.start();
     },
   },
+  'stop-api': {
+    about: 'end an api process in order, which says 1001 to its clients; start it again when they have moved',
+    losesNothing: true,
+    strike: async ({ world, audience, random, objectTo, signal }) => {
+      const api = pick(world.apis, random);
+      const endings = audience.brisk.map((client) => watchEnd(client, api, objectTo, signal));
+      await api.stop();
+      await Promise.all(endings);
+      await sleep(random.next() * 2_000);
+      await api.start();
+    },
+  },
   'cut-clients': {
     about: 'cut the connections of all clients without a close frame',
     losesNothing: true,
-    strike: async ({ clients }) => {
-      for (const client of clients) client.cut();
+    strike: async ({ audience }) => {
+      for (const client of audience.clients) client.cut();
     },
   },
   'stall-clients': {
-    about: 'let half of the clients read nothing for some seconds',
+    about: 'let half of the clients read nothing for some seconds, and the slow readers for longer',
     losesNothing: true,
-    strike: async ({ clients, random }) => {
-      const stalled = clients.filter((_, index) => index % 2 === 0);
-      for (const client of stalled) client.stall();
+    strike: async ({ audience, random }) => {
+      const stalled = audience.brisk.filter((_, index) => index % 2 === 0);
+      audience.hurry();
+      for (const client of [...stalled, ...audience.slow]) client.stall();
       await sleep(2_000 + random.next() * 4_000);
       for (const client of stalled) client.goOn();
+      await sleep(6_000);
+      for (const client of audience.slow) client.goOn();
     },
   },
   'cut-upstream': {
     about: 'cut the connection to the exchange and refuse it for some seconds; its history answers',
     losesNothing: true,
-    strike: ({ world, random }) => cutUpstream(world, 1_000 + random.next() * 4_000, true),
+    strike: ({ world, random }) => cutUpstream(world, 1_000 + random.next() * 4_000),
   },
   'cut-upstream-without-history': {
-    about: 'cut the connection to the exchange and refuse it for some seconds; its history is closed to us',
-    strike: ({ world, random }) => cutUpstream(world, 1_000 + random.next() * 2_000, false),
+    about: 'cut the connection to the exchange and refuse it for some seconds; its history of prints is closed to us',
+    strike: ({ world, random }) => cutUpstream(world, 1_000 + random.next() * 2_000, '/v3/trades/'),
+  },
+  'cut-upstream-without-bars': {
+    about: 'the same with its history of bars',
+    strike: ({ world, random }) => cutUpstream(world, 1_000 + random.next() * 2_000, '/v2/aggs/'),
   },
   'restart-redis': {
     about: 'restart Redis with its data',
@@ -112,9 +138,9 @@ export const FAULTS = {
     strike: ({ world }) => world.redis!.restart({ keepData: true }),
   },
   'empty-redis': {
-    about: 'kill -9 Redis and start it without its data',
+    about: 'kill -9 Redis and start it without its data; some clients are away',
     needs: 'one server',
-    strike: ({ world }) => world.redis!.restart(),
+    strike: (target) => whileSomeAreAway(target, ({ world }) => world.redis!.restart()),
   },
   'freeze-redis': {
     about: 'SIGSTOP Redis for 5 s',
@@ -148,18 +174,16 @@ export const FAULTS = {
     },
   },
   'flush-redis': {
-    about: 'remove all data from Redis; its connections stay',
-    // The nodes of a Cluster would be emptied one after the other: several losses, each with an oldest cursor of its own.
+    about: 'remove all data from Redis, from the nodes of a Cluster one after the other; its connections stay',
+    // In a Cluster that is several losses, and a client may be given prints again.
     needs: 'one server',
     strike: async ({ world, signal }) => {
-      const redis = new Redis(world.redisUrl);
-      await redis.flushall();
+      await world.flushRedis();
       // The role of the writer is lost with the rest: what strikes next strikes a system in which it is held again.
-      while ((await redis.get(WRITER_ROLE)) === null) {
+      while ((await world.readRedis(WRITER_ROLE)) === null) {
         signal.throwIfAborted();
         await sleep(POLL_MS);
       }
-      redis.disconnect();
       await world.findWriter(signal);
     },
   },
@@ -187,6 +211,25 @@ export const FAULTS = {
       await cluster!.revive(master);
     },
   },
+  'kill-master-with-stale-replica': {
+    about:
+      'SIGSTOP a replica for some seconds, kill -9 its master, SIGCONT: what it lacks is lost; some clients are away',
+    needs: 'a Cluster',
+    strike: (target) =>
+      whileSomeAreAway(target, async ({ world: { cluster }, random }) => {
+        const master = pick(await cluster!.masters(), random);
+        await cluster!.killMaster(master, { staleForMs: 1_000 + random.next() * 3_000 });
+        await cluster!.revive(master);
+      }),
+  },
+  'lose-master': {
+    about: 'kill -9 a master together with its replica and start both without the data; some clients are away',
+    needs: 'a Cluster',
+    strike: (target) =>
+      whileSomeAreAway(target, async ({ world: { cluster }, random }) =>
+        cluster!.loseMaster(pick(await cluster!.masters(), random)),
+      ),
+  },
   pause: {
     about: 'pause all replicas by market-data:control for some seconds',
     losesNothing: true,
@@ -204,9 +247,19 @@ export function pick<T>(from: readonly T[], random: Random): T {
   return from[Math.floor(random.next() * from.length)]!;
 }
 
-async function cutUpstream({ exchange }: World, forMs: number, hasHistory: boolean): Promise<void> {
-  if (!hasHistory) {
-    await exchange.setFault('rest-path', '/v3/trades');
+/** Every third of the clients is cut off before it and comes back after it, with a cursor of before. */
+async function whileSomeAreAway(target: Target, strike: Fault['strike']): Promise<void> {
+  const away = target.audience.clients.filter((_, index) => index % 3 === 0);
+  for (const client of away) client.leave();
+  await sleep(AWAY_BEFORE_MS);
+  await strike(target);
+  for (const client of away) client.comeBack();
+}
+
+/** `closed`: what of the history is refused, by its path. */
+async function cutUpstream({ exchange }: World, forMs: number, closed?: '/v3/trades/' | '/v2/aggs/'): Promise<void> {
+  if (closed !== undefined) {
+    await exchange.setFault('rest-path', closed);
     await exchange.setFault('rest-status', '403');
   }
   await exchange.setFault('upgrade-status', '503');
@@ -214,15 +267,25 @@ async function cutUpstream({ exchange }: World, forMs: number, hasHistory: boole
   await sleep(forMs);
   await exchange.clearFault('drop-every');
   await exchange.clearFault('upgrade-status');
-  if (hasHistory) return;
+  if (closed === undefined) return;
   // Refused for as long as it may be asked after the return.
   await sleep(HISTORY_REFUSED_MS);
   await exchange.clearFault('rest-status');
   await exchange.clearFault('rest-path');
 }
 
+/** Has the end of a client's connection to a process that stops in order looked at: it says that it goes, and not that a log is over. */
+async function watchEnd(
+  client: ResumingClient,
+  { url }: Member,
+  objectTo: Target['objectTo'],
+  signal: AbortSignal,
+): Promise<void> {
+  if (client.url !== url || !client.isConnected) return;
+  const cause = await client.untilEnd(signal);
+  if (!GOING_AWAY.has(cause)) objectTo(client.name, `an api process that stops in order: ${cause}`);
+}
+
 async function control(world: World, action: 'pause' | 'resume'): Promise<void> {
-  const redis = new Redis(world.redisUrl);
-  await redis.publish('market-data:control', JSON.stringify({ action, data: { reason: 'chaos' } }));
-  redis.disconnect();
+  await world.publish('market-data:control', JSON.stringify({ action, data: { reason: 'chaos' } }));
 }

@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Random } from '../src/feeds/simulator/random.ts';
+import { Audience } from './audience.ts';
 import { Checker, type Verdict } from './checker.ts';
-import { ResumingClient } from './client.ts';
+import type { ResumingClient } from './client.ts';
 import { type Fault, type FaultName, FAULTS, pick } from './faults.ts';
+import { describeSubscriptions, type LogName } from './subscriptions.ts';
 import { TapeReader } from './tape.ts';
 import { World } from './world.ts';
 
@@ -23,7 +25,7 @@ export type ChaosOptions = {
 };
 
 export type Report = {
-  readonly verdict: Verdict;
+  readonly verdicts: Readonly<Record<LogName, Verdict>>;
   readonly rounds: readonly Round[];
   /** How often clients had to resume, by cause. */
   readonly resumed: Readonly<Record<string, number>>;
@@ -38,10 +40,11 @@ export type Round = {
   readonly struckMs: number;
   /** From then until a print had come to everybody. */
   readonly servedMs: number;
-  /** The longest that one of the clients went without a print. */
+  /** The longest that one of the clients that read prints all the time went without one. */
   readonly longestSilenceMs: number;
-  /** Prints that clients were told to have missed, each client's counted. */
-  readonly missed: number;
+  /** Prints and bars that clients were told to have missed, each client's counted. */
+  readonly missedPrints: number;
+  readonly missedBars: number;
   readonly violations: number;
 };
 
@@ -49,70 +52,67 @@ const SERVED_WITHIN_MS = 30_000;
 const STRIKE_LIMIT_MS = 60_000;
 const DRAIN_LIMIT_MS = 30_000;
 const DRAIN_POLL_MS = 50;
+/** Often enough that the exchange's record reaches back, however long a round is. */
+const TAPE_INTERVAL_MS = 5_000;
+
+/** What a round has to do with. */
+type Parts = {
+  readonly world: World;
+  readonly audience: Audience;
+  readonly checkers: Readonly<Record<LogName, Checker>>;
+  readonly tape: TapeReader;
+  readonly random: Random;
+  readonly log: (line: string) => void;
+};
 
 /** Lets faults strike a system under load, one after the other, and holds what its clients got against the tape. */
 export async function runChaos(options: ChaosOptions): Promise<Report> {
-  const { log, seed } = options;
+  const { log, seed, clientCount } = options;
   const random = new Random(seed);
-  const checker = new Checker();
   await using world = await World.start(options);
-  const tape = new TapeReader(world.exchange.restUrl, world.symbols);
-  await tape.read(checker);
-  await using stack = new AsyncDisposableStack();
-  const clients = startClients(options, world, checker, stack);
-  const unserved = await untilServed(clients, SERVED_WITHIN_MS);
+  const isGapTold = /^type Bar \{[^}]*\bgapBefore\b/m.test(await world.readSchema());
+  if (!isGapTold) log('bars cannot say that some before them are missing: those are counted, and are no violation');
+  const checkers = { trades: new Checker(), bars: new Checker({ tellsGaps: isGapTold }) };
+  const tape = new TapeReader({ restUrl: world.exchange.restUrl, symbols: world.symbols, checkers });
+  await tape.read();
+  await using audience = new Audience({
+    size: clientCount,
+    world,
+    subscriptions: describeSubscriptions(isGapTold),
+    checkers,
+    random: new Random(seed, 1),
+    log,
+  });
+  const unserved = await untilServed(audience.clients, SERVED_WITHIN_MS);
   if (unserved.length > 0) {
     throw new Error(
       `nothing comes to ${unserved.join(', ')} from the start:\n${listComplaints(world).slice(-20).join('\n')}`,
     );
   }
   const startedAt = performance.now();
-  const tapedBefore = checker.verdict.taped;
-  for (const client of clients) client.takeLongestSilence();
+  const tapedBefore = checkers.trades.verdict.taped;
+  audience.takeLongestSilence();
 
   const rounds: Round[] = [];
+  const parts = { world, audience, checkers, tape, random, log };
   for (const fault of orderFaults(options, random)) {
-    rounds.push(await runRound(fault, { world, clients, checker, tape, random, log, number: rounds.length + 1 }));
+    rounds.push(await runRound(fault, rounds.length + 1, parts));
     // What is stuck stays so: further rounds would tell nothing.
-    if ((checker.verdict.byKind['not served'] ?? 0) > 0) break;
+    if (Object.values(checkers).some(({ verdict }) => (verdict.byKind['not served'] ?? 0) > 0)) break;
   }
-  const { verdict } = checker;
+  const verdicts = { trades: checkers.trades.verdict, bars: checkers.bars.verdict };
   const seconds = (performance.now() - startedAt) / 1_000;
-  const resumed: Record<string, number> = {};
-  for (const client of clients) {
-    for (const [cause, count] of client.resumed) resumed[cause] = (resumed[cause] ?? 0) + count;
-  }
-  const printsPerSecond = (verdict.taped - tapedBefore) / seconds;
-  return { verdict, rounds, resumed, printsPerSecond, complaints: listComplaints(world) };
+  return {
+    verdicts,
+    rounds,
+    resumed: audience.countResumed(),
+    printsPerSecond: (verdicts.trades.taped - tapedBefore) / seconds,
+    complaints: listComplaints(world),
+  };
 }
 
 function listComplaints({ ingests, apis }: World): string[] {
   return [...ingests, ...apis].flatMap((member) => member.listComplaints().map((line) => `${member.name}: ${line}`));
-}
-
-/** Half of the symbols to each, overlapping by a half with the next one's, so that each is read on several processes. */
-function startClients(
-  { clientCount, log }: ChaosOptions,
-  world: World,
-  checker: Checker,
-  stack: AsyncDisposableStack,
-): ResumingClient[] {
-  const half = Math.ceil(world.symbols.length / 2);
-  const twice = [...world.symbols, ...world.symbols];
-  return Array.from({ length: clientCount }, (_, index) => {
-    const from = Math.floor((index * half) / 2) % world.symbols.length;
-    const client = new ResumingClient({
-      name: `client ${index + 1}`,
-      symbols: twice.slice(from, from + half),
-      listUrls: () => world.listUrls(),
-      first: index,
-      checker,
-      log,
-    });
-    client.start();
-    stack.defer(() => client.close());
-    return client;
-  });
 }
 
 /** Each in turn first, in an order of the seed's; at random then. */
@@ -123,64 +123,73 @@ function* orderFaults({ faults, rounds }: ChaosOptions, random: Random): Generat
   }
 }
 
-async function runRound(
-  name: FaultName,
-  parts: {
-    readonly world: World;
-    readonly clients: readonly ResumingClient[];
-    readonly checker: Checker;
-    readonly tape: TapeReader;
-    readonly random: Random;
-    readonly log: (line: string) => void;
-    readonly number: number;
-  },
-): Promise<Round> {
-  const { world, clients, checker, tape, random, log, number } = parts;
+async function runRound(name: FaultName, number: number, parts: Parts): Promise<Round> {
+  const { world, audience, checkers, tape, random, log } = parts;
   const fault: Fault = FAULTS[name];
-  const before = checker.verdict;
+  const both = Object.values(checkers);
+  const countViolations = (): number => both.reduce((sum, { verdict }) => sum + verdict.violations, 0);
+  const before = countViolations();
   log(`round ${number}: ${name}`);
-  checker.beginRound();
+  for (const checker of both) checker.beginRound();
+  audience.dawdle();
   const startedAt = performance.now();
-  await fault.strike({ world, clients, random, signal: AbortSignal.timeout(STRIKE_LIMIT_MS) });
+  // A history that is closed to the system is closed to the tape as well: it is read later.
+  const reading = setInterval(() => void tape.read().catch(() => undefined), TAPE_INTERVAL_MS);
+  await fault.strike({
+    world,
+    audience,
+    random,
+    objectTo: (client, detail) => checkers.trades.report('protocol', client, detail),
+    signal: AbortSignal.timeout(STRIKE_LIMIT_MS),
+  });
   const undoneAt = performance.now();
-  const late = await untilServed(clients, fault.servedWithinMs ?? SERVED_WITHIN_MS);
-  for (const client of late) checker.report('not served', client, `no print after ${name}`);
+  const late = await untilServed(audience.brisk, fault.servedWithinMs ?? SERVED_WITHIN_MS);
+  for (const client of late) checkers.trades.report('not served', client, `nothing after ${name}`);
   const servedAt = performance.now();
-  await tape.read(checker);
-  checker.compare();
-  if (!(await untilDrained(checker))) {
-    for (const lag of checker.describeLag()) checker.report('not served', lag, `the rest does not come after ${name}`);
+  clearInterval(reading);
+  audience.hurry();
+  await compareAll(parts);
+  if (!(await untilDrained(both))) {
+    for (const checker of both) {
+      for (const lag of checker.describeLag())
+        checker.report('not served', lag, `the rest does not come after ${name}`);
+    }
   }
   // What follows a gap may have come only now: it is to count in this round.
-  await tape.read(checker);
-  checker.compare();
-  const missed = checker.missedInRound;
-  if (missed > 0 && fault.losesNothing) checker.report('needless gap', 'all', `${missed} prints in ${name}`);
+  await compareAll(parts);
+  if (fault.losesNothing) for (const checker of both) checker.expectNothingMissed(name);
   const round: Round = {
     fault: name,
     struckMs: Math.round(undoneAt - startedAt),
     servedMs: Math.round(servedAt - undoneAt),
-    longestSilenceMs: Math.round(Math.max(...clients.map((client) => client.takeLongestSilence()))),
-    missed,
-    violations: checker.verdict.violations - before.violations,
+    longestSilenceMs: Math.round(audience.takeLongestSilence()),
+    missedPrints: checkers.trades.missedInRound,
+    missedBars: checkers.bars.missedInRound,
+    violations: countViolations() - before,
   };
   log(
     `  undone after ${round.struckMs} ms, served after another ${round.servedMs} ms, longest silence ` +
-      `${round.longestSilenceMs} ms, ${missed} prints told as missed, ${round.violations} violations`,
+      `${round.longestSilenceMs} ms, ${round.missedPrints} prints and ${round.missedBars} bars told as missed, ` +
+      `${round.violations} violations`,
   );
   return round;
 }
 
-/** Returns the names of those that no print has reached in time. */
+async function compareAll({ tape, checkers }: Parts): Promise<void> {
+  await tape.read();
+  for (const checker of Object.values(checkers)) checker.compare();
+}
+
+/** Returns the names of those that no entry has reached in time. */
 async function untilServed(clients: readonly ResumingClient[], withinMs: number): Promise<string[]> {
   const signal = AbortSignal.timeout(withinMs);
-  const results = await Promise.allSettled(clients.map((client) => client.untilPrint(signal)));
+  const results = await Promise.allSettled(clients.map((client) => client.untilEntry(signal)));
   return clients.filter((_, index) => results[index]!.status === 'rejected').map(({ name }) => name);
 }
 
-async function untilDrained(checker: Checker): Promise<boolean> {
+async function untilDrained(checkers: readonly Checker[]): Promise<boolean> {
   const deadline = performance.now() + DRAIN_LIMIT_MS;
-  while (!checker.isDrained()) {
+  while (!checkers.every((checker) => checker.isDrained())) {
     if (performance.now() > deadline) return false;
     await sleep(DRAIN_POLL_MS);
   }

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
+import { Redis } from 'ioredis';
 import { LISTINGS } from '../src/feeds/simulator/listings.ts';
 import { SHAPE } from '../src/feeds/simulator/tape-shape.ts';
 import { startRedis, type TestRedis } from '../test/redis.ts';
@@ -132,6 +133,7 @@ export class World implements AsyncDisposable {
       POLYGON_REST_URL: exchange.restUrl,
       PORT: '0',
       MAX_CONNECTIONS_PER_USER: '1000',
+      RATE_LIMITS: 'market=1000000,http=1000000',
     };
     const createMembers = (role: string, count: number): Member[] =>
       Array.from({ length: count }, (_, index) => {
@@ -146,14 +148,40 @@ export class World implements AsyncDisposable {
     return new World({ symbols, exchange, redis, cluster, ingests, apis }, stack.move());
   }
 
-  /** Any server of Redis, for what is told to all of them. */
-  get redisUrl(): string {
-    return this.redis?.url ?? `redis://${this.cluster!.nodes.find(({ isRunning }) => isRunning)!.address}`;
+  /** Over any server of Redis, as anybody may. */
+  async publish(channel: string, message: string): Promise<void> {
+    await this.#withRedis(channel, (redis) => redis.publish(channel, message));
   }
 
-  /** The endpoints of the api processes that run. */
+  async readRedis(key: string): Promise<string | null> {
+    return this.#withRedis(key, (redis) => redis.get(key));
+  }
+
+  /** Removes all data, from the nodes of a Cluster one after the other. */
+  async flushRedis(): Promise<void> {
+    if (this.cluster !== null) await this.cluster.flush();
+    else await this.#withRedis('', (redis) => redis.flushall());
+  }
+
+  async #withRedis<T>(key: string, use: (redis: Redis) => Promise<T>): Promise<T> {
+    if (this.cluster !== null) return use((await this.cluster.masterOf(key)).redis);
+    const redis = new Redis(this.redis!.url);
+    try {
+      return await use(redis);
+    } finally {
+      redis.disconnect();
+    }
+  }
+
+  /** The api processes that run. */
   listUrls(): string[] {
-    return this.apis.flatMap(({ url }) => (url === null ? [] : [`${url.replace('http:', 'ws:')}/graphql`]));
+    return this.apis.flatMap(({ url }) => (url === null ? [] : [url]));
+  }
+
+  /** As every api process tells it. */
+  async readSchema(): Promise<string> {
+    const response = await fetch(`${this.listUrls()[0]}/schema.graphql`);
+    return response.text();
   }
 
   /** The ingest process that holds the connection to the exchange; waits until there is one. */

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdtemp, mkdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import computeSlot from 'cluster-key-slot';
 import { Redis } from 'ioredis';
 import { demandProgram, REDIS_SERVER } from './programs.ts';
@@ -19,8 +20,13 @@ export interface TestRedisCluster extends AsyncDisposable {
   masterOf(key: string): Promise<ClusterNode>;
   /** Moves the slot of a key to another master, as `redis-cli --cluster reshard` does. Returns where it was and is. */
   migrateSlot(key: string, to?: ClusterNode): Promise<{ from: ClusterNode; to: ClusterNode }>;
-  /** As kill -9 of a master: resolves, with the replica that has taken over, once the Cluster is whole again. */
-  killMaster(master: ClusterNode): Promise<ClusterNode>;
+  /**
+   * As kill -9 of a master: resolves, with the replica that has taken over, once the Cluster is whole again. `staleForMs`: for
+   * so long before its replica stands still (SIGSTOP), cut off, and lacks what is written then.
+   */
+  killMaster(master: ClusterNode, options?: { readonly staleForMs?: number }): Promise<ClusterNode>;
+  /** As kill -9 of a master together with its replica, and the start of both, empty: resolves once the Cluster is whole again. */
+  loseMaster(master: ClusterNode): Promise<void>;
   /** Has the master's replica take over in order. Resolves with it, once all nodes know. */
   failOver(master: ClusterNode): Promise<ClusterNode>;
   /** Starts a killed node again: it comes back as a replica, in step with its master. */
@@ -135,11 +141,25 @@ export async function startRedisCluster(): Promise<TestRedisCluster> {
       });
       return { from, to };
     },
-    async killMaster(master) {
+    async killMaster(master, { staleForMs = 0 } = {}) {
       const replica = await replicaOf(master as Node);
+      if (staleForMs > 0) {
+        replica.pause();
+        // Else it would find all of it in its socket's buffer when it goes on.
+        await (master as Node).redis.client('KILL', 'TYPE', 'replica');
+        await sleep(staleForMs);
+      }
       await (master as Node).kill();
+      if (staleForMs > 0) replica.resume();
       await untilMaster(replica, master as Node);
       return replica;
+    },
+    async loseMaster(master) {
+      const replica = await replicaOf(master as Node);
+      await Promise.all([(master as Node).kill(), replica.kill()]);
+      await (master as Node).restart();
+      await replica.restart();
+      await until(async () => (await replica.isInStep()) && areOk(running()));
     },
     async failOver(master) {
       const replica = await replicaOf(master as Node);

@@ -27,6 +27,8 @@ export type FeedLimits = {
   /** Bound of the first wait before a reconnect; doubled with each further attempt. */
   readonly initialDelayMs: number;
   readonly maxDelayMs: number;
+  /** The same where no key was accepted: nobody is there, or lets nobody in. */
+  readonly maxClosedDelayMs: number;
   /** A connection that lived so long starts the doubling anew. */
   readonly stableAfterMs: number;
   /** The least wait after the upstream said that there are too many connections with the key. */
@@ -48,6 +50,7 @@ export const FEED_LIMITS: FeedLimits = {
   maxMessageLength: 4096,
   initialDelayMs: 500,
   maxDelayMs: 30_000,
-  stableAfterMs: 60_000,
+  maxClosedDelayMs: 5000,
+  stableAfterMs: 10_000,
   crowdedDelayMs: 60_000,
 };

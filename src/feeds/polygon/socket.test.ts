@@ -338,7 +338,7 @@ describe('a connection that is lost', () => {
     visitor.terminate();
   });
 
-  it('waits twice as long each time, unless it lived a minute', async () => {
+  it('waits twice as long each time, unless it lived for a while', async () => {
     const timers = new ManualTimers();
     const { untilConnected, statuses } = open({ timers, limits: {} });
     const loseAfter = async (index: number, livedMs: number) => {
@@ -354,20 +354,35 @@ describe('a connection that is lost', () => {
       await until(() => expect(upstream.of('/stocks')).toHaveLength(index + 2));
       return delayMs;
     };
-    expect(await loseAfter(0, 0)).toBe(500);
-    expect(await loseAfter(1, 10_000)).toBe(1000);
-    expect(await loseAfter(2, 19_999)).toBe(2000);
-    // Long life, in steps, so that each ping finds its pong.
+    expect(await loseAfter(0, 1)).toBe(500);
+    expect(await loseAfter(1, 5000)).toBe(1000);
+    expect(await loseAfter(2, 9999)).toBe(2000);
+    // Cut again and again within a minute, but never soon.
+    expect(await loseAfter(3, 10_000)).toBe(500);
+    expect(await loseAfter(4, 19_999)).toBe(500);
+    expect(await loseAfter(5, 12_000)).toBe(500);
+    expect(await loseAfter(6, 1)).toBe(1000);
+  });
+
+  it('is looked for every five seconds at the least while the upstream lets nobody in', async () => {
+    const timers = new ManualTimers();
+    const { untilConnected, statuses } = open({ timers, limits: {} });
     await untilConnected();
-    for (let n = 1; n <= 4; n += 1) {
-      timers.advance(15_000);
-      const pings = Math.floor((n * 15) / 20);
-      await until(() => expect(upstream.of('/stocks')[3]!.pings).toBe(pings));
-      upstream.of('/stocks')[3]!.sendStatus('still', `here ${n}`);
-      await until(() => expect(records.at(-1)!.fields).toMatchObject({ message: `here ${n}` }));
+    timers.advance(15_000);
+    upstream.greets = false;
+    upstream.of('/stocks')[0]!.socket.terminate();
+    await until(() => expect(statuses.at(-1)?.connected).toBe(false));
+    const readDelay = () => (records.at(-1)!.fields as { delayMs: number }).delayMs;
+    const delays = [readDelay()];
+    for (let attempt = 1; attempt <= 6; attempt += 1) {
+      timers.advance(delays.at(-1)!);
+      await until(() => expect(upstream.of('/stocks')).toHaveLength(attempt + 1));
+      const told = records.length;
+      upstream.of('/stocks')[attempt]!.socket.terminate();
+      await until(() => expect(records.length).toBeGreaterThan(told));
+      delays.push(readDelay());
     }
-    expect(await loseAfter(3, 0)).toBe(500);
-    expect(await loseAfter(4, 0)).toBe(1000);
+    expect(delays).toEqual([500, 1000, 2000, 4000, 5000, 5000, 5000]);
   });
 });
 

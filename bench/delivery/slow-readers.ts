@@ -1,0 +1,60 @@
+/* Half of the clients stop reading: what the server keeps for them, and what the others notice. */
+import type { Scenario } from './scenario.ts';
+
+const READERS = 50;
+const STOPPING = 50;
+const WATCHING = { symbols: 50, watchlist: 20 };
+const EVENTS_PER_SECOND = 2_000;
+/** The kernel takes the first of what nobody reads: this long until it takes no more. */
+const FILLING = 3;
+
+export const slowReaders: Scenario = {
+  name: 'S6',
+  title: 'slow readers: 50 clients read, 50 stop; 20 of 50 symbols each, 2,000 events/s',
+  contestants: ['tapeql', 'socket.io', 'raw-ws', 'pre-framed'],
+  seconds: 4,
+  columns: [
+    { key: 'p99Alone', title: 'p99 ms before', decimals: 1 },
+    { key: 'p99', title: 'p99 ms with', decimals: 1 },
+    { key: 'growth', title: 'with / before', decimals: 2 },
+    { key: 'inTime', title: 'delivered in time to readers', isShare: true, decimals: 1 },
+    { key: 'kibibytes', title: 'KiB more a stopped reader', decimals: 0 },
+    { key: 'mebibytes', title: 'MiB more in all', decimals: 1 },
+    { key: 'disturbance', title: 'others on the server’s core', isShare: true },
+  ],
+  goals: [
+    { key: 'growth', sense: 'at most', limit: 2 },
+    // What waits for a subscription is bounded, and a process at work grows a little in any case.
+    { key: 'kibibytes', sense: 'at most', limit: 512 },
+  ],
+  run: (bed, contestant, { seconds }) =>
+    bed.run(
+      contestant,
+      WATCHING.symbols,
+      async (arena) => {
+        await arena.open(READERS, WATCHING);
+        await arena.open(STOPPING, WATCHING, { group: 'beside' });
+        await arena.settle();
+        const load = { eventsPerSecond: EVENTS_PER_SECOND, seconds };
+        await arena.measure(load);
+        const alone = await arena.measure(load);
+        await arena.server.collectGarbage();
+        const before = arena.readResidentBytes();
+        await arena.generator.ask('stopReading', { group: 'beside', count: STOPPING });
+        await arena.measure({ ...load, seconds: FILLING });
+        const beside = await arena.measure({ ...load, seconds: 2 * seconds });
+        await arena.server.collectGarbage();
+        const grown = arena.readResidentBytes() - before;
+        return {
+          p99Alone: alone.p99,
+          p99: beside.p99,
+          growth: beside.p99 / Math.max(1, alone.p99),
+          inTime: beside.deliveredInTime / beside.offered,
+          kibibytes: grown / 1024 / STOPPING,
+          mebibytes: grown / 2 ** 20,
+          disturbance: beside.disturbance,
+        };
+      },
+      { isCollectable: true },
+    ),
+};

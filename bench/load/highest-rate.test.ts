@@ -1,0 +1,52 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { findHighestRate } from './highest-rate.ts';
+
+/** A server that sustains up to a rate. */
+async function search(capacity: number, options: { start?: number; refinements?: number; max?: number } = {}) {
+  const tried: number[] = [];
+  const found = await findHighestRate({
+    start: 10_000,
+    factor: 4,
+    refinements: 4,
+    min: 1_000,
+    max: 10_000_000,
+    ...options,
+    attempt: (rate) => {
+      tried.push(rate);
+      return Promise.resolve({ isSustained: rate <= capacity });
+    },
+  });
+  return { rate: found?.rate ?? null, tried };
+}
+
+describe('findHighestRate', () => {
+  it('finds the capacity within the step that it is told, never above it', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 1_000, max: 9_000_000 }),
+        fc.integer({ min: 1_000, max: 9_000_000 }),
+        async (capacity, start) => {
+          const { rate } = await search(capacity, { start, refinements: 5 });
+          expect(rate).toBeLessThanOrEqual(capacity);
+          // A factor of 4 halved by ratio five times.
+          expect(rate! * 4 ** (1 / 32)).toBeGreaterThanOrEqual(capacity * 0.999_999);
+        },
+      ),
+    );
+  });
+
+  it('tells that not even the lowest rate is sustained', async () => {
+    expect(await search(999)).toEqual({ rate: null, tried: [10_000, 2_500, 1_000] });
+  });
+
+  it('stops at the highest rate that makes sense', async () => {
+    expect(await search(1e12, { max: 100_000 })).toEqual({ rate: 100_000, tried: [10_000, 40_000, 100_000] });
+  });
+
+  it('tries no rate twice, and few', async () => {
+    const { tried } = await search(2_000_000);
+    expect(new Set(tried).size).toBe(tried.length);
+    expect(tried.length).toBeLessThanOrEqual(10);
+  });
+});
