@@ -1,9 +1,21 @@
 type Operation = {
+  readonly id: string;
   /** The client has ended it; it may still be on its way to its end. */
   isCompleted: boolean;
   /** The message of the next operation with this id, which waits for that end. */
   next: string | null;
 };
+
+export type OperationOrderOptions = {
+  /** Resolves when the message is done with: that of a `subscribe` when the operation is over. */
+  handle(text: string): Promise<void>;
+  /** Ends the connection: the id is already waited for by another `subscribe`. */
+  refuse(id: string): void;
+  /** A message could not be handled. */
+  fail(error: unknown): void;
+};
+
+const NONE: Operation[] = [];
 
 /**
  * Hands the messages of one connection to the protocol such that an id is used again only once its last operation is
@@ -11,36 +23,33 @@ type Operation = {
  * opening: it would then take the one for the other, and one of them would run for ever, also after the connection.
  */
 export class OperationOrder {
-  readonly #handle: (text: string) => Promise<void>;
-  readonly #refuse: (id: string) => void;
+  readonly #options: OperationOrderOptions;
   /** Bounded by whoever prepares an operation, by their sizes. */
-  readonly #operations = new Map<string, Operation>();
+  #operations = NONE;
   #closed = false;
 
-  /**
-   * `handle` resolves when the message is done with: that of a `subscribe` when the operation is over. `refuse` ends the
-   * connection, for the id is already waited for by another `subscribe`.
-   */
-  constructor(handle: (text: string) => Promise<void>, refuse: (id: string) => void) {
-    this.#handle = handle;
-    this.#refuse = refuse;
+  constructor(options: OperationOrderOptions) {
+    this.#options = options;
   }
 
   /** Operations that run, and those that the client has ended but that are not over yet. */
   readSizes(): { running: number; ending: number } {
     let ending = 0;
-    for (const { isCompleted } of this.#operations.values()) if (isCompleted) ending += 1;
-    return { running: this.#operations.size - ending, ending };
+    for (const { isCompleted } of this.#operations) if (isCompleted) ending += 1;
+    return { running: this.#operations.length - ending, ending };
   }
 
-  async take(text: string): Promise<void> {
+  take(text: string): void {
     const { type, id } = peek(text);
-    const operation = this.#operations.get(id);
+    const operation = this.#operations.find((one) => one.id === id);
     if (type === 'subscribe') {
-      if (operation === undefined) return this.#run(id, text);
+      if (operation === undefined) {
+        this.#run(id, text);
+        return;
+      }
       if (operation.isCompleted) {
         if (operation.next === null) operation.next = text;
-        else this.#refuse(id);
+        else this.#options.refuse(id);
         return;
       }
     } else if (type === 'complete' && operation !== undefined) {
@@ -50,7 +59,7 @@ export class OperationOrder {
       }
       operation.isCompleted = true;
     }
-    return this.#handle(text);
+    this.#options.handle(text).catch((error: unknown) => this.#options.fail(error));
   }
 
   /** The connection is over: what waits is not begun. */
@@ -58,17 +67,22 @@ export class OperationOrder {
     this.#closed = true;
   }
 
-  async #run(id: string, first: string): Promise<void> {
-    for (let text: string | null = first; text !== null && !this.#closed;) {
-      const operation: Operation = { isCompleted: false, next: null };
-      this.#operations.set(id, operation);
-      try {
-        await this.#handle(text);
-      } finally {
-        this.#operations.delete(id);
-      }
-      text = operation.next;
-    }
+  #run(id: string, text: string): void {
+    const operation: Operation = { id, isCompleted: false, next: null };
+    // A new list: nearly always it holds one, and one that grows in place would keep room for many.
+    this.#operations = [...this.#operations, operation];
+    this.#options.handle(text).then(
+      () => this.#end(operation),
+      (error: unknown) => {
+        this.#options.fail(error);
+        this.#end(operation);
+      },
+    );
+  }
+
+  #end(operation: Operation): void {
+    this.#operations = this.#operations.filter((one) => one !== operation);
+    if (operation.next !== null && !this.#closed) this.#run(operation.id, operation.next);
   }
 }
 

@@ -83,7 +83,7 @@ export class Plan {
   readonly isPrivate: boolean;
   uses = 0;
   readonly #observer: PlanObserver;
-  readonly #context: unknown;
+  readonly #args: ExecutionArgs;
   readonly #project: Projection | null;
   /** As long as the event lives: it may wait for one reader after another has had it. */
   readonly #payloads = new WeakMap<object, Payload>();
@@ -95,15 +95,20 @@ export class Plan {
     this.field = shape.field;
     this.isPrivate = shape.isPrivate;
     this.#observer = observer;
-    this.#context = args.contextValue;
+    this.#args = args;
     this.#project = createProjection(args);
   }
 
+  /** Whether it was made for this very operation; its root arguments aside, on which no result depends. */
+  isMadeFor({ document, operationName }: ExecutionArgs): boolean {
+    return document === this.#args.document && operationName === this.#args.operationName;
+  }
+
   /**
-   * The result for an event. `args` are the operation's own: where graphql-js has to be asked, its errors point at places in the
-   * reader's document, and the result is not shared.
+   * The result for an event. `args` are those of the operation where it is another than the plan was made for: where graphql-js has
+   * to be asked, its errors point at places in the reader's document, and the result is not shared.
    */
-  payloadOf(event: object, args: ExecutionArgs): Payload | Promise<Payload> {
+  payloadOf(event: object, args: ExecutionArgs | null): Payload | Promise<Payload> {
     if (event === this.#lastEvent) return this.#lastPayload!;
     const payload = this.#payloads.get(event) ?? this.#makePayload(event);
     if (payload === null) return this.#execute(event, args);
@@ -121,9 +126,9 @@ export class Plan {
     return payload;
   }
 
-  #execute(event: object, args: ExecutionArgs): Payload | Promise<Payload> {
+  #execute(event: object, args: ExecutionArgs | null): Payload | Promise<Payload> {
     this.#observer.onExecution(this.field);
-    const result = execute({ ...args, contextValue: this.#context, rootValue: event });
+    const result = execute({ ...(args ?? this.#args), contextValue: this.#args.contextValue, rootValue: event });
     if (result instanceof Promise) return result.then((settled) => this.#describe(this.#stringify(settled), event));
     return this.#describe(this.#stringify(result as ExecutionResult), event);
   }

@@ -9,6 +9,10 @@ const MAX_HEADER_BYTES = 10;
 const TEXT_FRAME = 0x81;
 
 const NOTHING = new Uint8Array(0);
+const NOBODY: readonly Sender[] = [];
+
+/** Whoever has more to send than the socket takes. */
+export type Sender = { pull(): void };
 
 /**
  * The memory into which all sockets' frames are copied, one socket after another: what the kernel takes at once, as nearly
@@ -39,7 +43,7 @@ export class SocketOutlet {
   #gatheredBytes = 0;
   #isFull = false;
   #waiting: (() => void)[] | null = null;
-  #onReady: Set<() => void> | null = null;
+  #senders = NOBODY;
 
   /** `socket` is that of `webSocket`. */
   constructor(webSocket: WebSocket, socket: Duplex, options: SocketOutletOptions) {
@@ -48,7 +52,7 @@ export class SocketOutlet {
     this.#options = options;
   }
 
-  /** Whether it takes more now. Where not, {@link whenReady} tells when it does. */
+  /** Whether it takes more now. Where not, those that are attached are told when it does. */
   get ready(): boolean {
     return !this.#isFull;
   }
@@ -58,11 +62,14 @@ export class SocketOutlet {
     return this.#socket.writableLength;
   }
 
-  /** Calls `listener` each time that it becomes ready again; the returned function ends that. */
-  whenReady(listener: () => void): () => void {
-    const listeners = (this.#onReady ??= new Set());
-    listeners.add(listener);
-    return () => void listeners.delete(listener);
+  /** Has `sender` pull each time that it becomes ready again. */
+  attach(sender: Sender): void {
+    // A new list: nearly always it holds one, and one that grows in place would keep room for many.
+    this.#senders = [...this.#senders, sender];
+  }
+
+  detach(sender: Sender): void {
+    this.#senders = this.#senders.filter((one) => one !== sender);
   }
 
   /** Takes the message whose bytes are those of `head` and then of `tail`. */
@@ -111,8 +118,8 @@ export class SocketOutlet {
   drop(): void {
     this.#gathered = [];
     this.#isFull = false;
+    this.#senders = NOBODY;
     this.#wake();
-    this.#onReady = null;
   }
 
   #checkBacklog(): void {
@@ -126,14 +133,14 @@ export class SocketOutlet {
 
   #wake(): void {
     for (const wake of this.#waiting?.splice(0) ?? []) wake();
-    const listeners = this.#onReady;
-    if (listeners === null) return;
-    for (const listener of [...listeners]) {
-      if (this.#isFull) return;
-      // Whoever had its turn is the last at the next time.
-      if (!listeners.delete(listener)) continue;
-      listeners.add(listener);
-      listener();
+    const senders = this.#senders;
+    for (let served = 0; served < senders.length; served++) {
+      if (this.#isFull) {
+        // Whoever had its turn is the last at the next time.
+        this.#senders = [...this.#senders.slice(served), ...this.#senders.slice(0, served)];
+        return;
+      }
+      senders[served]!.pull();
     }
   }
 

@@ -4,6 +4,7 @@ import { isAsyncIterable, type Plugin } from 'graphql-yoga';
 import { encodeCursor } from '../market/log.ts';
 import { serializeError, toGraphQLError } from './format-error.ts';
 import type { Payload } from './payload.ts';
+import type { Sender } from './socket-outlet.ts';
 import type { RunningOperation } from './subscribe.ts';
 import type { Subscription, Transport } from './subscription.ts';
 
@@ -55,7 +56,7 @@ class EventStream extends Readable implements Transport {
   readonly #subscription: Subscription;
   readonly #pinging: NodeJS.Timeout;
   #isWanted = false;
-  #onReady: (() => void) | null = null;
+  #sender: Sender | null = null;
 
   constructor(subscription: Subscription, pingIntervalMs: number) {
     // One byte: no more than one result is ever read ahead.
@@ -79,9 +80,12 @@ class EventStream extends Readable implements Transport {
     return this.#isWanted && !this.destroyed;
   }
 
-  whenReady(listener: () => void): () => void {
-    this.#onReady = listener;
-    return () => void (this.#onReady = null);
+  attach(sender: Sender): void {
+    this.#sender = sender;
+  }
+
+  detach(): void {
+    this.#sender = null;
   }
 
   write(payload: Payload): void {
@@ -90,7 +94,7 @@ class EventStream extends Readable implements Transport {
 
   override _read(): void {
     this.#isWanted = true;
-    this.#onReady?.();
+    this.#sender?.pull();
   }
 
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {

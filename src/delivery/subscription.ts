@@ -3,14 +3,16 @@ import type { LogPosition } from '../market/log.ts';
 import type { Mailbox, Reader } from './mailbox.ts';
 import type { Payload } from './payload.ts';
 import type { Plan, Plans } from './plan.ts';
+import type { Sender } from './socket-outlet.ts';
 import type { Turn } from './turn.ts';
 
 /** Where the results of one subscription leave. */
 export type Transport = {
   /** Whether it takes more now. */
   readonly ready: boolean;
-  /** Calls `listener` each time that it becomes ready again; the returned function ends that. */
-  whenReady(listener: () => void): () => void;
+  /** Has `sender` pull each time that it becomes ready again. */
+  attach(sender: Sender): void;
+  detach(sender: Sender): void;
   write(payload: Payload): void;
 };
 
@@ -37,22 +39,23 @@ export type SubscriptionOptions = {
  * As an iterator it has no results but an end, which the protocol above tells to the client: `next()` begins to deliver and
  * settles when all is over, by a throw of a GraphQLError with a code where an error ended it.
  */
-export class Subscription implements Reader<object>, AsyncIterableIterator<ExecutionResult> {
+export class Subscription implements Reader<object>, Sender, AsyncIterableIterator<ExecutionResult> {
   readonly #source: Mailbox<object>;
   readonly #plans: Plans;
   readonly #plan: Plan;
-  readonly #args: ExecutionArgs;
+  /** Where the plan was made for another document; `null`: its own. */
+  readonly #args: ExecutionArgs | null;
   readonly #turn: Turn;
   readonly #observer: SubscriptionObserver;
   readonly #startedAt: number;
   #transport: Transport | null = null;
-  #stopWaiting: (() => void) | null = null;
   /** A result is being worked out that has to wait for something. */
   #isBusy = false;
   /** The furthest place in the log that was told. */
   #place: LogPosition | null = null;
   #outcome: { readonly error: Error | null } | null = null;
-  #settle: { resolve: (end: IteratorReturnResult<undefined>) => void; reject: (error: Error) => void } | null = null;
+  #resolve: ((end: IteratorReturnResult<undefined>) => void) | null = null;
+  #reject: ((error: Error) => void) | null = null;
 
   constructor({ source, plans, args, turn, observer }: SubscriptionOptions) {
     this.#source = source;
@@ -60,7 +63,7 @@ export class Subscription implements Reader<object>, AsyncIterableIterator<Execu
     this.#plan = plans.take(args);
     // The context is the plan's: that of each operation is not kept.
     const { schema, document, operationName, variableValues } = args;
-    this.#args = { schema, document, operationName, variableValues };
+    this.#args = this.#plan.isMadeFor(args) ? null : { schema, document, operationName, variableValues };
     this.#turn = turn;
     this.#observer = observer;
     this.#startedAt = observer.now();
@@ -92,12 +95,17 @@ export class Subscription implements Reader<object>, AsyncIterableIterator<Execu
     if (!this.#isBusy) this.#finish();
   }
 
+  pull(): void {
+    this.#source.pull();
+  }
+
   next(): Promise<IteratorResult<ExecutionResult>> {
     if (this.#transport === null) return Promise.reject(new Error('a subscription is delivered to a transport'));
-    if (this.#settle !== null) return Promise.resolve({ done: true, value: undefined });
+    if (this.#resolve !== null) return Promise.resolve({ done: true, value: undefined });
     return new Promise((resolve, reject) => {
-      this.#settle = { resolve, reject };
-      this.#stopWaiting = this.#transport!.whenReady(() => this.#source.pull());
+      this.#resolve = resolve;
+      this.#reject = reject;
+      this.#transport!.attach(this);
       this.#source.attach(this);
     });
   }
@@ -105,7 +113,7 @@ export class Subscription implements Reader<object>, AsyncIterableIterator<Execu
   async return(): Promise<IteratorResult<ExecutionResult>> {
     await this.#source.return();
     // Where it was never delivered, nobody has told it.
-    if (this.#settle === null && this.#outcome === null) this.end(null);
+    if (this.#resolve === null && this.#outcome === null) this.end(null);
     return { done: true, value: undefined };
   }
 
@@ -155,11 +163,11 @@ export class Subscription implements Reader<object>, AsyncIterableIterator<Execu
   }
 
   #finish(): void {
-    this.#stopWaiting?.();
+    this.#transport?.detach(this);
     this.#observer.onEnd(this.#plan.field);
     this.#plans.release(this.#plan);
     const { error } = this.#outcome!;
-    if (error === null) this.#settle?.resolve({ done: true, value: undefined });
-    else this.#settle?.reject(this.#plans.mask(error));
+    if (error === null) this.#resolve?.({ done: true, value: undefined });
+    else this.#reject?.(this.#plans.mask(error));
   }
 }

@@ -2,9 +2,9 @@ import type { Duplex } from 'node:stream';
 import { CloseCode, type makeServer } from 'graphql-ws';
 import type { WebSocket } from 'ws';
 import type { Logger } from '../market/logger.ts';
-import { OperationOrder } from './operation-order.ts';
+import { OperationOrder, type OperationOrderOptions } from './operation-order.ts';
 import type { Payload } from './payload.ts';
-import { SocketOutlet, type SocketOutletOptions } from './socket-outlet.ts';
+import { type Sender, SocketOutlet, type SocketOutletOptions } from './socket-outlet.ts';
 import type { Transport } from './subscription.ts';
 import type { TimerWheel } from './timer-wheel.ts';
 
@@ -22,15 +22,20 @@ export type ConnectionOwner = {
   readonly onMessage: () => void;
 };
 
-/** One WebSocket connection: between `ws`, graphql-ws and the outlet. */
-export class Connection {
+/**
+ * One WebSocket connection: between `ws`, graphql-ws and the outlet. It is the socket that graphql-ws is given, for it has as
+ * few objects of its own as can be: most connections are idle, and there are many.
+ */
+export class Connection implements OperationOrderOptions {
   /** Names it in the log. */
   readonly id: number;
   readonly address: string;
+  readonly protocol: string;
   readonly outlet: SocketOutlet;
   readonly operations: OperationOrder;
   /** Since the last ping something was heard of it. */
   isAlive = true;
+  handle: (text: string) => Promise<void> = () => Promise.resolve();
   readonly #owner: ConnectionOwner;
   readonly #closed: (code: number, reason: string) => Promise<void>;
   #cancelInit: (() => void) | null;
@@ -41,25 +46,14 @@ export class Connection {
   ) {
     this.id = socket.id;
     this.address = socket.address;
+    this.protocol = socket.webSocket.protocol;
     this.#owner = owner;
-    const outlet = new SocketOutlet(socket.webSocket, socket.tcp, owner.outlet);
-    this.outlet = outlet;
-    let handle: (text: string) => Promise<void> = () => Promise.resolve();
-    this.#closed = owner.protocol.opened(
-      {
-        protocol: socket.webSocket.protocol,
-        send: (text) => outlet.send(text),
-        close: (code, reason) => outlet.close(code ?? CloseCode.InternalServerError, reason ?? ''),
-        onMessage: (handler) => (handle = handler),
-      },
-      this,
-    );
-    this.operations = new OperationOrder(handle, (id) =>
-      outlet.close(CloseCode.SubscriberAlreadyExists, `Subscriber for ${id} already exists`),
-    );
+    this.outlet = new SocketOutlet(socket.webSocket, socket.tcp, owner.outlet);
+    this.operations = new OperationOrder(this);
     this.#cancelInit = owner.wheel.schedule(owner.initTimeoutMs, () =>
-      outlet.close(CloseCode.ConnectionInitialisationTimeout, 'Connection initialisation timeout'),
+      this.close(CloseCode.ConnectionInitialisationTimeout, 'Connection initialisation timeout'),
     );
+    this.#closed = owner.protocol.opened(this, this);
     owner.logger.debug({ connection: this.id, address: this.address }, 'connected');
   }
 
@@ -71,10 +65,7 @@ export class Connection {
   receive(text: string): void {
     this.isAlive = true;
     this.#owner.onMessage();
-    this.operations.take(text).catch((error: unknown) => {
-      this.#owner.logger.error({ err: error, connection: this.id }, 'message handling failed');
-      this.outlet.close(4500, 'Internal server error');
-    });
+    this.operations.take(text);
   }
 
   end(code: number, reason: string): void {
@@ -85,6 +76,27 @@ export class Connection {
     this.#closed(code, reason).catch((error: unknown) =>
       this.#owner.logger.error({ err: error, connection: this.id }, 'teardown failed'),
     );
+  }
+
+  onMessage(handle: (text: string) => Promise<void>): void {
+    this.handle = handle;
+  }
+
+  send(text: string): Promise<void> {
+    return this.outlet.send(text);
+  }
+
+  close(code: number = CloseCode.InternalServerError, reason = ''): void {
+    this.outlet.close(code, reason);
+  }
+
+  refuse(id: string): void {
+    this.close(CloseCode.SubscriberAlreadyExists, `Subscriber for ${id} already exists`);
+  }
+
+  fail(error: unknown): void {
+    this.#owner.logger.error({ err: error, connection: this.id }, 'message handling failed');
+    this.close(CloseCode.InternalServerError, 'Internal server error');
   }
 }
 
@@ -102,8 +114,12 @@ export class OperationTransport implements Transport {
     return this.#outlet.ready;
   }
 
-  whenReady(listener: () => void): () => void {
-    return this.#outlet.whenReady(listener);
+  attach(sender: Sender): void {
+    this.#outlet.attach(sender);
+  }
+
+  detach(sender: Sender): void {
+    this.#outlet.detach(sender);
   }
 
   write(payload: Payload): void {

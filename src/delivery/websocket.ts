@@ -109,7 +109,12 @@ export class WebSocketTransport {
       onConnect: ({ extra }) => extra.noteInitialised(),
       onSubscribe: ({ connectionParams, extra }, _id, payload) => this.#prepare(extra, connectionParams, payload),
       execute: (args) => this.#enveloped.get(args)!.execute(args),
-      subscribe: (args) => this.#enveloped.get(args)!.subscribe(args),
+      subscribe: (args) => {
+        const enveloped = this.#enveloped.get(args)!;
+        // The arguments live as long as the subscription; these need not.
+        this.#enveloped.delete(args);
+        return enveloped.subscribe(args);
+      },
       onOperation: ({ extra }, id, payload, args) => {
         const { subscription } = (args.contextValue as { running: RunningOperation }).running;
         if (subscription === null) return undefined;
@@ -131,7 +136,8 @@ export class WebSocketTransport {
 
   /** Takes an HTTP upgrade over; to be given to the HTTP server's `upgrade` event. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    socket.on('error', () => socket.destroy());
+    // A function of its own: a closure of this scope would keep the request as long as the connection lives.
+    socket.on('error', destroyOnError);
     const path = request.url?.split('?', 1)[0];
     if (path !== this.#options.path) {
       socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
@@ -263,6 +269,10 @@ function isSameOrigin(origin: string, host: string | undefined): boolean {
 }
 
 function ignore(): void {}
+
+function destroyOnError(this: Duplex): void {
+  this.destroy();
+}
 
 /** A frame is one Buffer, as long as `binaryType` is left alone. */
 function onMessage(this: WebSocket, data: Buffer): void {
