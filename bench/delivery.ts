@@ -9,10 +9,20 @@ import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { connections } from './delivery/connections.ts';
 import { type Contestant, CONTESTANTS } from './delivery/contestants.ts';
+import { endToEnd } from './delivery/end-to-end.ts';
 import { broadcast, flat, personal, watchlists } from './delivery/fan-out.ts';
 import { highestBroadcast, highestWatchlists } from './delivery/highest.ts';
+import { http } from './delivery/http.ts';
 import { idle } from './delivery/idle.ts';
-import { formatTable, formatVerdict, judgeGoal, type Run, takeMedians, type Verdict } from './delivery/report.ts';
+import {
+  formatDisturbance,
+  formatTable,
+  formatVerdict,
+  judgeGoal,
+  type Run,
+  takeMedians,
+  type Verdict,
+} from './delivery/report.ts';
 import { type Scenario, SkippedError } from './delivery/scenario.ts';
 import { slowReaders } from './delivery/slow-readers.ts';
 import { TestBed } from './delivery/test-bed.ts';
@@ -29,6 +39,8 @@ const SCENARIOS: readonly Scenario[] = [
   highestWatchlists,
   connections,
   flat,
+  endToEnd,
+  http,
   workers,
 ];
 const ROUNDS = 2;
@@ -114,6 +126,8 @@ async function main(options: Options): Promise<number> {
       const medians = takeMedians(runs);
       const verdicts = scenario.goals.map((goal): Verdict => judgeGoal(goal, medians));
       console.table(formatTable(scenario, runs));
+      const disturbance = formatDisturbance(runs);
+      if (disturbance !== null) console.log(`   ${disturbance}`);
       for (const verdict of verdicts) {
         if (verdict.outcome === 'not measured') continue;
         const text = formatVerdict(verdict, scenario.columns);

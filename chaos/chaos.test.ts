@@ -24,13 +24,16 @@ async function expectNoViolation(faults: ChaosOptions['faults'], isCluster: bool
   expect(bars.compared).toBeGreaterThan(20);
 }
 
-it.concurrent('prints come once, in order and without a silent gap while processes and connections die', async () => {
-  await expectNoViolation(
-    ['kill-writer', 'kill-api', 'cut-upstream', 'cut-clients', 'restart-redis', 'flush-redis'],
-    false,
-  );
+// Each has a system of its own. They mostly wait, so that together they take hardly longer than the longest.
+
+it.concurrent('prints and bars come once, in order and without a silent gap while processes die', async () => {
+  await expectNoViolation(['kill-writer', 'kill-api', 'flush-redis'], false);
+}, 90_000);
+
+it.concurrent('and while connections are cut and Redis is restarted', async () => {
+  await expectNoViolation(['cut-upstream', 'cut-clients', 'restart-redis', 'stop-api'], false);
 }, 90_000);
 
 it.concurrent('and while slots of a Cluster move and its masters change', async () => {
-  await expectNoViolation(['migrate-slots', 'fail-over', 'stop-api', 'pause', 'kill-master'], true);
+  await expectNoViolation(['migrate-slots', 'fail-over', 'pause', 'kill-master'], true);
 }, 90_000);

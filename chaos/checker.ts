@@ -143,29 +143,29 @@ export class Checker {
     this.#taped += entries.length;
   }
 
-  /** Whether every stream has the last entry of the tape as it was last read, or a later one. */
+  /** Whether every stream has what the tape had at the last {@link compare}. */
   isDrained(): boolean {
     for (const [, symbol, track] of this.#tracks()) if (!this.#isCurrent(symbol, track)) return false;
     return true;
   }
 
-  /** Who lags behind the tape, in words; for a run that does not drain. */
+  /** Who lags behind that, in words; for a run that does not drain. */
   describeLag(): string[] {
     const lags: string[] = [];
     for (const [stream, symbol, track] of this.#tracks()) {
       if (this.#isCurrent(symbol, track)) continue;
-      lags.push(`${stream} ${symbol}: at ${track.place} of ${this.#tape.get(symbol)!.end - 1}`);
+      lags.push(`${stream} ${symbol}: at ${track.place} of ${this.#tape.get(symbol)!.goal - 1}`);
     }
     return lags;
   }
 
   #isCurrent(symbol: string, track: Track): boolean {
     const tape = this.#tape.get(symbol);
-    if (tape === undefined || tape.end === 0 || track.place === tape.end - 1) return true;
+    if (tape === undefined || tape.goal === 0 || (track.place ?? -1) >= tape.goal - 1) return true;
     const newest = track.pending.at(-1);
     if (newest === undefined) return false;
     const known = tape.find(newest.entry.id);
-    return known === undefined || known.place === tape.end - 1;
+    return known === undefined || known.place >= tape.goal - 1;
   }
 
   /** What is told from now on belongs to the next round. The first one begins with the checker. */
@@ -194,6 +194,7 @@ export class Checker {
       for (const received of track.pending.splice(0, done)) this.#place(stream, track, tape, received);
     }
     for (const [symbol, tape] of this.#tape) {
+      tape.setGoal();
       const places: number[] = [];
       for (const [, watched, track] of this.#tracks()) if (watched === symbol) places.push(track.place ?? 0);
       tape.forgetBefore(Math.min(...places));

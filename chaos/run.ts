@@ -146,7 +146,6 @@ async function runRound(name: FaultName, number: number, parts: Parts): Promise<
   const late = await untilServed(audience.brisk, fault.servedWithinMs ?? SERVED_WITHIN_MS);
   for (const client of late) checkers.trades.report('not served', client, `nothing after ${name}`);
   const servedAt = performance.now();
-  clearInterval(reading);
   audience.hurry();
   await compareAll(parts);
   if (!(await untilDrained(both))) {
@@ -155,6 +154,7 @@ async function runRound(name: FaultName, number: number, parts: Parts): Promise<
         checker.report('not served', lag, `the rest does not come after ${name}`);
     }
   }
+  clearInterval(reading);
   // What follows a gap may have come only now: it is to count in this round.
   await compareAll(parts);
   if (fault.losesNothing) for (const checker of both) checker.expectNothingMissed(name);

@@ -6,9 +6,15 @@ type Place = { readonly place: number; readonly content: string };
 export class TapeOfSymbol {
   readonly #places = new Map<string, Place>();
   #end = 0;
+  /** The end as it was at the last {@link setGoal}. */
+  #goal = 0;
 
-  get end(): number {
-    return this.#end;
+  get goal(): number {
+    return this.#goal;
+  }
+
+  setGoal(): void {
+    this.#goal = this.#end;
   }
 
   append({ id, content }: TapedEntry): void {

@@ -121,6 +121,8 @@ export class World implements AsyncDisposable {
   }
 
   static async start(options: WorldOptions): Promise<World> {
+    // Each process of each world is ended with this one: many listeners, and no leak.
+    process.setMaxListeners(0);
     await using stack = new AsyncDisposableStack();
     const cluster = options.isCluster ? stack.use(await startRedisCluster()) : null;
     const redis = options.isCluster ? null : stack.use(await startRedis());

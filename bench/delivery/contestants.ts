@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
-import { pinTo } from '../load/cores.ts';
+import { LOAD_CORE, pinTo } from '../load/cores.ts';
 import type { ProtocolName } from '../load/protocol.ts';
 import { endProcess } from '../load/servant.ts';
 
@@ -44,6 +44,44 @@ function productEnv(redisUrl: string, dataDir: string): Record<string, string> {
     MAX_CONNECTIONS: '1000000',
     MAX_CONNECTIONS_PER_USER: '1000000',
     RATE_LIMITS: 'portfolio=999999999,tradeNotifications=999999999,market=999999999,orders=999999999,http=999999999',
+  };
+}
+
+/**
+ * The simulated exchange and an ingest process before the api, which is told of them by the variables returned. On the core
+ * of the load, for the api alone is under test. They end with this process, or by the function.
+ */
+export async function startExchange(
+  redisUrl: string,
+  { symbols, eventsPerSecond }: { readonly symbols: number; readonly eventsPerSecond: number },
+): Promise<{ readonly env: Readonly<Record<string, string>>; stop(): Promise<void> }> {
+  const children: ChildProcess[] = [];
+  const start = (args: readonly string[], env: Readonly<Record<string, string>> = {}): ChildProcess => {
+    const pinned = pinTo(LOAD_CORE, process.execPath, args);
+    const child = spawn(pinned.command, pinned.args, {
+      cwd: ROOT,
+      env: { PATH: process.env['PATH'] ?? '', ...env },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    process.once('exit', () => child.kill('SIGKILL'));
+    children.push(child);
+    return child;
+  };
+  const cli = ['src/feeds/simulator/cli.ts', '--port=0', `--symbols=${symbols}`, `--rate=${eventsPerSecond}`];
+  const simulator = start(cli);
+  const urls: string[] = [];
+  for await (const line of createInterface({ input: simulator.stdout! })) {
+    const url = /(ws|http):\/\/\S+/.exec(line)?.[0];
+    if (url !== undefined && urls.push(url) === 2) break;
+  }
+  simulator.stdout!.resume();
+  const env = { POLYGON_API_KEY: 'bench', POLYGON_WS_URL: urls[0]!, POLYGON_REST_URL: urls[1]! };
+  start(['src/main.ts'], { ROLE: 'ingest', FEED: 'simulated', REDIS_URL: redisUrl, ...env }).stdout!.resume();
+  return {
+    env,
+    stop: async () => {
+      for (const child of children) await endProcess(child);
+    },
   };
 }
 

@@ -1,6 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import type { Contestant } from './contestants.ts';
-import { formatTable, formatValue, formatVerdict, judgeGoal, type Run, takeMedians } from './report.ts';
+import {
+  formatDisturbance,
+  formatTable,
+  formatValue,
+  formatVerdict,
+  judgeGoal,
+  type Run,
+  takeMedians,
+} from './report.ts';
 import type { Goal, Scenario } from './scenario.ts';
 
 const COLUMNS = [
@@ -58,8 +66,8 @@ describe('formatTable', () => {
   it('shows the median, and the rounds that lie around it', () => {
     const scenario = { columns: COLUMNS } as unknown as Scenario;
     expect(formatTable(scenario, makeRuns({ tapeql: [9, 12], stock: [50] }))).toEqual({
-      tapeql: { CPU: '10.5 (9.0–12.0)', 'in time': '100 %' },
-      stock: { CPU: '50.0', 'in time': '100 %' },
+      CPU: { tapeql: '10.5 (9.0–12.0)', stock: '50.0' },
+      'in time': { tapeql: '100 %', stock: '100 %' },
     });
   });
 
@@ -67,5 +75,13 @@ describe('formatTable', () => {
     expect(formatValue(Number.NaN, { decimals: 1 })).toBe('–');
     expect(formatValue(1_234_567, {})).toBe('1,234,567');
     expect(formatValue(0.9876, { isShare: true, decimals: 1 })).toBe('98.8 %');
+  });
+});
+
+describe('formatDisturbance', () => {
+  it('tells of runs that shared their core', () => {
+    const run = (disturbance: number): Run => ({ contestant: 'tapeql', round: 1, figures: { disturbance } });
+    expect(formatDisturbance([run(0.02), run(0.05)])).toBeNull();
+    expect(formatDisturbance([run(0.02), run(0.35), run(0.2)])).toMatch(/^2 of 3 runs .* 35 % of the server's core$/);
   });
 });

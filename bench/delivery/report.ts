@@ -5,6 +5,9 @@ import type { Column, Figures, Goal, Scenario } from './scenario.ts';
 /** One contestant's figures of one round. */
 export type Run = { readonly contestant: Contestant; readonly round: number; readonly figures: Figures };
 
+/** With more than this taken from its core by others, a server has shown how it works beside them, not by itself. */
+const MAX_DISTURBANCE = 0.1;
+
 /** Differences below this are the machine's. */
 const NOISE = 0.15;
 
@@ -43,19 +46,19 @@ function compare(value: number, limit: number, sense: Goal['sense']): Verdict['o
   return isNear ? 'within the noise' : 'missed';
 }
 
-/** A row for each contestant: medians, and in brackets the lowest and the highest round where they differ. */
+/** A column for each contestant: medians, and in brackets the lowest and the highest round where they differ. */
 export function formatTable(scenario: Scenario, runs: readonly Run[]): Record<string, Record<string, string>> {
   const table: Record<string, Record<string, string>> = {};
-  for (const [contestant, medians] of takeMedians(runs)) {
+  for (const column of scenario.columns) {
     const row: Record<string, string> = {};
-    for (const column of scenario.columns) {
+    for (const [contestant, medians] of takeMedians(runs)) {
       const all = runs.filter((run) => run.contestant === contestant).map(({ figures }) => figures[column.key]!);
       const [low, median, high] = [Math.min(...all), medians[column.key]!, Math.max(...all)].map((value) =>
         formatValue(value, column),
       );
-      row[column.title] = low === high ? median! : `${median} (${low}–${high})`;
+      row[contestant] = low === high ? median! : `${median} (${low}–${high})`;
     }
-    table[contestant] = row;
+    table[column.title] = row;
   }
   return table;
 }
@@ -69,11 +72,20 @@ export function formatValue(value: number, { decimals = 0, isShare = false }: Om
 
 export function formatVerdict({ goal, value, limit, outcome }: Verdict, columns: readonly Column[]): string {
   const column = columns.find(({ key }) => key === goal.key)!;
-  const shown = formatValue(value, { ...column, decimals: column.decimals ?? 0 });
+  const shown = formatValue(value, column);
   const asked =
     goal.of === undefined
-      ? formatValue(goal.limit, { ...column, decimals: 2 })
+      ? formatValue(goal.limit, { ...column, decimals: Number.isInteger(goal.limit) ? 0 : 2 })
       : `${goal.limit} × ${goal.of}, that is ${formatValue(limit, column)}`;
   const ratio = goal.of === undefined ? '' : `, ${((value / limit) * goal.limit).toFixed(2)} × ${goal.of}`;
   return `${column.title}: ${shown}${ratio}; the goal is ${goal.sense} ${asked}: ${outcome}`;
+}
+
+/** Of the runs that other processes of the machine disturbed; `null` where there were none. */
+export function formatDisturbance(runs: readonly Run[]): string | null {
+  const disturbed = runs.filter(({ figures }) => (figures['disturbance'] ?? 0) > MAX_DISTURBANCE);
+  if (disturbed.length === 0) return null;
+  const most = Math.max(...disturbed.map(({ figures }) => figures['disturbance']!));
+  const taken = formatValue(most, { isShare: true });
+  return `${disturbed.length} of ${runs.length} runs were disturbed: other processes took up to ${taken} of the server's core`;
 }

@@ -11,6 +11,7 @@ import {
   SERVER_CORE,
 } from '../load/cores.ts';
 import type { GeneratorCommands, Group, Opened, Received } from '../load/generator.ts';
+import type { ProtocolName } from '../load/protocol.ts';
 import type { Published, PublisherCommands } from '../load/publisher.ts';
 import { type Servant, startServant } from '../load/servant.ts';
 import { audienceOf, pickSymbols, type Watching } from '../load/symbols.ts';
@@ -116,10 +117,14 @@ export class Arena {
   }
 
   /** Throws where a connection is refused: nothing that follows would be what its name says. */
-  async open(count: number, watching: Watching, more: { group?: Group; perSecond?: number } = {}): Promise<Opened> {
+  async open(
+    count: number,
+    watching: Watching,
+    more: { group?: Group; perSecond?: number; protocol?: ProtocolName } = {},
+  ): Promise<Opened> {
     const { group = 'measured' } = more;
     const { port, protocol } = this.server;
-    const request = { ...more, group, count, port, protocol, watching, secret: JWT_SECRET };
+    const request = { protocol, ...more, group, count, port, watching, secret: JWT_SECRET };
     const opened = await this.generator.ask('open', request);
     if (opened.opened < count) throw new Error(`${opened.opened} of ${count} connected: ${opened.failures.join('; ')}`);
     if (group === 'measured') {
@@ -170,8 +175,8 @@ export class Arena {
       deliveredInTime: inTime.messages,
       delivered: last.messages,
       isExact: last.messages === offered && (events % symbols !== 0 || last.least === last.most),
-      p50: last.ages.p50,
-      p99: last.ages.p99,
+      p50: last.ages.measured.p50,
+      p99: last.ages.measured.p99,
       cpuMicros: (cpu / inTime.messages) * 1e6,
       serverLoad: cpu / elapsed,
       generatorLoad: (after.generator - before.generator) / elapsed,

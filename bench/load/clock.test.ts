@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readAgeMs, volumeAt } from './clock.ts';
+import { readAgeMs, readTimeAgeMs, volumeAt } from './clock.ts';
 
 const message = (volume: number): Buffer =>
   Buffer.from(`{"id":"1","type":"next","payload":{"data":{"quoteUpdates":{"volume":${volume},"timestamp":"x"}}}}`);
@@ -22,5 +22,16 @@ describe('the time in a volume', () => {
   it('is not found where a message has another volume, or none', () => {
     expect(readAgeMs(message(12), 5)).toBeNull();
     expect(readAgeMs(Buffer.from('{"type":"next"}'), 5)).toBeNull();
+  });
+});
+
+describe('a time in a message', () => {
+  it('tells how old it is by the key that is asked for', () => {
+    const text = Buffer.from('{"timestamp":"2026-11-20T14:30:00.250Z","receivedAt":"2026-11-20T14:30:00.260Z"}');
+    const now = Date.parse('2026-11-20T14:30:01.000Z');
+    expect(readTimeAgeMs(text, '"timestamp":"', now)).toBe(750);
+    expect(readTimeAgeMs(text, '"receivedAt":"', now)).toBe(740);
+    expect(readTimeAgeMs(text, '"cursor":"', now)).toBeNull();
+    expect(readTimeAgeMs(Buffer.from('{"timestamp":"soon"}'), '"timestamp":"', now)).toBeNull();
   });
 });

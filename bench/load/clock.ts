@@ -17,7 +17,7 @@ export function volumeAt(micros: number): number {
 }
 
 /** How old the quote in a message is, in ms; `null` where it holds no such volume. */
-export function readAgeMs(message: Buffer, nowMicros: number): number | null {
+export function readAgeMs(message: Buffer, now = nowMicros()): number | null {
   const found = message.indexOf(KEY);
   if (found === -1) return null;
   let volume = 0;
@@ -28,6 +28,17 @@ export function readAgeMs(message: Buffer, nowMicros: number): number | null {
     volume = volume * 10 + digit;
   }
   if (volume < BASE || volume >= 2 * BASE) return null;
-  const age = (Math.floor(nowMicros) % BASE) - (volume - BASE);
+  const age = (Math.floor(now) % BASE) - (volume - BASE);
   return (age < -BASE / 2 ? age + BASE : age) / 1e3;
+}
+
+const TIME_LENGTH = '2026-11-20T14:30:00.000Z'.length;
+
+/** The same by a time that stands after `key` in RFC 3339, to the millisecond. */
+export function readTimeAgeMs(message: Buffer, key: string, now = Date.now()): number | null {
+  const found = message.indexOf(key);
+  if (found === -1) return null;
+  const start = found + key.length;
+  const age = now - Date.parse(message.toString('latin1', start, start + TIME_LENGTH));
+  return Number.isNaN(age) ? null : age;
 }

@@ -2,7 +2,6 @@
 import { createHmac } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from './client.ts';
-import { nowMicros, readAgeMs } from './clock.ts';
 import { type Percentiles, summarize } from './percentiles.ts';
 import { type ProtocolName, protocols } from './protocol.ts';
 import { serve } from './servant.ts';
@@ -35,8 +34,8 @@ export type Received = {
   /** The fewest and the most that any client has received. */
   readonly least: number;
   readonly most: number;
-  /** Of the measured group's samples, in ms from the publishing. */
-  readonly ages: Percentiles;
+  /** Of the samples of each group, in ms. */
+  readonly ages: Readonly<Record<Group, Percentiles>>;
   /** Messages that were no quotes, and connections that were lost: a few of them in their own words. */
   readonly troubles: number;
   readonly words: readonly string[];
@@ -49,7 +48,7 @@ const WORDS = 3;
 
 const buffer = Buffer.allocUnsafeSlow(READ_BYTES);
 const clients: Record<Group, Client[]> = { measured: [], beside: [] };
-let ages: number[] = [];
+let ages: Record<Group, number[]> = { measured: [], beside: [] };
 let troubles = 0;
 let words: string[] = [];
 let sources = 0;
@@ -61,18 +60,19 @@ function takeTrouble(trouble: string): void {
 
 function openOne(request: OpenRequest, number: number): Client {
   const { group, port, watching, secret } = request;
+  const protocol = protocols[request.protocol];
   sources += 1;
   const client = new Client({
     port,
     localAddress: `127.0.0.${2 + (sources % SOURCE_ADDRESSES)}`,
-    protocol: protocols[request.protocol],
+    protocol,
     symbols: pickSymbols(number, watching),
     token: signToken(`user-${group}-${number}`, secret),
     buffer,
     onSample: (message) => {
-      const age = readAgeMs(message, nowMicros());
+      const age = protocol.readAge(message);
       if (age === null) takeTrouble(message.toString('utf8', 0, 300));
-      else if (group === 'measured') ages.push(age);
+      else ages[group].push(age);
     },
     onTrouble: takeTrouble,
   });
@@ -113,10 +113,12 @@ async function open(request: OpenRequest): Promise<Opened> {
   return { opened: took.length, failures: failures.slice(0, WORDS), took: summarize(took) };
 }
 
-/** The measured group counts anew; `sampleEvery`: one message of so many is looked at, of each client. */
-function reset({ sampleEvery }: { readonly sampleEvery: number }): void {
-  for (const [number, client] of clients.measured.entries()) client.walker.reset(sampleEvery, number);
-  ages = [];
+type ResetRequest = { readonly sampleEvery: number; readonly group?: Group };
+
+/** A group counts anew; `sampleEvery`: one message of so many is looked at, of each client. */
+function reset({ sampleEvery, group = 'measured' }: ResetRequest): void {
+  for (const [number, client] of clients[group].entries()) client.walker.reset(sampleEvery, number);
+  ages[group] = [];
 }
 
 function read(): Received {
@@ -128,7 +130,8 @@ function read(): Received {
     least = Math.min(least, walker.messages);
     most = Math.max(most, walker.messages);
   }
-  return { messages, least, most, ages: summarize(ages), troubles, words };
+  const summaries = { measured: summarize(ages.measured), beside: summarize(ages.beside) };
+  return { messages, least, most, ages: summaries, troubles, words };
 }
 
 /** The first `count` of a group. */
@@ -140,7 +143,7 @@ function close(): void {
   for (const client of [...clients.measured, ...clients.beside]) client.close();
   clients.measured = [];
   clients.beside = [];
-  ages = [];
+  ages = { measured: [], beside: [] };
   troubles = 0;
   words = [];
 }

@@ -1,6 +1,8 @@
+import { readAgeMs, readTimeAgeMs } from './clock.ts';
 import type { Mark } from './frame-walker.ts';
 
-export type ProtocolName = 'graphql-transport-ws' | 'socket.io';
+/** What a server speaks, and what its clients ask for where it is not quotes. */
+export type ProtocolName = 'graphql-transport-ws' | 'socket.io' | 'trades, by print' | 'trades, by receipt';
 
 /** One client's side of a dialogue, as text messages. */
 export type Dialogue = {
@@ -16,6 +18,8 @@ export type Protocol = {
   /** Of the messages that carry a quote. */
   readonly mark: Mark;
   begin(symbols: readonly string[], token: string): Dialogue;
+  /** How old what a message carries is, in ms; `null` where it does not tell. */
+  readAge(message: Buffer): number | null;
 };
 
 /** Eight fields, as a watchlist shows them. */
@@ -23,8 +27,12 @@ export const QUOTE_UPDATES =
   'subscription ($symbols: [Symbol!]!) { quoteUpdates(symbols: $symbols) ' +
   '{ symbol price change changePercent bid ask volume timestamp } }';
 
-export const protocols: Readonly<Record<ProtocolName, Protocol>> = {
-  'graphql-transport-ws': {
+const TRADES =
+  'subscription ($symbols: [Symbol!]!) { trades(symbols: $symbols) ' +
+  '{ symbol price size sequence gapBefore timestamp receivedAt } }';
+
+function speakGraphQL(query: string, readAge: Protocol['readAge']): Protocol {
+  return {
     path: '/graphql',
     subprotocol: 'graphql-transport-ws',
     mark: { offset: '{"id":"1","type":"n'.length, byte: 'e'.charCodeAt(0) },
@@ -32,11 +40,18 @@ export const protocols: Readonly<Record<ProtocolName, Protocol>> = {
       first: [JSON.stringify({ type: 'connection_init', payload: { authorization: `Bearer ${token}` } })],
       hear: (text) => {
         if (!text.startsWith('{"type":"connection_ack"')) return { isUnexpected: true };
-        const payload = { query: QUOTE_UPDATES, variables: { symbols } };
+        const payload = { query, variables: { symbols } };
         return { say: JSON.stringify({ id: '1', type: 'subscribe', payload }), subscribed: true };
       },
     }),
-  },
+    readAge,
+  };
+}
+
+export const protocols: Readonly<Record<ProtocolName, Protocol>> = {
+  'graphql-transport-ws': speakGraphQL(QUOTE_UPDATES, readAgeMs),
+  'trades, by print': speakGraphQL(TRADES, (message) => readTimeAgeMs(message, '"timestamp":"')),
+  'trades, by receipt': speakGraphQL(TRADES, (message) => readTimeAgeMs(message, '"receivedAt":"')),
   'socket.io': {
     path: '/socket.io/?EIO=4&transport=websocket',
     subprotocol: null,
@@ -45,10 +60,10 @@ export const protocols: Readonly<Record<ProtocolName, Protocol>> = {
       first: [],
       hear: (text) => {
         if (text === '2') return { say: '3' };
-        if (text.startsWith('0')) return { say: '40' };
         if (text.startsWith('40')) return { say: `42${JSON.stringify(['subscribe', symbols])}`, subscribed: true };
-        return { isUnexpected: true };
+        return text.startsWith('0') ? { say: '40' } : { isUnexpected: true };
       },
     }),
+    readAge: readAgeMs,
   },
 };

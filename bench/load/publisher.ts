@@ -39,6 +39,8 @@ socket.on('data', (data: Buffer) => {
 });
 
 let published = 0;
+/** Whether it stands for ingest; where one runs, its word alone counts. */
+let isIngest = false;
 
 function makeNext(symbol: string): Quote {
   published += 1;
@@ -63,12 +65,18 @@ function encodePublish(symbol: string): string {
 }
 
 async function tellStatus(): Promise<void> {
+  if (!isIngest) return;
   await bus.publishStatus(makeStatus({ timestamp: Date.now() }));
 }
 
-/** An empty Redis, but for what ingest keeps in it: its status, and a quote of each symbol, which is wanted. */
+/**
+ * An empty Redis, but for what ingest keeps in it: its status, and a quote of each symbol, which is wanted. Without symbols it
+ * stays empty, for an ingest that is to come.
+ */
 async function prepare({ symbols }: { readonly symbols: number }): Promise<void> {
   await redis.flushall();
+  isIngest = symbols > 0;
+  if (!isIngest) return;
   const names = Array.from({ length: symbols }, (_, index) => symbolName(index));
   await tellStatus();
   await bus.publishDemandTotals(new Map(names.map((name) => [name, 1])));
