@@ -103,6 +103,14 @@ describe('readConfig', () => {
     expect(readConfig({ ROLE: 'ingest', REDIS_URL: 'redis://127.0.0.1:6379' }).role).toBe('ingest');
   });
 
+  test('workers need a Redis to have a market in common', () => {
+    for (const WORKERS of ['2', 'auto']) {
+      expect(Object.keys(problemsOf({ WORKERS }))).toEqual(['REDIS_URL']);
+      expect(readConfig({ WORKERS, REDIS_URL: 'redis://a' }).workers).toBe(WORKERS === '2' ? 2 : 'auto');
+    }
+    expect(readConfig({ WORKERS: '1' }).workers).toBe(1);
+  });
+
   test('FEED=polygon needs a key', () => {
     expect(Object.keys(problemsOf({ FEED: 'polygon' }))).toEqual(['POLYGON_API_KEY']);
   });
@@ -116,7 +124,6 @@ describe('readConfig', () => {
   test('refuses what would be without effect in this version', () => {
     expect(Object.keys(problemsOf({ FEED: 'replay' }))).toEqual(['FEED']);
     expect(Object.keys(problemsOf({ ANONYMOUS_MARKET_DATA: 'false' }))).toEqual(['ANONYMOUS_MARKET_DATA']);
-    expect(Object.keys(problemsOf({ WORKERS: '2', REDIS_URL: 'redis://a' }))).toEqual(['WORKERS']);
   });
 
   test('several nodes of Redis are a Cluster, which has one database', () => {

@@ -22,6 +22,7 @@ export type Config = {
   };
   readonly anonymousMarketData: boolean;
   readonly maxConnectionsPerUser: number;
+  /** Of all workers together. */
   readonly maxConnections: number;
   readonly maxSymbolsPerSubscription: number;
   readonly maxSubscriptionsPerConnection: number;
@@ -216,12 +217,11 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   }
   // Accepted names of what is still being built: refused, for a setting that is silently without effect is worse.
   require(feed !== 'replay', 'FEED', 'replay is not available yet');
-  require(workers === 1, 'WORKERS', 'more than 1 is not available yet');
   require(config.anonymousMarketData, 'ANONYMOUS_MARKET_DATA', 'false is not available yet: clients cannot be told apart');
   const namesDatabase = redisUrls.some((item) => !/^\/?0?$/.test(new URL(item).pathname));
   require(redisUrls.length <= 1 || !namesDatabase, 'REDIS_URL', 'names a database, and a Redis Cluster has but one');
   if (role !== 'all') require(redisUrls.length > 0, 'REDIS_URL', `is needed where ROLE is ${role}`);
-  if (workers !== 1) require(redisUrls.length > 0, 'REDIS_URL', 'is needed where WORKERS is more than 1');
+  if (workers !== 1) require(redisUrls.length > 0, 'REDIS_URL', 'is needed where WORKERS is auto or more than 1');
   if (production) {
     require(jwt.secret !== null || jwt.jwksUrl !== null, 'JWT_SECRET', 'or JWT_JWKS_URL is needed in production');
     require(feed !== 'simulated' ||

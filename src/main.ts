@@ -1,11 +1,24 @@
+import { availableParallelism } from 'node:os';
 import { type Config, ConfigError, readConfig } from './config.ts';
+import type { Logger } from './market/logger.ts';
+import { systemTimers } from './market/timers.ts';
 import { createLogger } from './server/log.ts';
-import { startTapeql } from './tapeql.ts';
+import type { MetricsReport } from './server/metrics.ts';
+import { addCounts } from './server/total-metrics.ts';
+import { WORKER_ARGUMENT } from './workers/messages.ts';
+import { Supervisor } from './workers/supervisor.ts';
+import { type Channel, type Seat, takeSeat } from './workers/worker.ts';
 
 const STOP_DEADLINE_MS = 5000;
+/** The supervisor's comes when all of its workers have had theirs. */
+const SUPERVISOR_STOP_DEADLINE_MS = 6000;
 
 /** Runs until SIGTERM or SIGINT; what cannot be closed in time is left behind. */
 async function run(): Promise<void> {
+  if (process.argv[2] === WORKER_ARGUMENT) {
+    await runWorker();
+    return;
+  }
   const { env } = process;
   let config: Config;
   try {
@@ -17,38 +30,116 @@ async function run(): Promise<void> {
     return;
   }
   const logger = createLogger(config.logLevel);
+  const workers = config.workers === 'auto' ? availableParallelism() : config.workers;
+  if (config.role !== 'ingest' && workers > 1) {
+    await runSupervisor(config, workers, logger);
+    return;
+  }
+  if (workers > 1) logger.info({ workers }, 'WORKERS is without effect: workers serve clients, which ingest does not');
   // An ingest process serves no clients: it opens a port, for the operator's routes, only where it is told one.
   const listens = config.role !== 'ingest' || (env['PORT'] ?? '') !== '';
-  const starting = startTapeql(config, { logger, listens });
-  const stop = (signal: string): void => {
+  await runTapeql(config, { logger, listens });
+}
+
+/** The system in this process, or the part of it that ROLE names. */
+async function runTapeql(config: Config, options: { logger: Logger; listens: boolean; seat?: Seat }): Promise<void> {
+  const { logger, listens, seat } = options;
+  // Here and not above: one that supervises others has no use for any of it.
+  const starting = import('./tapeql.ts').then(({ startTapeql }) =>
+    startTapeql(config, { logger, listens, ...(seat !== undefined && { crew: seat.crew }) }),
+  );
+  const stop = stopOnce(() => starting.then((tapeql) => tapeql.close()), STOP_DEADLINE_MS, logger);
+  if (seat === undefined) {
+    process.once('SIGTERM', stop);
+    process.once('SIGINT', stop);
+  } else {
+    // Whoever signals a whole group of processes signals the supervisor as well, whose word may come twice then; a
+    // terminal's interruption is left to it.
+    process.on('SIGTERM', stop);
+    process.on('SIGINT', () => {});
+    seat.onAbandoned(() => stop('the supervisor is gone'));
+  }
+  try {
+    const { url } = await starting;
+    if (seat === undefined) {
+      logger.info({ url, role: config.role, feed: config.feed }, url === null ? 'started' : `TapeQL is at ${url}`);
+    } else {
+      logger.info({ url, role: config.role, pid: process.pid }, 'worker started');
+      seat.noteStarted(url);
+    }
+  } catch (error) {
+    logger.error({ err: error }, 'could not start');
+    process.exitCode = 1;
+    // The channel to the supervisor would keep it.
+    if (seat !== undefined) process.exit();
+  }
+}
+
+/** Several processes that share the port, under this one. */
+async function runSupervisor(config: Config, workers: number, logger: Logger): Promise<void> {
+  const supervisor = new Supervisor(config, {
+    count: workers,
+    program: import.meta.filename,
+    addCounts: (sum, gone) => addCounts(sum as MetricsReport | undefined, gone as MetricsReport),
+    onFailed: (error) => {
+      logger.error({ err: error }, 'a worker cannot be started again');
+      process.exitCode = 1;
+      stop('a worker cannot be started');
+    },
+    timers: systemTimers,
+    logger,
+  });
+  const stop = stopOnce(() => supervisor.close(), SUPERVISOR_STOP_DEADLINE_MS, logger);
+  process.once('SIGTERM', stop);
+  process.once('SIGINT', stop);
+  try {
+    const url = await supervisor.start();
+    logger.info({ url, role: config.role, feed: config.feed, workers }, `TapeQL is at ${url}`);
+  } catch (error) {
+    // Who stops it before it has started has no need to know.
+    if (supervisor.isClosing) return;
+    logger.error({ err: error }, 'could not start');
+    process.exitCode = 1;
+    stop('could not start');
+  }
+}
+
+async function runWorker(): Promise<void> {
+  let seat: Seat;
+  try {
+    seat = await takeSeat(process as Channel, systemTimers);
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n`);
+    process.exitCode = 1;
+    return;
+  }
+  const logger = createLogger(seat.config.logLevel).child({ worker: seat.worker });
+  await runTapeql(seat.config, { logger, listens: seat.config.role === 'api', seat });
+}
+
+/** Ends the process when all is closed, at the first signal; `process.exitCode` is its status where that was set before. */
+function stopOnce(close: () => Promise<void>, deadlineMs: number, logger: Logger): (signal: string) => void {
+  let isStopping = false;
+  return (signal) => {
+    if (isStopping) return;
+    isStopping = true;
     logger.info({ signal }, 'stopping');
     const late = setTimeout(() => {
       logger.error({}, 'could not stop in time');
       process.exit(1);
-    }, STOP_DEADLINE_MS);
-    starting
-      .then((tapeql) => tapeql.close())
-      .then(
-        () => {
-          clearTimeout(late);
-          logger.info({}, 'stopped');
-          process.exit(0);
-        },
-        (error: unknown) => {
-          logger.error({ err: error }, 'could not stop in order');
-          process.exit(1);
-        },
-      );
+    }, deadlineMs);
+    close().then(
+      () => {
+        clearTimeout(late);
+        logger.info({}, 'stopped');
+        process.exit();
+      },
+      (error: unknown) => {
+        logger.error({ err: error }, 'could not stop in order');
+        process.exit(1);
+      },
+    );
   };
-  process.once('SIGTERM', stop);
-  process.once('SIGINT', stop);
-  try {
-    const { url } = await starting;
-    logger.info({ url, role: config.role, feed: config.feed }, url === null ? 'started' : `TapeQL is at ${url}`);
-  } catch (error) {
-    logger.error({ err: error }, 'could not start');
-    process.exitCode = 1;
-  }
 }
 
 if (import.meta.main) await run();

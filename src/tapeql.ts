@@ -29,6 +29,8 @@ import type { Logger } from './market/logger.ts';
 import { ReferenceBook, type ReferenceSource } from './market/reference-book.ts';
 import { type MarketDataSource, SourceUnavailableError } from './market/source.ts';
 import { printSdl, schema } from './schema/schema.ts';
+import type { Crew } from './server/crew.ts';
+import { createCrewPages } from './server/crew-pages.ts';
 import { createGraphQL, MAX_MESSAGE_BYTES } from './server/graphql.ts';
 import { createHealth } from './server/health.ts';
 import { type HttpServer, startHttpServer } from './server/http.ts';
@@ -52,6 +54,8 @@ export type TapeqlOptions = {
   readonly logger: Logger;
   /** Whether this process opens its port; default true. An ingest process beside an api process needs none. */
   readonly listens?: boolean;
+  /** The processes that share this one's port: the operator's pages tell of all of them. Default: none. */
+  readonly crew?: Crew;
   readonly tuning?: Tuning;
 };
 
@@ -131,8 +135,9 @@ export async function startTapeql(config: Config, options: TapeqlOptions): Promi
       await ingest.start();
     }
 
-    const parts = { config, tuning, bus, cache, upstream, reference, pause, status, ingest, startedAt, now, logger };
-    const server = options.listens === false ? null : await openServer(parts, stack);
+    const { listens = true, crew = null } = options;
+    const system = { config, tuning, bus, cache, upstream, reference, pause, status, ingest, startedAt, now, logger };
+    const server = listens || crew !== null ? await openServer({ ...system, listens, crew }, stack) : null;
     stack.defer(async () => {
       status.announceShutdown();
       // Another process can take over while this one still says goodbye to its clients; it is waited for in its turn.
@@ -247,6 +252,8 @@ async function openUpstream(
 type ServerParts = {
   readonly config: Config;
   readonly tuning: Tuning;
+  readonly listens: boolean;
+  readonly crew: Crew | null;
   readonly bus: Bus;
   readonly cache: Cache<MarketKinds>;
   readonly upstream: Upstream;
@@ -259,9 +266,12 @@ type ServerParts = {
   readonly logger: Logger;
 };
 
-/** The delivery side with its server; for an ingest process only the operator's routes. */
-async function openServer(parts: ServerParts, stack: AsyncDisposableStack): Promise<HttpServer> {
-  const { config, tuning, bus, cache, upstream, status, now, logger } = parts;
+/**
+ * The delivery side with its server; for an ingest process only the operator's routes, and where it has no port, only what it
+ * tells those of its crew that have one.
+ */
+async function openServer(parts: ServerParts, stack: AsyncDisposableStack): Promise<HttpServer | null> {
+  const { config, tuning, crew, bus, cache, upstream, status, now, logger } = parts;
   const figures = new DeliveryFigures({ now });
   const turn = new Turn((payloads) => figures.countDelivered(payloads));
   const reads = new Reads({
@@ -328,20 +338,30 @@ async function openServer(parts: ServerParts, stack: AsyncDisposableStack): Prom
     uptimeSeconds: () => Math.floor((now() - parts.startedAt) / 1000),
   };
   const metrics = createMetrics(statsSources);
+  const health = createHealth({
+    readServiceStatus: () => status.readServiceStatus(),
+    isReady: () => status.heard || parts.ingest !== null,
+    readConnections: () => webSockets.readConnections(figures.readStats().active),
+    isDatabaseConnected: () => false,
+    startedAt: parts.startedAt,
+    now,
+  });
+  crew?.answerWith({
+    health: () => health.readReport(),
+    addresses: () => [...webSockets.readAddresses()],
+    stats: () => ({ pid: process.pid, ...readStats(statsSources) }),
+    metrics: () => metrics.readReport(),
+  });
+  if (!parts.listens) return null;
+  const crewPages = crew === null ? null : createCrewPages(crew, now);
   const isApi = config.role !== 'ingest';
   const server = await startHttpServer({
     host: config.host,
     port: config.port,
-    health: createHealth({
-      readServiceStatus: () => status.readServiceStatus(),
-      isReady: () => status.heard || parts.ingest !== null,
-      readConnections: () => webSockets.readConnections(figures.readStats().active),
-      isDatabaseConnected: () => false,
-      startedAt: parts.startedAt,
-      now,
-    }),
-    readStats: () => readStats(statsSources),
-    metrics,
+    reusePort: crew !== null,
+    health: { ...health.pages, ...crewPages?.health },
+    readStats: crewPages?.readStats ?? (() => readStats(statsSources)),
+    metrics: { contentType: metrics.contentType, read: crewPages?.readMetrics ?? (() => metrics.read()) },
     api: isApi
       ? {
           sdl: printSdl(),

@@ -31,6 +31,8 @@ const MODULES = {
   'ledger/tables': 'src/ledger/tables.ts',
   schema: 'src/schema/stub.ts',
   server: 'src/server/stub.ts',
+  'server/crew': 'src/server/crew.ts',
+  workers: 'src/workers/stub.ts',
   main: 'src/main.ts',
   tapeql: 'src/tapeql.ts',
   client: 'client/stub.ts',
@@ -46,6 +48,7 @@ const FEEDS = ['feeds/feed', 'feeds/polygon', 'feeds/simulator'] as const;
 const BUS = ['bus/bus', 'bus/redis', 'bus/memory'] as const;
 const DELIVERY = ['delivery', 'delivery/websocket', 'delivery/sse'] as const;
 const LEDGER = ['ledger', 'ledger/database', 'ledger/tables'] as const;
+const SERVER = ['server', 'server/crew'] as const;
 const EVERYTHING_BUT_MAIN = (Object.keys(MODULES) as Module[]).filter((name) => name !== 'main');
 const OF_SRC_OR_TEST = EVERYTHING_BUT_MAIN.filter((name) => !/^(client|bench)/.test(name));
 
@@ -74,7 +77,8 @@ const MAY_IMPORT: Record<string, readonly Module[]> = {
     'ledger',
     'schema',
   ],
-  'src/server/importing.ts': [...DELIVERY, 'market/logger', 'errors', 'access', 'schema', 'server'],
+  'src/server/importing.ts': [...DELIVERY, 'market/logger', 'errors', 'access', 'schema', ...SERVER],
+  'src/workers/importing.ts': [...MARKET, 'config', 'server/crew', 'workers'],
   'src/main.ts': EVERYTHING_BUT_MAIN,
   'src/tapeql.ts': EVERYTHING_BUT_MAIN,
   'src/importing.test.ts': OF_SRC_OR_TEST,

@@ -234,11 +234,11 @@ export class WebSocketTransport {
 
   /** Users are told apart by their address, until they have a name. */
   readConnections(subscriptions: number) {
-    return {
-      clients: this.#sockets.size,
-      uniqueUsers: new Set([...this.#sockets].map(({ connection }) => connection!.address)).size,
-      subscriptions,
-    };
+    return { clients: this.#sockets.size, uniqueUsers: this.readAddresses().size, subscriptions };
+  }
+
+  readAddresses(): ReadonlySet<string> {
+    return new Set([...this.#sockets].map(({ connection }) => connection!.address));
   }
 
   readStats() {

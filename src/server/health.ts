@@ -13,41 +13,66 @@ export type HealthSources = {
 
 export type HealthAnswer = { readonly status: 200 | 503; readonly body: object };
 
-/** The health routes of the contract. Degraded still answers 200: quotes are served, if old ones. */
-export function createHealth(sources: HealthSources) {
-  const uptimeSeconds = (): number => Math.floor((sources.now() - sources.startedAt) / 1000);
-  const isShuttingDown = (): boolean => sources.readServiceStatus().state === 'SHUTTING_DOWN';
+export type HealthPages = Readonly<Record<string, () => HealthAnswer | Promise<HealthAnswer>>>;
 
-  function judge(): 'healthy' | 'degraded' | 'unhealthy' {
-    if (isShuttingDown() || !sources.isReady()) return 'unhealthy';
-    return sources.readServiceStatus().state === 'OPERATIONAL' ? 'healthy' : 'degraded';
+/** From best to worst. */
+export const HEALTH_STATUSES = ['healthy', 'degraded', 'unhealthy'] as const;
+
+export type HealthReport = {
+  readonly status: (typeof HEALTH_STATUSES)[number];
+  readonly shuttingDown: boolean;
+  readonly clients: number;
+  readonly uniqueUsers: number;
+  readonly subscriptions: number;
+  /** In seconds. */
+  readonly uptime: number;
+  /** `null` where none is configured. */
+  readonly redis: boolean | null;
+  readonly database: boolean;
+  readonly feed: boolean;
+};
+
+/** The health of this process, and the routes of the contract that tell it. */
+export function createHealth(sources: HealthSources) {
+  function readReport(): HealthReport {
+    const { state, redisConnected, feedConnected } = sources.readServiceStatus();
+    const shuttingDown = state === 'SHUTTING_DOWN';
+    const isUnhealthy = shuttingDown || !sources.isReady();
+    return {
+      status: isUnhealthy ? 'unhealthy' : state === 'OPERATIONAL' ? 'healthy' : 'degraded',
+      shuttingDown,
+      ...sources.readConnections(),
+      uptime: Math.floor((sources.now() - sources.startedAt) / 1000),
+      redis: redisConnected,
+      database: sources.isDatabaseConnected(),
+      feed: feedConnected,
+    };
   }
 
   return {
-    '/health': (): HealthAnswer => {
-      const status = judge();
-      const service = sources.readServiceStatus();
-      const body = {
-        status,
-        clients: sources.readConnections().clients,
-        uptime: uptimeSeconds(),
-        redis: service.redisConnected,
-        database: sources.isDatabaseConnected(),
-        feed: service.feedConnected,
-        timestamp: sources.now(),
-      };
-      return { status: status === 'unhealthy' ? 503 : 200, body };
-    },
-    // Live as long as it answers at all: a restart mends neither Redis nor the feed.
-    '/health/live': (): HealthAnswer => ({ status: 200, body: { status: 'live' } }),
-    '/health/ready': (): HealthAnswer => {
-      const ready = sources.isReady() && !isShuttingDown();
-      return { status: ready ? 200 : 503, body: { status: ready ? 'ready' : 'not ready' } };
-    },
-    '/health/websocket': (): HealthAnswer => {
-      const { clients, uniqueUsers, subscriptions } = sources.readConnections();
-      const body = { status: judge(), activeConnections: clients, uniqueUsers, subscriptions, uptime: uptimeSeconds() };
-      return { status: isShuttingDown() ? 503 : 200, body };
-    },
+    readReport,
+    pages: {
+      '/health': () => answerHealth(readReport(), sources.now()),
+      // Live as long as it answers at all: a restart mends neither Redis nor the feed.
+      '/health/live': () => ({ status: 200, body: { status: 'live' } }),
+      '/health/ready': () => {
+        const ready = sources.isReady() && sources.readServiceStatus().state !== 'SHUTTING_DOWN';
+        return { status: ready ? 200 : 503, body: { status: ready ? 'ready' : 'not ready' } };
+      },
+      '/health/websocket': () => answerWebSocketHealth(readReport()),
+    } satisfies HealthPages,
   };
+}
+
+/** Degraded still answers 200: quotes are served, if old ones. */
+export function answerHealth(report: HealthReport, timestamp: number): HealthAnswer {
+  const { status, clients, uptime, redis, database, feed } = report;
+  const body = { status, clients, uptime, redis, database, feed, timestamp };
+  return { status: status === 'unhealthy' ? 503 : 200, body };
+}
+
+export function answerWebSocketHealth(report: HealthReport): HealthAnswer {
+  const { status, clients, uniqueUsers, subscriptions, uptime, shuttingDown } = report;
+  const body = { status, activeConnections: clients, uniqueUsers, subscriptions, uptime };
+  return { status: shuttingDown ? 503 : 200, body };
 }

@@ -2,13 +2,15 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Logger } from '../market/logger.ts';
-import type { HealthAnswer } from './health.ts';
+import type { HealthPages } from './health.ts';
 
 export type HttpServerOptions = {
   readonly host: string;
   readonly port: number;
-  readonly health: Readonly<Record<string, () => HealthAnswer>>;
-  readonly readStats: () => object;
+  /** Other processes listen there as well, and the kernel gives each connection to one of them. */
+  readonly reusePort: boolean;
+  readonly health: HealthPages;
+  readonly readStats: () => object | Promise<object>;
   readonly metrics: { readonly contentType: string; read(): Promise<string> };
   /** What serves clients; `null` for a process that only ingests. */
   readonly api: {
@@ -42,10 +44,10 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     }
     const check = Object.hasOwn(health, path) ? health[path] : undefined;
     if (check !== undefined) {
-      const { status, body } = check();
+      const { status, body } = await check();
       send(response, status, JSON_TYPE, JSON.stringify(body));
     } else if (path === '/stats') {
-      send(response, 200, JSON_TYPE, JSON.stringify(options.readStats(), null, 2));
+      send(response, 200, JSON_TYPE, JSON.stringify(await options.readStats(), null, 2));
     } else if (path === '/metrics') {
       send(response, 200, options.metrics.contentType, await options.metrics.read());
     } else if (api !== null && path === '/schema.graphql') {
@@ -82,7 +84,8 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
 
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(options.port, options.host, () => {
+    const { host, port, reusePort } = options;
+    server.listen({ host, port, reusePort }, () => {
       server.off('error', reject);
       resolve();
     });

@@ -1,4 +1,11 @@
-import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
+import {
+  type Aggregator,
+  collectDefaultMetrics,
+  Counter,
+  Gauge,
+  type Metric as AnyMetric,
+  Registry,
+} from 'prom-client';
 import type { LatencyHistogram } from '../delivery/latency-histogram.ts';
 import type { StatsSources } from './stats.ts';
 
@@ -8,6 +15,8 @@ type Metric = {
   readonly help: string;
   /** A counter's name ends in `_total`, any other is a gauge. With `label`, `read` gives one value per label value. */
   readonly label?: string;
+  /** What the figures of several processes make together; their sum unless told otherwise. */
+  readonly aggregator?: Aggregator;
   readonly read: (sources: StatsSources) => Values;
 };
 
@@ -55,7 +64,8 @@ const METRICS: readonly Metric[] = [
   { name: 'channels', help: 'Bus channels that this process listens to.', read: (s) => s.hub().channels },
   {
     name: 'symbols_wanted',
-    help: 'Symbols that subscribers of this process want.',
+    help: 'Symbols that subscribers of a process want; with several workers: of that which wants the most.',
+    aggregator: 'max',
     read: (s) => s.hub().symbolsWanted,
   },
   { name: 'mailbox_messages', help: 'Messages that wait for their subscribers.', read: (s) => s.hub().messagesWaiting },
@@ -228,14 +238,34 @@ const METRICS: readonly Metric[] = [
   },
 ];
 
+/** All metrics of a process as they cross to another one. */
+export type MetricsReport = readonly MetricReport[];
+export type MetricReport = {
+  readonly name: string;
+  readonly help: string;
+  readonly type: string;
+  /** How those of several processes become one. */
+  readonly aggregator: Aggregator;
+  readonly values: readonly {
+    readonly value: number;
+    readonly labels: Readonly<Record<string, string | number | undefined>>;
+    /** Where it is not the metric's: that of a part of a histogram. */
+    readonly metricName?: string;
+  }[];
+};
+
 /** The Prometheus page, under `tapeql_`; figures are read when it is. */
 export function createMetrics(sources: StatsSources) {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   for (const metric of METRICS) register(metric, sources, registry);
+  const latency = { name: LATENCY, get: () => toLatencyReport(sources.latency()) };
+  // All that a registry asks of a metric is its name and its values.
+  registry.registerMetric(latency as unknown as AnyMetric);
   return {
     contentType: registry.contentType,
-    read: async (): Promise<string> => `${await registry.metrics()}\n${formatLatency(sources.latency())}`,
+    read: (): Promise<string> => registry.metrics(),
+    readReport: async (): Promise<MetricsReport> => (await registry.getMetricsAsJSON()) as unknown as MetricsReport,
   };
 }
 
@@ -243,30 +273,32 @@ const LATENCY = 'tapeql_delivery_latency_seconds';
 const LATENCY_BUCKETS_S = [0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 
 /** A histogram that is counted by deliveries of one turn together, which prom-client cannot take. */
-function formatLatency(byField: ReadonlyMap<string, LatencyHistogram>): string {
-  const lines = [
-    `# HELP ${LATENCY} From the read of the upstream frame to the write of the result, by root field.`,
-    `# TYPE ${LATENCY} histogram`,
-  ];
-  for (const [field, histogram] of byField) {
-    const label = `field="${field}"`;
-    for (const le of LATENCY_BUCKETS_S)
-      lines.push(`${LATENCY}_bucket{${label},le="${le}"} ${histogram.countUpTo(le * 1000)}`);
-    lines.push(
-      `${LATENCY}_bucket{${label},le="+Inf"} ${histogram.count}`,
-      `${LATENCY}_sum{${label}} ${histogram.sumMs / 1000}`,
-      `${LATENCY}_count{${label}} ${histogram.count}`,
-    );
-  }
-  return `${lines.join('\n')}\n`;
+function toLatencyReport(byField: ReadonlyMap<string, LatencyHistogram>): MetricReport {
+  return {
+    name: LATENCY,
+    help: 'From the read of the upstream frame to the write of the result, by root field.',
+    type: 'histogram',
+    aggregator: 'sum',
+    values: [...byField].flatMap(([field, histogram]) => [
+      ...LATENCY_BUCKETS_S.map((le) => ({
+        metricName: `${LATENCY}_bucket`,
+        labels: { field, le },
+        value: histogram.countUpTo(le * 1000),
+      })),
+      { metricName: `${LATENCY}_bucket`, labels: { field, le: '+Inf' }, value: histogram.count },
+      { metricName: `${LATENCY}_sum`, labels: { field }, value: histogram.sumMs / 1000 },
+      { metricName: `${LATENCY}_count`, labels: { field }, value: histogram.count },
+    ]),
+  };
 }
 
-function register({ name, help, label, read }: Metric, sources: StatsSources, registry: Registry): void {
+function register({ name, help, label, aggregator, read }: Metric, sources: StatsSources, registry: Registry): void {
   const options = {
     name: `tapeql_${name}`,
     help,
     labelNames: label === undefined ? [] : [label],
     registers: [registry],
+    ...(aggregator !== undefined && { aggregator }),
     collect(this: Counter | Gauge): void {
       // The part keeps the count: what stands here is replaced, not added to.
       this.reset();

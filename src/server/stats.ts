@@ -21,6 +21,8 @@ export type StatsSources = {
   readonly uptimeSeconds: () => number;
 };
 
+export type Stats = ReturnType<typeof readStats>;
+
 /** What /stats shows: first what everybody asks for, then all that the parts count. Counts are since the start. */
 export function readStats(sources: StatsSources) {
   const { activeByField, active, latencyMs, latencyMsByField, ...delivered } = sources.subscriptions();
