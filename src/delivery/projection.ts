@@ -5,6 +5,7 @@ import {
   type FieldNode,
   type FragmentDefinitionNode,
   getArgumentValues,
+  GraphQLError,
   getOperationAST,
   getVariableValues,
   type GraphQLField,
@@ -42,7 +43,8 @@ export function createProjection(args: ExecutionArgs): Projection | null {
   try {
     return new Preparation(args).prepare();
   } catch (error) {
-    if (error === NOT_PLAIN) return null;
+    // What graphql-js objects to, such as an argument that is null where it must not be, is its to tell, at each event.
+    if (error === NOT_PLAIN || error instanceof GraphQLError) return null;
     throw error;
   }
 }
@@ -88,14 +90,10 @@ class Preparation {
   #prepareObject(type: GraphQLObjectType, fields: ReadonlyMap<string, readonly FieldNode[]>): Writer {
     const members: { readonly key: string; readonly write: Writer }[] = [];
     for (const [name, nodes] of fields) {
-      const write = this.#prepareField(type, name, nodes);
+      const write = this.#prepareField(type, nodes);
       if (write !== null) members.push({ key: `${members.length === 0 ? '' : ','}${JSON.stringify(name)}:`, write });
     }
-    const isTypeOf = type.isTypeOf;
-    const info = null as unknown as GraphQLResolveInfo;
-    const { contextValue } = this.#args;
     return (value) => {
-      if (isTypeOf != null && isTypeOf(value, contextValue, info) !== true) throw NOT_PLAIN;
       let text = '{';
       for (const { key, write } of members) text += key + write(value);
       return `${text}}`;
@@ -103,7 +101,7 @@ class Preparation {
   }
 
   /** `null`: graphql-js leaves the field out. */
-  #prepareField(parent: GraphQLObjectType, responseName: string, nodes: readonly FieldNode[]): Writer | null {
+  #prepareField(parent: GraphQLObjectType, nodes: readonly FieldNode[]): Writer | null {
     const node = nodes[0]!;
     if (node.name.value === '__typename') {
       const text = JSON.stringify(parent.name);
@@ -113,110 +111,137 @@ class Preparation {
     if (field === undefined) return null;
     const { contextValue } = this.#args;
     const args = getArgumentValues(field, node, this.#variables);
-    const complete = this.#prepareValue(field.type, nodes);
+    const info = this.#describe(parent, field);
+    const complete = this.#prepareValue(field.type, nodes, info);
     const { resolve, name } = field;
     if (resolve === undefined || resolve === defaultFieldResolver) {
       return (source) => {
-        const value = (source as Record<string, unknown>)[name];
+        // A text has a length, but no fields.
+        const value = typeof source === 'object' ? (source as Record<string, unknown>)[name] : undefined;
         if (typeof value === 'function') throw NOT_PLAIN;
         return complete(value);
       };
     }
-    // A resolver that asks for the place in the result is given what holds for every event, or graphql-js is asked.
+    // It asks for its place in the operation and in the result, which cannot be prepared.
     if (resolve.length > 3) throw NOT_PLAIN;
-    const info = this.#describe(parent, field, responseName, nodes);
     return (source) => complete(resolve(source, args, contextValue, info));
   }
 
-  #describe(
-    parentType: GraphQLObjectType,
-    field: GraphQLField<unknown, unknown>,
-    responseName: string,
-    fieldNodes: readonly FieldNode[],
-  ): GraphQLResolveInfo {
-    return {
-      fieldName: field.name,
-      fieldNodes,
-      returnType: field.type,
-      parentType,
-      path: { prev: undefined, key: responseName, typename: parentType.name },
-      schema: this.#args.schema,
-      fragments: this.#fragments,
-      rootValue: undefined,
-      operation: getOperationAST(this.#args.document, this.#args.operationName)!,
-      variableValues: this.#variables,
-    };
+  /** What holds for every event and every operation that shares the result; whoever asks for more has graphql-js asked. */
+  #describe(parentType: GraphQLObjectType, field: GraphQLField<unknown, unknown>): GraphQLResolveInfo {
+    const { schema } = this.#args;
+    const info = { fieldName: field.name, returnType: field.type, parentType, schema };
+    return Object.defineProperties(info, OF_ONE_RESULT) as unknown as GraphQLResolveInfo;
   }
 
-  #prepareValue(type: GraphQLOutputType, nodes: readonly FieldNode[]): Writer {
+  #prepareValue(type: GraphQLOutputType, nodes: readonly FieldNode[], info: GraphQLResolveInfo): Writer {
     if (isNonNullType(type)) {
-      const write = this.#prepareNullable(type.ofType, nodes);
+      const write = this.#prepareNullable(type.ofType, nodes, info);
       return (value) => {
         if (value == null) throw NOT_PLAIN;
         return write(value);
       };
     }
-    const write = this.#prepareNullable(type, nodes);
+    const write = this.#prepareNullable(type, nodes, info);
     return (value) => (value == null ? 'null' : write(value));
   }
 
   /** Writes what is there. */
-  #prepareNullable(type: GraphQLOutputType, nodes: readonly FieldNode[]): Writer {
-    if (isListType(type)) {
-      const writeItem = this.#prepareValue(type.ofType as GraphQLOutputType, nodes);
-      return (value) => {
-        if (!Array.isArray(value)) throw NOT_PLAIN;
-        return `[${value.map(writeItem).join(',')}]`;
-      };
-    }
+  #prepareNullable(type: GraphQLOutputType, nodes: readonly FieldNode[], info: GraphQLResolveInfo): Writer {
+    if (isListType(type)) return prepareList(this.#prepareValue(type.ofType as GraphQLOutputType, nodes, info));
     if (isLeafType(type)) return prepareLeaf(type);
-    if (isObjectType(type)) return this.#prepareComposite(type, nodes);
-    if (isAbstractType(type)) return this.#prepareAbstract(type, nodes);
+    if (isObjectType(type)) return this.#prepareComposite(type, nodes, info);
+    if (isAbstractType(type)) return this.#prepareAbstract(type, nodes, info);
     throw NOT_PLAIN;
   }
 
-  #prepareComposite(type: GraphQLObjectType, nodes: readonly FieldNode[]): Writer {
+  #prepareComposite(type: GraphQLObjectType, nodes: readonly FieldNode[], info: GraphQLResolveInfo): Writer {
+    const { contextValue } = this.#args;
     const write = this.#prepareObject(
       type,
       collectSubfields(this.#args.schema, this.#fragments, this.#variables, type, nodes),
     );
+    const isTypeOf = type.isTypeOf;
     return (value) => {
       checkSettled(value);
+      if (isTypeOf != null) {
+        const isOfType = isTypeOf(value, contextValue, info);
+        if (isOfType !== true) refuse(isOfType);
+      }
       return write(value);
     };
   }
 
-  #prepareAbstract(type: GraphQLAbstractType, nodes: readonly FieldNode[]): Writer {
+  #prepareAbstract(type: GraphQLAbstractType, nodes: readonly FieldNode[], info: GraphQLResolveInfo): Writer {
     const { schema, contextValue } = this.#args;
     const writers = new Map(
-      schema.getPossibleTypes(type).map((possible) => [possible.name, this.#prepareComposite(possible, nodes)]),
+      schema.getPossibleTypes(type).map((possible) => [possible.name, this.#prepareComposite(possible, nodes, info)]),
     );
     const resolveType = type.resolveType ?? defaultTypeResolver;
-    const info = { schema } as GraphQLResolveInfo;
     return (value) => {
       checkSettled(value);
       const name = resolveType(value, contextValue, info, type);
       const write = typeof name === 'string' ? writers.get(name) : undefined;
-      if (write === undefined) throw NOT_PLAIN;
-      return write(value);
+      return write === undefined ? refuse(name) : write(value);
     };
   }
 }
 
+function prepareList(writeItem: Writer): Writer {
+  return (value) => {
+    if (!Array.isArray(value)) refuse(value);
+    const items = value as readonly unknown[];
+    let text = '[';
+    try {
+      // By index: a hole is an item as well.
+      for (let index = 0; index < items.length; index++) text += (index === 0 ? '' : ',') + writeItem(items[index]);
+    } catch (error) {
+      ignoreRejections(items);
+      throw error;
+    }
+    return `${text}]`;
+  };
+}
+
 function prepareLeaf(type: GraphQLLeafType): Writer {
   return (value) => {
-    if (typeof value === 'object') checkSettled(value);
+    if (typeof value === 'object' || typeof value === 'function') checkSettled(value);
     const serialized = type.serialize(value);
     if (typeof serialized === 'number' && Number.isFinite(serialized)) return `${serialized}`;
     if (typeof serialized === 'boolean') return serialized ? 'true' : 'false';
-    if (serialized == null) throw NOT_PLAIN;
+    // An object may say by its place how it is written.
+    if (serialized == null || (typeof serialized === 'object' && 'toJSON' in serialized)) return refuse(serialized);
     const text = JSON.stringify(serialized) as string | undefined;
-    if (text === undefined) throw NOT_PLAIN;
-    return text;
+    return text ?? refuse(serialized);
   };
 }
 
 /** Neither a promise nor an error that was returned. */
 function checkSettled(value: unknown): void {
-  if (value instanceof Error || typeof (value as { then?: unknown }).then === 'function') throw NOT_PLAIN;
+  if (value instanceof Error || typeof (value as { then?: unknown }).then === 'function') refuse(value);
 }
+
+/** graphql-js resolves it anew. */
+function refuse(value: unknown): never {
+  ignoreRejections(value);
+  throw NOT_PLAIN;
+}
+
+/** Nobody awaits what was resolved here, and a rejection that nobody awaits ends the process. */
+function ignoreRejections(value: unknown): void {
+  if (value instanceof Promise) value.then(ignoreRejections, () => undefined);
+  else if (Array.isArray(value)) for (const item of value) ignoreRejections(item);
+}
+
+/** What a resolver could be told that is of one operation, or of one place in one result. */
+const OF_ONE_RESULT = Object.fromEntries(
+  ['fieldNodes', 'path', 'fragments', 'rootValue', 'operation', 'variableValues'].map((name) => [
+    name,
+    {
+      enumerable: true,
+      get: () => {
+        throw NOT_PLAIN;
+      },
+    },
+  ]),
+);

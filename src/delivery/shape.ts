@@ -1,7 +1,7 @@
 import {
   type DocumentNode,
+  type FragmentDefinitionNode,
   getOperationAST,
-  getVariableValues,
   type GraphQLField,
   type GraphQLSchema,
   Kind,
@@ -11,6 +11,7 @@ import {
   visit,
   visitWithTypeInfo,
 } from 'graphql';
+import { collectFields } from 'graphql/execution/collectFields.js';
 
 declare module 'graphql' {
   // oxlint-disable-next-line typescript/no-explicit-any -- the parameters have to be graphql-js' own
@@ -51,20 +52,13 @@ export function shapeOf(schema: GraphQLSchema, document: DocumentNode, operation
 export function describeResults(
   shape: Shape,
   operation: {
-    readonly schema: GraphQLSchema;
-    readonly document: DocumentNode;
-    readonly operationName?: string | null | undefined;
     readonly variableValues?: { readonly [name: string]: unknown } | null | undefined;
   },
 ): string {
   if (shape.variables.length === 0) return shape.text;
-  const definitions = getOperationAST(operation.document, operation.operationName)?.variableDefinitions ?? [];
-  const { coerced = {} } = getVariableValues(
-    operation.schema,
-    definitions.filter(({ variable }) => shape.variables.includes(variable.name.value)),
-    (operation.variableValues ?? {}) as Record<string, unknown>,
-  );
-  return `${shape.text}\n${JSON.stringify(shape.variables.map((name) => [name, name in coerced, coerced[name]]))}`;
+  // As they were sent, for how a scalar reads them may hide how they differ.
+  const values = operation.variableValues ?? {};
+  return `${shape.text}\n${JSON.stringify(shape.variables.map((name) => (Object.hasOwn(values, name) ? [values[name]] : [])))}`;
 }
 
 function findShape(schema: GraphQLSchema, document: DocumentNode, operationName: string | null): Shape {
@@ -72,7 +66,6 @@ function findShape(schema: GraphQLSchema, document: DocumentNode, operationName:
   const definitions = [operation, ...listFragments(document, operation)];
   const root = schema.getSubscriptionType();
   const variables = new Set<string>();
-  let field: GraphQLField<unknown, unknown> | null = null;
   let isPrivate = false;
   const typeInfo = new TypeInfo(schema);
   const texts = definitions.map((definition) => {
@@ -82,10 +75,10 @@ function findShape(schema: GraphQLSchema, document: DocumentNode, operationName:
         Field(node) {
           const definitionOfField = typeInfo.getFieldDef();
           if (definitionOfField?.extensions.viewer === true) isPrivate = true;
-          if (typeInfo.getParentType() !== root) return undefined;
-          field ??= definitionOfField ?? null;
+          if (typeInfo.getParentType() !== root || !takesEventOnly(definitionOfField)) return undefined;
           return { ...node, arguments: [] };
         },
+        // Written below, where they matter.
         VariableDefinition: () => null,
       }),
     );
@@ -96,13 +89,29 @@ function findShape(schema: GraphQLSchema, document: DocumentNode, operationName:
     });
     return print(stripped.kind === Kind.OPERATION_DEFINITION ? { ...stripped, name: undefined } : stripped);
   });
-  const found = field as GraphQLField<unknown, unknown> | null;
+  const declared = (operation.variableDefinitions ?? []).filter(({ variable }) => variables.has(variable.name.value));
   return {
-    text: texts.join('\n'),
+    // With their types and defaults, which decide with the value that is sent what a variable is.
+    text: [...texts, ...declared.map(print).toSorted()].join('\n'),
     variables: [...variables].toSorted(),
     isPrivate,
-    field: found?.name ?? 'other',
+    field: findRootField(schema, document, operation) ?? 'other',
   };
+}
+
+/** What it answers depends on its event alone: others with other arguments get the same for it. */
+function takesEventOnly(field: GraphQLField<unknown, unknown> | null | undefined): boolean {
+  return field?.resolve?.length === 1;
+}
+
+/** Of a valid subscription no variable decides which field that is. */
+function findRootField(schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode) {
+  const fragments: Record<string, FragmentDefinitionNode> = {};
+  for (const definition of document.definitions) {
+    if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments[definition.name.value] = definition;
+  }
+  const fields = collectFields(schema, fragments, {}, schema.getSubscriptionType()!, operation.selectionSet);
+  return [...fields.values()][0]?.[0]?.name.value;
 }
 
 /** The fragments that the operation uses, each once, in the order of their names. */
