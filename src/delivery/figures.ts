@@ -2,7 +2,7 @@ import { LatencyHistogram } from './latency-histogram.ts';
 import { LatencyWindow } from './latency-window.ts';
 import type { Payload } from './payload.ts';
 import type { PlanObserver } from './plan.ts';
-import type { SubscriptionObserver } from './subscription.ts';
+import type { EndCause, SubscriptionObserver } from './subscription.ts';
 
 type FieldFigures = {
   active: number;
@@ -16,6 +16,7 @@ type FieldFigures = {
 export class DeliveryFigures implements SubscriptionObserver, Pick<PlanObserver, 'onExecution'> {
   readonly now: () => number;
   readonly #fields = new Map<string, FieldFigures>();
+  readonly #ended = new Map<EndCause, number>();
   readonly #allLatency: LatencyWindow;
 
   constructor(options: { now: () => number }) {
@@ -27,8 +28,9 @@ export class DeliveryFigures implements SubscriptionObserver, Pick<PlanObserver,
     this.#of(field).active++;
   }
 
-  onEnd(field: string): void {
+  onEnd(field: string, cause: EndCause): void {
     this.#of(field).active--;
+    this.#ended.set(cause, (this.#ended.get(cause) ?? 0) + 1);
   }
 
   onExecution(field: string): void {
@@ -63,6 +65,7 @@ export class DeliveryFigures implements SubscriptionObserver, Pick<PlanObserver,
       activeByField: pick('active'),
       delivered: this.#sum('deliveries'),
       deliveredByField: pick('deliveries'),
+      endedByCause: Object.fromEntries(this.#ended),
       executed: this.#sum('executions'),
       executedByField: pick('executions'),
       latencyMs: this.#allLatency.read(now),

@@ -14,13 +14,13 @@ export class Payload {
   /** How often it was handed to a transport in this turn, and how often live: not as a snapshot or a resumed entry. */
   deliveries = 0;
   liveDeliveries = 0;
-  /** The result without `extensions`, and without its closing brace. */
-  readonly #open: string;
+  /** The result without `extensions`. */
+  readonly #result: string;
   #tail: Uint8Array | null = null;
   #event: Uint8Array | null = null;
 
   constructor(result: string, about: { field: string; receivedAt: number | null; place: LogPosition | null }) {
-    this.#open = result.slice(0, -1);
+    this.#result = result;
     this.field = about.field;
     this.receivedAt = about.receivedAt;
     this.place = about.place;
@@ -28,9 +28,8 @@ export class Payload {
 
   /** The JSON of the whole result. */
   get json(): string {
-    return this.place === null
-      ? `${this.#open}}`
-      : `${this.#open},"extensions":{"cursor":"${encodeCursor(this.place)}"}}`;
+    if (this.place === null) return this.#result;
+    return `${this.#result.slice(0, -1)},"extensions":{"cursor":"${encodeCursor(this.place)}"}}`;
   }
 
   /** What follows on `{"id":…,"type":"next","payload":` in a message of the WebSocket. */
@@ -46,6 +45,6 @@ export class Payload {
 
   /** The same result for a reader that cannot resume from here, but from `place`. */
   at(place: LogPosition): Payload {
-    return new Payload(`${this.#open}}`, { field: this.field, receivedAt: this.receivedAt, place });
+    return new Payload(this.#result, { field: this.field, receivedAt: this.receivedAt, place });
   }
 }

@@ -88,16 +88,18 @@ export class QuoteHub {
   readStats() {
     let messagesWaiting = 0;
     let bytesWaiting = 0;
-    for (const { depth, bytes } of this.#mailboxes) {
-      messagesWaiting += depth;
-      bytesWaiting += bytes;
+    let conflated = this.#conflated;
+    for (const mailbox of this.#mailboxes) {
+      messagesWaiting += mailbox.depth;
+      bytesWaiting += mailbox.bytes;
+      conflated += mailbox.conflated;
     }
     return {
       channels: this.#topics.size,
       mailboxes: this.#mailboxes.size,
       messagesWaiting,
       bytesWaiting,
-      conflated: this.#conflated,
+      conflated,
     };
   }
 

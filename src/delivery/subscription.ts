@@ -1,4 +1,5 @@
 import type { ExecutionArgs, ExecutionResult } from 'graphql';
+import type { ErrorCode } from '../errors.ts';
 import type { LogPosition } from '../market/log.ts';
 import type { Mailbox, Reader } from './mailbox.ts';
 import type { Payload } from './payload.ts';
@@ -16,10 +17,13 @@ export type Transport = {
   write(payload: Payload): void;
 };
 
+/** By whom, or by which error, a subscription was ended. */
+export type EndCause = 'client' | 'server' | ErrorCode;
+
 /** Whoever keeps the figures of subscriptions. */
 export type SubscriptionObserver = {
   onStart(field: string): void;
-  onEnd(field: string): void;
+  onEnd(field: string, cause: EndCause): void;
   /** Unix ms. */
   now(): number;
 };
@@ -53,6 +57,8 @@ export class Subscription implements Reader<object>, Sender, AsyncIterableIterat
   #isBusy = false;
   /** The furthest place in the log that was told. */
   #place: LogPosition | null = null;
+  /** The client, or its connection, has ended it. */
+  #isLeft = false;
   #outcome: { readonly error: Error | null } | null = null;
   #resolve: ((end: IteratorReturnResult<undefined>) => void) | null = null;
   #reject: ((error: Error) => void) | null = null;
@@ -111,6 +117,7 @@ export class Subscription implements Reader<object>, Sender, AsyncIterableIterat
   }
 
   async return(): Promise<IteratorResult<ExecutionResult>> {
+    this.#isLeft = true;
     await this.#source.return();
     // Where it was never delivered, nobody has told it.
     if (this.#resolve === null && this.#outcome === null) this.end(null);
@@ -164,10 +171,15 @@ export class Subscription implements Reader<object>, Sender, AsyncIterableIterat
 
   #finish(): void {
     this.#transport?.detach(this);
-    this.#observer.onEnd(this.#plan.field);
     this.#plans.release(this.#plan);
     const { error } = this.#outcome!;
-    if (error === null) this.#resolve?.({ done: true, value: undefined });
-    else this.#reject?.(this.#plans.mask(error));
+    if (error === null) {
+      this.#observer.onEnd(this.#plan.field, this.#isLeft ? 'client' : 'server');
+      this.#resolve?.({ done: true, value: undefined });
+    } else {
+      const shown = this.#plans.mask(error);
+      this.#observer.onEnd(this.#plan.field, shown.extensions['code'] as ErrorCode);
+      this.#reject?.(shown);
+    }
   }
 }

@@ -61,6 +61,17 @@ const METRICS: readonly Metric[] = [
     label: 'field',
     read: (s) => toMap(s.subscriptions().executedByField),
   },
+  {
+    name: 'subscriptions_ended_total',
+    help: 'Subscriptions that ended: by the client, by the server, or by which error.',
+    label: 'cause',
+    read: (s) => new Map(Object.entries(s.subscriptions().endedByCause).map(([cause, n]) => [cause.toLowerCase(), n])),
+  },
+  {
+    name: 'socket_backlog_bytes',
+    help: 'What the kernel has not yet taken of what was written to the WebSockets.',
+    read: (s) => s.connections().backlogBytes,
+  },
   { name: 'channels', help: 'Bus channels that this process listens to.', read: (s) => s.hub().channels },
   {
     name: 'symbols_wanted',
@@ -72,7 +83,7 @@ const METRICS: readonly Metric[] = [
   { name: 'mailbox_bytes', help: 'About how much memory they hold.', read: (s) => s.hub().bytesWaiting },
   {
     name: 'conflated_total',
-    help: 'Quotes replaced by newer ones before a subscriber took them; counted when the subscription ends.',
+    help: 'Quotes replaced by newer ones before a subscriber took them.',
     read: (s) => s.hub().conflated,
   },
   {
