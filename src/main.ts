@@ -84,7 +84,7 @@ async function runSupervisor(config: Config, workers: number, logger: Logger): P
     onFailed: (error) => {
       logger.error({ err: error }, 'a worker cannot be started again');
       process.exitCode = 1;
-      stop('a worker cannot be started');
+      stop('a worker cannot be started again');
     },
     timers: systemTimers,
     logger,

@@ -134,13 +134,16 @@ export type ProcessExit = { readonly status: number | null; readonly signal: str
 const MAIN = path.resolve(import.meta.dirname, '..', 'src', 'main.ts');
 
 /** Runs `node src/main.ts` with no environment but `env`. Whatever comes of it. */
-export function runMain(env: Record<string, string>): {
+export function runMain(
+  env: Record<string, string>,
+  args: readonly string[] = [],
+): {
   child: ChildProcess;
   output: Interface;
   lines: string[];
   exited: Promise<ProcessExit>;
 } {
-  const child = spawn(process.execPath, [MAIN], {
+  const child = spawn(process.execPath, [MAIN, ...args], {
     env: { PATH: process.env['PATH'] ?? '', HOST: '127.0.0.1', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

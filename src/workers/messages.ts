@@ -14,7 +14,8 @@ export type ToSupervisor =
   | { readonly kind: 'started'; readonly url: string | null }
   /** It was asked for what all have to tell together: all are to be asked, itself among them. */
   | { readonly kind: 'ask'; readonly question: number; readonly topic: Topic }
-  | { readonly kind: 'answer'; readonly question: number; readonly topic: Topic; readonly answer: unknown };
+  | { readonly kind: 'answer'; readonly question: number; readonly topic: Topic; readonly answer: unknown }
+  | { readonly kind: 'no answer'; readonly question: number };
 
 /** The argument that makes a process of this program a worker. */
 export const WORKER_ARGUMENT = 'worker';

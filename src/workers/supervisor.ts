@@ -2,7 +2,7 @@ import { createServer } from 'node:net';
 import type { Config } from '../config.ts';
 import type { Logger } from '../market/logger.ts';
 import type { Timers } from '../market/timers.ts';
-import type { Topic } from '../server/crew.ts';
+import type { Answers, Topic } from '../server/crew.ts';
 import { Inquiry } from './inquiry.ts';
 import { type AddCounts, KeptCounts } from './kept-counts.ts';
 import { ANSWER_TIMEOUT_MS, type ToSupervisor } from './messages.ts';
@@ -28,7 +28,7 @@ const MAX_DELAY_MS = 5000;
 const STEADY_MS = 30_000;
 /** A worker gives itself less: who is still there then does not run any more. */
 const KILL_AFTER_MS = 5500;
-/** One that owes so many answers is not asked again before it gives one. */
+/** One that owes so many answers is asked no more before it gives one: what it would be asked is not kept for it. */
 const MAX_OWED = 8;
 /** What holds counts that must not go back. */
 const COUNTS: Topic = 'metrics';
@@ -57,6 +57,8 @@ export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #places: readonly Place[];
   readonly #inquiries = new Map<number, Inquiry>();
+  /** What all are being asked. */
+  readonly #asking = new Map<Topic, Promise<Answers<unknown>>>();
   #questions = 0;
   readonly #counts: KeptCounts;
   #port: number;
@@ -151,6 +153,10 @@ export class Supervisor {
         if (message.topic === COUNTS) this.#counts.note(place.worker, message.answer);
         this.#inquiries.get(message.question)?.take(place.worker, message.answer);
         break;
+      case 'no answer':
+        place.owed--;
+        this.#inquiries.get(message.question)?.giveUp(place.worker);
+        break;
     }
   }
 
@@ -208,7 +214,18 @@ export class Supervisor {
     place.cancelRestart = timers.after(delayMs, () => this.#launch(place));
   }
 
+  /** Who asks while all are being asked the same shares their answers: however many ask, each worker is asked once at a time. */
   #ask(asking: Place, question: number, topic: Topic): void {
+    const answers = this.#asking.get(topic) ?? this.#askAll(topic);
+    // Who comes in its place has asked nothing.
+    const { process } = asking;
+    answers.then(
+      (told) => process?.tell({ kind: 'answers', question, answers: told }),
+      (error: unknown) => this.#options.logger.error({ err: error, topic }, 'the workers could not be asked'),
+    );
+  }
+
+  #askAll(topic: Topic): Promise<Answers<unknown>> {
     const asked = this.#places.filter(({ servingSince, owed }) => servingSince !== null && owed < MAX_OWED);
     const missing = this.#places.filter((place) => !asked.includes(place));
     const inquiry = new Inquiry({
@@ -217,19 +234,19 @@ export class Supervisor {
       timers: this.#options.timers,
       timeoutMs: ANSWER_TIMEOUT_MS,
     });
-    const key = this.#questions++;
-    this.#inquiries.set(key, inquiry);
+    const question = this.#questions++;
+    this.#inquiries.set(question, inquiry);
     for (const place of asked) {
       place.owed++;
-      place.process?.tell({ kind: 'question', question: key, topic });
+      place.process?.tell({ kind: 'question', question, topic });
     }
-    const tell = async (): Promise<void> => {
-      const outcome = await inquiry.outcome;
-      this.#inquiries.delete(key);
-      const past = topic === COUNTS ? await this.#counts.list(outcome.missing) : [];
-      asking.process?.tell({ kind: 'answers', question, answers: { ...outcome, past } });
-    };
-    tell().catch((error: unknown) => this.#options.logger.error({ err: error, topic }, 'workers could not be asked'));
+    const answers = inquiry.outcome.then(async (outcome) => {
+      this.#inquiries.delete(question);
+      this.#asking.delete(topic);
+      return { ...outcome, past: topic === COUNTS ? await this.#counts.list(outcome.missing) : [] };
+    });
+    this.#asking.set(topic, answers);
+    return answers;
   }
 }
 

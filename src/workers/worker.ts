@@ -98,10 +98,9 @@ class WorkerCrew implements Crew {
 
   /** A process asks: another one, or this one through the supervisor. */
   answer(question: number, topic: Topic): void {
-    // Who cannot tell is left out, like one that is silent.
     Promise.resolve(this.#reports?.[topic]()).then(
       (answer) => this.#tell({ kind: 'answer', question, topic, answer }),
-      () => {},
+      () => this.#tell({ kind: 'no answer', question }),
     );
   }
 
