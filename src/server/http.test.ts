@@ -87,6 +87,13 @@ describe('figures', () => {
     expect(after.get('tapeql_subscriptions{field="trades"}')).toBe(1);
     const latency = 'tapeql_delivery_latency_seconds_count{field="trades"}';
     expect(after.get(latency)! - (before.get(latency) ?? 0)).toBe(2);
+    expect(after.get('tapeql_socket_backlog_bytes')).toBe(0);
+
+    socket.complete('1');
+    await tapeql.untilOpen(0);
+    const ended = (cause: string): string => `tapeql_subscriptions_ended_total{cause="${cause}"}`;
+    const last = await readMetrics();
+    expect(last.get(ended('client'))! - (after.get(ended('client')) ?? 0)).toBe(1);
   });
 
   it('/metrics is Prometheus text: every sample has its help and type, and none comes twice', async () => {
