@@ -15,6 +15,8 @@ export const processDemandKey = (process: string): string => `demand:process:{${
 export const demandRegistryKey = 'demand:processes';
 
 export const epochKey = 'history:epoch';
+/** A sorted set: the symbols whose logs know a writer, by the time (Unix ms) at which they were last known to. */
+export const loggedSymbolsKey = '{history:epoch}:symbols';
 export const statusKey = 'market-data:status:last';
 export const controlKey = 'market-data:control:last';
 

@@ -134,7 +134,7 @@ class SingleWriter implements Ingest {
       onLost: () => this.#epoch.followLoss(),
       ...(options.maxWaitingEntries !== undefined && { maxWaiting: options.maxWaitingEntries }),
     });
-    this.#epoch = new EpochWatch({ bus, sequencer: this.#sequencer, log: this.#log, timers, logger });
+    this.#epoch = new EpochWatch({ bus, writer, sequencer: this.#sequencer, log: this.#log, timers, logger });
     this.#admission = new Admission({
       bus: writer,
       epoch: this.#epoch,
