@@ -47,9 +47,10 @@ export interface RedisClient {
 
   /**
    * To be called when all log entries up to `offset` have been appended and published: in a Cluster it lets the readers put
-   * into order what comes to them from several servers. On one server it does nothing.
+   * into order what comes to them from several servers, and read no further in one log than in the others. `nodes`: where
+   * the writer has found its logs to be whole. Resolves when readers know. On one server it does nothing.
    */
-  announceAppended(offset: number): void;
+  announceAppended(offset: number, nodes: readonly string[]): Promise<void>;
 
   /** Whether a replica may take over from a server, and have less than that had. */
   readonly failsOver: boolean;
@@ -59,6 +60,15 @@ export interface RedisClient {
    * slot. `null` where there is none.
    */
   placeOf(slot: number): string | null;
+
+  /** Another number whenever a slot may be served by another server, or over another connection, than before. */
+  readonly version: number;
+
+  /** The servers of a Cluster that have slots, by their ids. */
+  listNodes(): string[];
+
+  /** The id of the server of a Cluster that has a slot; `null` where it is not known. */
+  nodeOf(slot: number): string | null;
 
   /** Keys of the same slot may be named in one command. On one server all keys have the same. */
   slotOf(key: string): number;

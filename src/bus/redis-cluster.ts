@@ -3,6 +3,8 @@ import type { Redis } from 'ioredis';
 import type { BusState } from './bus.ts';
 import { readClusterMap, SLOTS, splitAddress } from './cluster-map.ts';
 import type { ClusterMap, ClusterView } from './cluster-map.ts';
+import { completeKey } from './keys.ts';
+import { encodeLogEnd } from './log-mark.ts';
 import { ClusterCalls } from './cluster-calls.ts';
 import { LogMarker } from './log-marker.ts';
 import type { ExecuteOptions, RedisClient, RedisCommand } from './redis-client.ts';
@@ -38,6 +40,7 @@ export class RedisCluster implements RedisClient {
   #refreshing = false;
   #refreshAgain = false;
   #timer: NodeJS.Timeout | null = null;
+  #version = 0;
   #formerReconnects = 0;
   readonly #calls: ClusterCalls;
   readonly #marker: LogMarker;
@@ -108,8 +111,21 @@ export class RedisCluster implements RedisClient {
     return this.#calls.execute(commands, options);
   }
 
-  announceAppended(offset: number): void {
-    this.#marker.announce(offset);
+  async announceAppended(offset: number, nodes: readonly string[]): Promise<void> {
+    if (!this.#closed) this.#marker.announce(offset);
+    await this.execute([['set', completeKey, encodeLogEnd({ offset, nodes })]]);
+  }
+
+  get version(): number {
+    return this.#version;
+  }
+
+  listNodes(): string[] {
+    return [...(this.#map?.masters.keys() ?? [])].flatMap((address) => this.#map?.addresses.get(address) || []);
+  }
+
+  nodeOf(slot: number): string | null {
+    return this.#map?.addresses.get(this.#map.owners[slot] ?? '') || null;
   }
 
   placeOf(slot: number): string | null {
@@ -123,7 +139,8 @@ export class RedisCluster implements RedisClient {
     if (this.#map.owners[slot] !== to) {
       const owners = this.#map.owners.with(slot, to);
       const masters = this.#map.masters.has(to) ? this.#map.masters : new Map([...this.#map.masters, [to, 0]]);
-      this.#take({ owners, masters, addresses: new Set([...this.#map.addresses, to]) });
+      const addresses = this.#map.addresses.has(to) ? this.#map.addresses : new Map([...this.#map.addresses, [to, '']]);
+      this.#take({ owners, masters, addresses });
     }
     this.refresh();
   }
@@ -165,6 +182,7 @@ export class RedisCluster implements RedisClient {
     const node = new RedisConnection({ ...options, url: this.urlOf(address), logger });
     this.#nodes.set(address, node);
     node.onState((state) => {
+      this.#version += 1;
       this.#updateState();
       if (!state.connected || this.#map === null) this.refresh();
     });
@@ -197,7 +215,7 @@ export class RedisCluster implements RedisClient {
       return;
     }
     // All that was known is away: the Cluster may have moved to nodes that the seeds, or former replicas, know.
-    for (const address of [...this.#seeds, ...(this.#map?.addresses ?? [])]) {
+    for (const address of [...this.#seeds, ...(this.#map?.addresses.keys() ?? [])]) {
       if (!this.#nodes.has(address)) this.#open(address);
     }
   }
@@ -219,7 +237,9 @@ export class RedisCluster implements RedisClient {
       void node.close();
     }
     this.#updateState();
-    if (!isSame) for (const listener of this.#mapListeners) listener(map);
+    if (isSame) return;
+    this.#version += 1;
+    for (const listener of this.#mapListeners) listener(map);
   }
 
   #updateState(): void {

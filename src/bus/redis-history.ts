@@ -2,6 +2,7 @@ import { OFFSETS_PER_MS } from '../market/log.ts';
 import type { HistoryRange, LogEntry, LogKey } from './bus.ts';
 import { codecs } from './codec.ts';
 import { historyKey } from './keys.ts';
+import { LogEnds } from './log-ends.ts';
 import { run } from './redis-client.ts';
 import type { RedisClient, RedisCommand } from './redis-client.ts';
 import type { RedisEpoch } from './redis-epoch.ts';
@@ -22,12 +23,17 @@ export type RedisHistoryOptions = {
 /** Reads the recent log of every symbol: one Redis Stream per log, entry ids `<offset>-0`, so that an age is a lowest id. */
 export class RedisHistory {
   readonly #options: RedisHistoryOptions;
+  readonly #ends: LogEnds;
 
   constructor(options: RedisHistoryOptions) {
     this.#options = options;
+    this.#ends = new LogEnds(options.redis, options.clock);
   }
 
-  /** After an offset: none of an epoch that has ended, which may be kept still where nothing was lost. */
+  /**
+   * After an offset: as far as all logs are complete, and none of an epoch that has ended, which may be kept still where
+   * nothing was lost. Rejects where a log is on a server that its writer has yet to look at.
+   */
   async read(log: LogKey, range: HistoryRange): Promise<LogEntry[]> {
     const { redis, epoch } = this.#options;
     const key = historyKey(log);
@@ -38,11 +44,12 @@ export class RedisHistory {
       return this.#decode(key, log.kind, newestFirst.reverse());
     }
     const { limit } = range;
+    const to = await this.#ends.find([key]);
     let from = range.after >= floor ? `(${range.after}-0` : `${floor}-0`;
     const entries: LogEntry[] = [];
     while (limit === undefined || entries.length < limit) {
       const count = limit === undefined ? [] : ['COUNT', limit];
-      const rows = await run<Row[]>(redis, 'xrange', key, from, '+', ...count);
+      const rows = await run<Row[]>(redis, 'xrange', key, from, to, ...count);
       entries.push(...this.#decode(key, log.kind, rows).filter((entry) => epoch.follow(entry.epoch)));
       if (limit === undefined || rows.length < limit) break;
       // What was left out makes no page look like the last one.
@@ -51,9 +58,11 @@ export class RedisHistory {
     return entries.slice(0, limit);
   }
 
-  async readLast(logs: readonly LogKey[]): Promise<(LogEntry | null)[]> {
+  /** The newest entries as far as all logs are complete; `andBeyond`: whatever there is. */
+  async readLast(logs: readonly LogKey[], andBeyond = false): Promise<(LogEntry | null)[]> {
+    const to = andBeyond ? '+' : await this.#ends.find(logs.map(historyKey));
     const replies = await this.#options.redis.execute<Row[]>(
-      logs.map((log) => ['xrevrange', historyKey(log), '+', '-', 'COUNT', 1]),
+      logs.map((log) => ['xrevrange', historyKey(log), to, '-', 'COUNT', 1]),
     );
     return logs.map((log, index) => this.#decode(historyKey(log), log.kind, replies[index]!)[0] ?? null);
   }

@@ -38,8 +38,11 @@ export class RedisLog {
   readonly #logs: WrittenLogs;
   readonly #tail: LogTail;
   readonly #appending = new Set<Promise<void>>();
-  /** While the epoch is being opened nothing is appended: what was lost before is of the former one, what comes next of this. */
-  #opening: Promise<string> | null = null;
+  /** What is done while nothing is appended. */
+  #aside: Promise<unknown> | null = null;
+  /** Where all logs were found to be whole, and when that was, by the client's version. */
+  #nodes: readonly string[] = [];
+  #version = -1;
   #highest = 0;
   /** Part of the log is lost in the present epoch. */
   #isLost = false;
@@ -63,12 +66,13 @@ export class RedisLog {
    * log's newest: that one and the rest are lost. What was written before the log was lost, a {@link LogLostError} says.
    */
   async append(entries: readonly LogEntry[], token: number): Promise<void> {
-    while (this.#opening !== null) await this.#opening.catch(() => '');
+    while (this.#aside !== null) await this.#aside.catch(() => {});
     const isOfFormer = this.#epoch !== '' && entries[0]?.epoch !== this.#epoch && token !== NO_TOKEN;
     if (this.#isLost || isOfFormer) throw new LogLostError();
     await this.#write(this.#logs.groupBySlot(entries), token);
     for (const { offset } of entries) if (offset > this.#highest) this.#highest = offset;
-    if (this.#appending.size === 0) this.#options.redis.announceAppended(this.#highest);
+    // Else the last of those that are under way announces it, or what is done aside.
+    if (this.#appending.size === 0 && this.#aside === null) await this.#announce(token);
   }
 
   /** Makes a writer known to these logs: from then on they refuse an older one. Rejects where one of them was lost. */
@@ -91,14 +95,8 @@ export class RedisLog {
   }
 
   /** See `Bus.openEpoch`. */
-  async openEpoch(token: number): Promise<string> {
-    while (this.#opening !== null) await this.#opening.catch(() => '');
-    this.#opening = this.#open(token);
-    try {
-      return await this.#opening;
-    } finally {
-      this.#opening = null;
-    }
+  openEpoch(token: number): Promise<string> {
+    return this.#doAside(() => this.#open(token));
   }
 
   /** Cuts the logs that were written here and now stand still down to their newest entry. To be called now and then. */
@@ -138,7 +136,6 @@ export class RedisLog {
   }
 
   async #open(token: number): Promise<string> {
-    await Promise.allSettled(this.#appending);
     if (token !== NO_TOKEN && this.#isSuspect) await this.#look(token);
     const epoch = await this.#options.epoch.open(this.#isLost);
     if (epoch !== this.#epoch && this.#epoch !== '') {
@@ -167,11 +164,39 @@ export class RedisLog {
 
   /** Looks after logs that a failover may have cut and to which nothing was appended since. */
   async #mend(token: number): Promise<void> {
+    const { redis } = this.#options;
+    const [nodes, version] = [redis.listNodes(), redis.version];
     const moved = this.#logs.listMoved();
-    if (moved.length === 0) return;
-    const lanes = Map.groupBy(moved, ({ slot }) => slot).entries();
-    await this.#write(lanes.map(([slot, looked]): Lane => ({ slot, entries: [], looked })).toArray(), token);
-    if (this.#highest > 0) this.#options.redis.announceAppended(this.#highest);
+    if (moved.length > 0) {
+      const lanes = Map.groupBy(moved, ({ slot }) => slot).entries();
+      await this.#write(lanes.map(([slot, looked]): Lane => ({ slot, entries: [], looked })).toArray(), token);
+    }
+    this.#nodes = nodes;
+    this.#version = version;
+    if (this.#highest > 0) await redis.announceAppended(this.#highest, nodes);
+  }
+
+  /** Not before the other logs are whole, too: a reader takes what is announced for complete. */
+  async #announce(token: number): Promise<void> {
+    const { redis, logger } = this.#options;
+    try {
+      if (redis.version === this.#version) await redis.announceAppended(this.#highest, this.#nodes);
+      else await this.#doAside(() => this.#mend(token));
+    } catch (error) {
+      // All is written: what is announced next tells of it as well.
+      logger.debug({ reason: String(error) }, 'how far the log is complete could not be announced');
+    }
+  }
+
+  async #doAside<T>(work: () => Promise<T>): Promise<T> {
+    while (this.#aside !== null) await this.#aside.catch(() => {});
+    const aside = Promise.allSettled(this.#appending).then(work);
+    this.#aside = aside;
+    try {
+      return await aside;
+    } finally {
+      this.#aside = null;
+    }
   }
 
   async #write(lanes: readonly Lane[], token: number): Promise<void> {

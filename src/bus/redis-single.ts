@@ -27,8 +27,11 @@ export function connectSingle(options: RedisConnectionOptions): RedisClient {
         return reply as T;
       });
     },
-    announceAppended: () => {},
+    announceAppended: async () => {},
     failsOver: false,
+    version: 0,
+    listNodes: () => [],
+    nodeOf: () => null,
     placeOf: () => connection.place,
     slotOf: () => 0,
     servers: [redis],

@@ -351,7 +351,7 @@ class RedisBus implements Bus {
       },
       readLastEntries: async (keys) => {
         await this.#log.claim(keys, token);
-        const lastEntries = await this.#history.readLast(keys);
+        const lastEntries = await this.#history.readLast(keys, true);
         this.#log.noteEnds(keys, lastEntries);
         return lastEntries;
       },
