@@ -121,8 +121,7 @@ export class LogAppend {
 
   #mark(entry: LogEntry): LogEntry {
     const isMarked = this.#afterGap.has(entry) || this.#options.logs.of(entry).hasGap;
-    if (isMarked && entry.kind === 'trade') return { ...entry, gapBefore: true };
-    return entry;
+    return isMarked ? { ...entry, gapBefore: true } : entry;
   }
 
   #take(lane: Lane, part: Part, reply: unknown, place: string | null): void {
