@@ -88,7 +88,7 @@ function readArguments(args: string[]) {
 type Options = ReturnType<typeof readArguments>;
 
 /** Round after round, in each the contestants in turn: what drifts in the machine drifts for all of them. */
-async function runScenario(bed: TestBed, scenario: Scenario, options: Options): Promise<Run[]> {
+async function runScenario(bed: TestBed, scenario: Scenario, options: Options, failures: string[]): Promise<Run[]> {
   const runs: Run[] = [];
   const rounds = options.rounds ?? scenario.rounds ?? ROUNDS;
   for (let round = 1; round <= rounds; round += 1) {
@@ -98,8 +98,8 @@ async function runScenario(bed: TestBed, scenario: Scenario, options: Options): 
         const figures = await scenario.run(bed, contestant, { seconds: options.seconds ?? scenario.seconds, before });
         runs.push({ contestant, round, figures });
       } catch (error) {
-        if (!(error instanceof SkippedError)) throw error;
-        console.log(`skipped for ${contestant}: ${error.message}`);
+        if (error instanceof SkippedError) console.log(`   skipped for ${contestant}: ${error.message}`);
+        else failures.push(`${scenario.name} of ${contestant}, round ${round}: ${(error as Error).message}`);
       }
     }
   }
@@ -121,7 +121,7 @@ async function main(options: Options): Promise<number> {
     for (const scenario of options.scenarios) {
       console.log(`\n${scenario.name}  ${scenario.title}`);
       const startedAt = Date.now();
-      const runs = await runScenario(bed, scenario, options);
+      const runs = await runScenario(bed, scenario, options, failures);
       if (runs.length === 0) continue;
       const medians = takeMedians(runs);
       const verdicts = scenario.goals.map((goal): Verdict => judgeGoal(goal, medians));
@@ -132,7 +132,7 @@ async function main(options: Options): Promise<number> {
         if (verdict.outcome === 'not measured') continue;
         const text = formatVerdict(verdict, scenario.columns);
         console.log(`   ${text}`);
-        if (verdict.outcome === 'missed') failures.push(`${scenario.name}: ${text}`);
+        if (verdict.outcome === 'missed') failures.push(`${scenario.name}: missed: ${text}`);
       }
       console.log(`   took ${Math.round((Date.now() - startedAt) / 1_000)} s`);
       report.push({
@@ -150,7 +150,7 @@ async function main(options: Options): Promise<number> {
     const whole = { ...machine, at: new Date(began).toISOString(), isPinned: canPin, scenarios: report };
     writeFileSync(options.json, `${JSON.stringify(whole, null, 2)}\n`);
   }
-  for (const failure of failures) console.error(`missed: ${failure}`);
+  for (const failure of failures) console.error(failure);
   return failures.length === 0 ? 0 : 1;
 }
 

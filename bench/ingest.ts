@@ -77,6 +77,7 @@ class DirectFeed implements Feed {
   start(listener: FeedListener): void {
     this.listener = listener;
     listener.onPrintFlow(true);
+    listener.onIndexFlow(true);
     listener.onStatus({ feed: this.name, connected: true, reason: null });
   }
 

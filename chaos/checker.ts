@@ -78,7 +78,7 @@ export class Checker {
   readonly #violations: Violation[] = [];
   readonly #counts: Partial<Record<ViolationKind, number>> = {};
   #violationCount = 0;
-  #received = 0;
+  readonly #received = new Map<string, number>();
   #taped = 0;
   #compared = 0;
   #gapsTold = 0;
@@ -107,7 +107,7 @@ export class Checker {
   }
 
   record(stream: string, entry: ReceivedEntry): void {
-    this.#received += 1;
+    this.#received.set(stream, (this.#received.get(stream) ?? 0) + 1);
     const track = this.#streams.get(stream)?.get(entry.symbol);
     if (track === undefined) {
       this.report('protocol', stream, `${entry.symbol} was never asked for`);
@@ -143,13 +143,16 @@ export class Checker {
     this.#taped += entries.length;
   }
 
-  /** Whether every stream has what the tape had at the last {@link compare}. */
-  isDrained(): boolean {
-    for (const [, symbol, track] of this.#tracks()) if (!this.#isCurrent(symbol, track)) return false;
-    return true;
+  /** The streams that lack some of what the tape had at the last {@link compare}, with what each has received: one in which that stands still is stuck, not slow. */
+  listLagging(): Map<string, number> {
+    const lagging = new Map<string, number>();
+    for (const [stream, symbol, track] of this.#tracks()) {
+      if (!this.#isCurrent(symbol, track)) lagging.set(stream, this.#received.get(stream) ?? 0);
+    }
+    return lagging;
   }
 
-  /** Who lags behind that, in words; for a run that does not drain. */
+  /** The same in words. */
   describeLag(): string[] {
     const lags: string[] = [];
     for (const [stream, symbol, track] of this.#tracks()) {
@@ -210,7 +213,7 @@ export class Checker {
 
   get verdict(): Verdict {
     return {
-      received: this.#received,
+      received: this.#received.values().reduce((sum, count) => sum + count, 0),
       taped: this.#taped,
       compared: this.#compared,
       gapsTold: this.#gapsTold,

@@ -175,8 +175,6 @@ export const FAULTS = {
   },
   'flush-redis': {
     about: 'remove all data from Redis, from the nodes of a Cluster one after the other; its connections stay',
-    // In a Cluster that is several losses, and a client may be given prints again.
-    needs: 'one server',
     strike: async ({ world, signal }) => {
       await world.flushRedis();
       // The role of the writer is lost with the rest: what strikes next strikes a system in which it is held again.

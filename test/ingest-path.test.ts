@@ -3,10 +3,11 @@ import { barChannel, quoteChannel, tradeChannel, type Bus } from '../src/bus/bus
 import { createMemoryBus } from '../src/bus/memory.ts';
 import { createPolygonRest } from '../src/feeds/polygon/rest.ts';
 import { createPolygonFeed } from '../src/feeds/polygon/socket.ts';
+import { LISTINGS } from '../src/feeds/simulator/listings.ts';
 import { startSimulator, type Simulator, type SimulatorOptions } from '../src/feeds/simulator/simulator.ts';
 import { createIngest, type Ingest } from '../src/ingest/ingest.ts';
 import { systemTimers } from '../src/market/timers.ts';
-import type { LoggedBar } from '../src/market/bar.ts';
+import type { Bar, LoggedBar } from '../src/market/bar.ts';
 import type { MarketDataSource } from '../src/market/source.ts';
 import type { Quote } from '../src/market/quote.ts';
 import type { LoggedTrade } from '../src/market/trade.ts';
@@ -30,18 +31,19 @@ type Path = {
   readonly want: (...symbols: string[]) => Promise<void>;
 };
 
-async function open(options: SimulatorOptions): Promise<Path> {
+async function open(options: SimulatorOptions, now: () => number = Date.now): Promise<Path> {
   const { logger } = recordingLogger();
   const simulator = await startSimulator({ symbols: 40, eventsPerSecond: 4_000, ...options });
   closers.push(() => simulator.close());
-  const bus = createMemoryBus({ historyMs: 300_000, logger });
+  const bus = createMemoryBus({ historyMs: 300_000, clock: now, logger });
   closers.push(() => bus.close());
-  const source = createPolygonRest({ baseUrl: simulator.restUrl, apiKey: 'key', logger });
+  const source = createPolygonRest({ baseUrl: simulator.restUrl, apiKey: 'key', clock: now, logger });
   closers.push(() => source.close());
   const feed = createPolygonFeed({
     url: simulator.wsUrl,
     apiKey: 'key',
     name: 'SIMULATED',
+    clock: now,
     logger,
     limits: { initialDelayMs: 20, maxDelayMs: 50 },
   });
@@ -49,7 +51,7 @@ async function open(options: SimulatorOptions): Promise<Path> {
     feed,
     bus,
     source,
-    clock: Date.now,
+    clock: now,
     timers: systemTimers,
     logger,
     quoteIntervalMs: 20,
@@ -141,6 +143,87 @@ test('what a cut connection missed is read from the history: the log is the tape
   }
   expect(ingest.readStats()['printsFilled']).toBeGreaterThan(0);
 });
+
+/** Real time, but for spans that pass in strides: with each look of the exchange at it. */
+class StridingClock {
+  #ahead = 0;
+  #left = 0;
+
+  /** For the exchange alone, which makes the tape of what has passed since its last look. */
+  now(): number {
+    const stride = Math.min(this.#left, 60);
+    this.#left -= stride;
+    this.#ahead += stride;
+    return this.read();
+  }
+
+  read(): number {
+    return Date.now() + this.#ahead;
+  }
+
+  async pass(ms: number): Promise<void> {
+    this.#left += ms;
+    await expect.poll(() => this.#left, { timeout: 60_000 }).toBe(0);
+  }
+}
+
+test('after half a minute without the upstream at thousands of prints a second, every print and every bar is in the log once, in order', async () => {
+  const clock = new StridingClock();
+  const { want, trades, bars, simulator, ingest, source } = await open(
+    { clock, symbols: 10, eventsPerSecond: 7_000, printCapacity: 1 << 20 },
+    () => clock.read(),
+  );
+  const symbols = LISTINGS.slice(0, 10).map(({ symbol }) => symbol);
+  await want(...symbols);
+  const prints = (symbol: string): LoggedTrade[] => trades.get(symbol)!;
+  const countBars = (symbol: string, interval = 'SECOND'): number =>
+    bars.filter((bar) => bar.symbol === symbol && bar.interval === interval).length;
+  await expect
+    .poll(() => Math.min(...symbols.map((symbol) => prints(symbol).length)), { timeout: 10_000 })
+    .toBeGreaterThan(10);
+  await expect
+    .poll(() => Math.min(...symbols.map((symbol) => countBars(symbol))), { timeout: 10_000 })
+    .toBeGreaterThan(0);
+
+  simulator.setFault('upgrade-status', 503);
+  simulator.dropConnections();
+  await clock.pass(30_000);
+  simulator.clearFault('upgrade-status');
+  await expect.poll(() => ingest.readStats()['gapsFilled'], { timeout: 60_000 }).toBe(symbols.length);
+  await expect.poll(() => ingest.readStats()['barGapsOpen'], { timeout: 60_000 }).toBe(0);
+  const before = symbols.map((symbol) => countBars(symbol));
+  await expect
+    .poll(() => symbols.every((symbol, index) => countBars(symbol) > before[index]!), { timeout: 30_000 })
+    .toBe(true);
+  await ingest.close();
+
+  for (const symbol of symbols) {
+    const log = prints(symbol);
+    expectContiguous(log);
+    expect(log.filter(({ gapBefore }) => gapBefore)).toEqual([]);
+    const tape = await source.readTrades({ symbol, from: log[0]!.timestamp, limit: 1_000_000 });
+    const first = tape.findIndex(({ id }) => id === log[0]!.id);
+    expect(log.map(({ id }) => id)).toEqual(tape.slice(first, first + log.length).map(({ id }) => id));
+
+    const seconds = bars.filter((bar) => bar.symbol === symbol && bar.interval === 'SECOND');
+    const [from, to] = [seconds[0]!.start, seconds.at(-1)!.end];
+    const history = await source.readBars({ symbol, interval: 'SECOND', from, to, limit: 1_000 });
+    const shapeOf = ({ start, open: opened, high, low, close, volume }: Bar) => ({
+      start,
+      opened,
+      high,
+      low,
+      close,
+      volume,
+    });
+    expect(seconds.map(shapeOf)).toEqual(history.map(shapeOf));
+    expect(seconds.filter(({ gapBefore }) => gapBefore)).toEqual([]);
+  }
+  expect(ingest.readStats()).toMatchObject({ gapsUnfilled: 0, gapsTold: 0, entriesGivenUp: 0 });
+  // More than one page of one of them.
+  expect(Math.max(...symbols.map((symbol) => prints(symbol).length))).toBeGreaterThan(6_000);
+  expect(ingest.readStats()['barsFilled']).toBeGreaterThan(200);
+}, 120_000);
 
 test('a cut connection is told once per symbol where there is no history, and the numbers go on', async () => {
   const { want, trades, simulator, ingest } = await open({});

@@ -1,3 +1,4 @@
+import type { Bar, BarInterval } from '../src/market/bar.ts';
 import type { Feed, FeedEvent, FeedListener } from '../src/feeds/feed.ts';
 import type { Quote } from '../src/market/quote.ts';
 import type { Trade } from '../src/market/trade.ts';
@@ -17,12 +18,19 @@ export class ScriptedFeed implements Feed {
 
   connect(): void {
     this.#listener?.onPrintFlow(true);
+    this.#listener?.onIndexFlow(true);
     this.#listener?.onStatus({ feed: this.name, connected: true, reason: null });
   }
 
   disconnect(): void {
     this.#listener?.onPrintFlow(false);
+    this.#listener?.onIndexFlow(false);
     this.#listener?.onStatus({ feed: this.name, connected: false, reason: 'pulled' });
+  }
+
+  /** The connection of the indices alone. */
+  setIndexFlow(isWhole: boolean): void {
+    this.#listener?.onIndexFlow(isWhole);
   }
 
   emit(...events: FeedEvent[]): void {
@@ -58,6 +66,9 @@ export class ScriptedSource implements MarketDataSource {
   /** What the history of prints holds; an error where it does not answer. */
   askedTrades: { symbol: string; from?: number; limit: number }[] = [];
   history: readonly Trade[] | Error = [];
+  /** The same of bars. */
+  askedBars: { symbol: string; interval: BarInterval; from: number; to: number }[] = [];
+  barHistory: readonly Bar[] | Error = [];
   alwaysOpen = false;
 
   async readQuotes(symbols: readonly string[]): Promise<Map<string, Quote>> {
@@ -74,8 +85,20 @@ export class ScriptedSource implements MarketDataSource {
     return null;
   }
 
-  async readBars(): Promise<[]> {
-    return [];
+  async readBars(query: {
+    symbol: string;
+    interval: BarInterval;
+    from: number;
+    to: number;
+    limit: number;
+  }): Promise<Bar[]> {
+    const { limit, ...asked } = query;
+    this.askedBars.push(asked);
+    if (this.barHistory instanceof Error) throw this.barHistory;
+    return this.barHistory
+      .filter(({ symbol, interval }) => symbol === query.symbol && interval === query.interval)
+      .filter(({ start }) => start >= query.from && start < query.to)
+      .slice(0, limit);
   }
 
   async readTrades(query: { symbol: string; from?: number; limit: number }): Promise<Trade[]> {

@@ -47,14 +47,18 @@ function productEnv(redisUrl: string, dataDir: string): Record<string, string> {
   };
 }
 
-/**
- * The simulated exchange and an ingest process before the api, which is told of them by the variables returned. On the core
- * of the load, for the api alone is under test. They end with this process, or by the function.
- */
+/** The simulated exchange and, when it is asked for, an ingest process. They run on the core of the load, for the api is under test. */
+export type Exchange = {
+  /** What tells the api of it. */
+  readonly env: Readonly<Record<string, string>>;
+  startIngest(): void;
+  stop(): Promise<void>;
+};
+
 export async function startExchange(
   redisUrl: string,
   { symbols, eventsPerSecond }: { readonly symbols: number; readonly eventsPerSecond: number },
-): Promise<{ readonly env: Readonly<Record<string, string>>; stop(): Promise<void> }> {
+): Promise<Exchange> {
   const children: ChildProcess[] = [];
   const start = (args: readonly string[], env: Readonly<Record<string, string>> = {}): ChildProcess => {
     const pinned = pinTo(LOAD_CORE, process.execPath, args);
@@ -76,9 +80,10 @@ export async function startExchange(
   }
   simulator.stdout!.resume();
   const env = { POLYGON_API_KEY: 'bench', POLYGON_WS_URL: urls[0]!, POLYGON_REST_URL: urls[1]! };
-  start(['src/main.ts'], { ROLE: 'ingest', FEED: 'simulated', REDIS_URL: redisUrl, ...env }).stdout!.resume();
+  const ingestEnv = { ROLE: 'ingest', FEED: 'simulated', REDIS_URL: redisUrl, ...env };
   return {
     env,
+    startIngest: () => void start(['src/main.ts'], ingestEnv).stdout!.resume(),
     stop: async () => {
       for (const child of children) await endProcess(child);
     },

@@ -1,6 +1,6 @@
 /* The current quote by HTTP, as a page asks for it: requests a second of one core, and latencies below that. */
 import path from 'node:path';
-import { LOAD_CORE, readCpuSeconds } from '../load/cores.ts';
+import { LOAD_CORE, readCoreTimes, readCpuSeconds, SERVER_CORE } from '../load/cores.ts';
 import type { HttpGeneratorCommands, HttpLoad, HttpResult } from '../load/http-generator.ts';
 import { startServant } from '../load/servant.ts';
 import { symbolName } from '../load/symbols.ts';
@@ -37,6 +37,7 @@ export const http: Scenario = {
     { key: 'failures', title: 'failures' },
     { key: 'serverLoad', title: 'server, of a core', isShare: true },
     { key: 'generatorLoad', title: 'generator', isShare: true },
+    { key: 'disturbance', title: 'others on the server’s core', isShare: true },
   ],
   goals: [
     { key: 'perSecond', sense: 'at least', limit: 3, of: 'stock' },
@@ -51,11 +52,17 @@ export const http: Scenario = {
         const ask = (load: Pick<HttpLoad, 'bodies' | 'connections' | 'seconds' | 'perSecond'>): Promise<HttpResult> =>
           generator.ask('run', { ...load, port: server.port, path: '/graphql' });
         await ask({ bodies: ONE, connections: CONNECTIONS, seconds: WARM_UP_SECONDS, perSecond: null });
-        const before = { server: readCpuSeconds(server.pid), generator: readCpuSeconds(generator.pid) };
+        const before = {
+          server: readCpuSeconds(server.pid),
+          generator: readCpuSeconds(generator.pid),
+          core: readCoreTimes(SERVER_CORE),
+        };
         const began = performance.now();
         const full = await ask({ bodies: ONE, connections: CONNECTIONS, seconds, perSecond: null });
         const elapsed = (performance.now() - began) / 1_000;
         const cpu = readCpuSeconds(server.pid) - before.server;
+        const core = readCoreTimes(SERVER_CORE);
+        const onCore = core.busy + core.stolen - before.core.busy - before.core.stolen;
         const generatorCpu = readCpuSeconds(generator.pid) - before.generator;
         const perSecond = full.answersPerSecond / 2;
         const half = await ask({ bodies: ONE, connections: CONNECTIONS, seconds, perSecond });
@@ -66,7 +73,8 @@ export const http: Scenario = {
           console.error(`answers that failed: ${[full, half, all].find((one) => one.failures > 0)!.example}`);
         }
         return {
-          perSecond: full.answersPerSecond,
+          // Of the core's whole time: what others took of it meanwhile is not the server's.
+          perSecond: full.answers / cpu,
           cpuMicros: (cpu / full.answers) * 1e6,
           p50: half.took.p50,
           p99: half.took.p99,
@@ -75,6 +83,7 @@ export const http: Scenario = {
           failures,
           serverLoad: cpu / elapsed,
           generatorLoad: generatorCpu / elapsed,
+          disturbance: (onCore - cpu) / elapsed,
         };
       } finally {
         await generator.stop();

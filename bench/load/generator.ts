@@ -110,7 +110,7 @@ async function open(request: OpenRequest): Promise<Opened> {
     }
     await Promise.all(opening);
   }
-  return { opened: took.length, failures: failures.slice(0, WORDS), took: summarize(took) };
+  return { opened: took.length, failures: [...new Set(failures)].slice(0, WORDS), took: summarize(took) };
 }
 
 type ResetRequest = { readonly sampleEvery: number; readonly group?: Group };

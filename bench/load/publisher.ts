@@ -30,6 +30,11 @@ const url = process.argv[2]!;
 const { hostname, port } = new URL(url);
 const { logger } = recordingLogger();
 const bus = createRedisBus({ url, historyMs: 60_000, logger });
+const connected = Promise.withResolvers<void>();
+bus.onState((state) => {
+  if (state.connected) connected.resolve();
+});
+if (bus.readState().connected) connected.resolve();
 const redis = new Redis(url);
 const socket = connect(Number(port), hostname);
 await once(socket, 'connect');
@@ -74,6 +79,7 @@ async function tellStatus(): Promise<void> {
  * stays empty, for an ingest that is to come.
  */
 async function prepare({ symbols }: { readonly symbols: number }): Promise<void> {
+  await connected.promise;
   await redis.flushall();
   isIngest = symbols > 0;
   if (!isIngest) return;

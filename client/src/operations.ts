@@ -55,6 +55,7 @@ export const Bars = graphql(`
       close
       volume
       vwap
+      gapBefore
     }
   }
 `);

@@ -30,6 +30,7 @@ export function createLineView({ out, err }: LineOutput, url: string): View {
         'bar',
         ...[bar.open, bar.high, bar.low, bar.close].map(formatPrice),
         `volume ${formatQuantity(bar.volume)}`,
+        ...(bar.gapBefore ? ['bars may be missing before'] : []),
       ),
     showMarketStatus: ({ session, isOpen }) => void err.write(`market: ${session}${isOpen ? ', open' : ''}\n`),
     showServiceStatus: ({ state, feed, reason }) =>

@@ -95,6 +95,7 @@ test('shows the status above, a row for each symbol asked for, and the last prin
     close: 2,
     volume: 3000,
     vwap: 2,
+    gapBefore: true,
   });
   paint();
   expect(terminal.lines).toEqual([
@@ -106,7 +107,7 @@ test('shows the status above, a row for each symbol asked for, and the last prin
     'ZZZZ            –         –        –                 –                 –              –             –',
     '',
     '15:04:05.700  AAPL    trade  223.32 × 0.5  Nasdaq  Odd Lot Trade',
-    '15:04:05.000  AAPL    bar    1.00 4.00 0.5000 2.00  3,000',
+    '15:04:05.000  AAPL    bar    1.00 4.00 0.5000 2.00  3,000  bars may be missing before',
     '',
   ]);
 });

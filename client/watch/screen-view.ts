@@ -104,7 +104,7 @@ export function createScreenView(terminal: Terminal, url: string, symbols: reado
     showBar: (bar) => {
       const prices = [bar.open, bar.high, bar.low, bar.close].map(formatPrice).join(' ');
       const text = `${formatTime(bar.start)}  ${bar.symbol.padEnd(6)}  bar    ${prices}  ${formatQuantity(bar.volume)}`;
-      addPrint([{ text, style: 'dim' }]);
+      addPrint([{ text: bar.gapBefore ? `${text}  bars may be missing before` : text, style: 'dim' }]);
     },
     showMarketStatus: (status) => {
       market = status;

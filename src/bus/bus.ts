@@ -68,11 +68,11 @@ export type Interruption = 'all' | readonly string[];
 /**
  * What the single writer does, and nobody else. Under a lease every write carries its token, and is refused as a whole with
  * {@link WriterSupersededError} where a newer writer is known; `readLastEntries` makes this one known, before it reads. A log
- * that knows no writer has been lost: `append` rejects with {@link LogLostError}.
+ * that knows no writer has been lost: `append` and `readLastEntries` reject with {@link LogLostError} until `openEpoch`.
  */
 export type BusWriter = Pick<
   Bus,
-  'publishQuotes' | 'append' | 'publishStatus' | 'publishDemandTotals' | 'readLastEntries'
+  'publishQuotes' | 'append' | 'publishStatus' | 'publishDemandTotals' | 'readLastEntries' | 'openEpoch'
 >;
 
 /** The role of the single writer, for as long as it is renewed in time. */
@@ -177,8 +177,18 @@ export interface Bus {
    */
   readLastEntries(keys: readonly LogKey[]): Promise<(LogEntry | null)[]>;
 
-  /** Names the incarnation of the log: made once, lost with the log's data. */
+  /**
+   * Names the incarnation of the log: made once, lost with any part of the log's data. Where it is lost this rejects for a
+   * while: it is for the writer to begin the next one.
+   */
   readEpoch(): Promise<string>;
+
+  /**
+   * Names the incarnation of the log in which is to be written from now on. Where some of the log was lost, on whichever
+   * server, it begins a new one for all of it; what a failover has lost of what this writer still holds is appended again,
+   * with its numbers. To be called at the start, when the bus is back, after a {@link LogLostError}, and now and then.
+   */
+  openEpoch(): Promise<string>;
 
   /**
    * Asks for the role of the single writer, for `ttlMs` unless renewed: `null` where another process has it. The in-process

@@ -4,7 +4,7 @@ import { readClusterMap } from './cluster-map.ts';
 const view = (...lines: string[]) => ({ askedAt: '10.0.0.9:7009', text: `${lines.join('\n')}\n` });
 
 describe('the map of a Cluster', () => {
-  it('names the master of each slot, and how many replicas each has', () => {
+  it('names the master of each slot, how many replicas each has, and the id of each node', () => {
     const map = readClusterMap(
       [
         view(
@@ -32,7 +32,14 @@ describe('the map of a Cluster', () => {
         ['10.0.0.2:7002', 0],
       ]),
     );
-    expect(map.addresses).toEqual(new Set(['10.0.0.1:7001', '10.0.0.2:7002', '10.0.0.3:7003', '10.0.0.4:7004']));
+    expect(map.addresses).toEqual(
+      new Map([
+        ['10.0.0.1:7001', 'aa'],
+        ['10.0.0.2:7002', 'bb'],
+        ['10.0.0.3:7003', 'cc'],
+        ['10.0.0.4:7004', 'dd'],
+      ]),
+    );
   });
 
   it('believes the newest claim where nodes differ, in whatever order they answer', () => {

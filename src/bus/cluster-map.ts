@@ -7,8 +7,8 @@ export type ClusterMap = {
   readonly owners: readonly (string | null)[];
   /** The masters that have slots, each with the number of replicas that follow it. */
   readonly masters: ReadonlyMap<string, number>;
-  /** All nodes, whatever they serve now. */
-  readonly addresses: ReadonlySet<string>;
+  /** All nodes, whatever they serve now; each with the id that it keeps for life. */
+  readonly addresses: ReadonlyMap<string, string>;
 };
 
 /** What one node answered to CLUSTER NODES. */
@@ -21,7 +21,7 @@ export type ClusterView = { readonly text: string; readonly askedAt: string };
 export function readClusterMap(views: readonly ClusterView[], preferHostname: boolean): ClusterMap {
   const owners: (string | null)[] = Array.from({ length: SLOTS }, () => null);
   const epochs = new Float64Array(SLOTS).fill(-1);
-  const addresses = new Set<string>();
+  const addresses = new Map<string, string>();
   const replicas = new Map<string, Set<string>>();
   for (const view of views) {
     const addressOf = new Map<string, string>();
@@ -33,7 +33,7 @@ export function readClusterMap(views: readonly ClusterView[], preferHostname: bo
       const address = readAddress(endpoint, view.askedAt, preferHostname);
       if (address === null || flags.includes('noaddr') || flags.includes('handshake')) continue;
       addressOf.set(id, address);
-      addresses.add(address);
+      addresses.set(address, id);
       if (flags.includes('slave')) {
         if (!flags.includes('fail') && masterId !== undefined) replicaOf.set(address, masterId);
         continue;

@@ -15,6 +15,10 @@ export const processDemandKey = (process: string): string => `demand:process:{${
 export const demandRegistryKey = 'demand:processes';
 
 export const epochKey = 'history:epoch';
+/** A sorted set: the symbols whose logs know a writer, by the time (Unix ms) at which they were last known to. */
+export const loggedSymbolsKey = '{history:epoch}:symbols';
+/** How far the log is complete over all nodes of a Cluster, and on which of them the writer has found it whole. */
+export const completeKey = 'history:complete';
 export const statusKey = 'market-data:status:last';
 export const controlKey = 'market-data:control:last';
 

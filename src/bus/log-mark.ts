@@ -31,3 +31,15 @@ export function decodeLogMark(text: string): LogMark | null {
     return null;
   }
 }
+
+/** How far all logs are complete, as the writer keeps it for who reads; and the ids of the nodes on which they are whole. */
+export type KeptLogEnd = { readonly offset: number; readonly nodes: readonly string[] };
+
+export function encodeLogEnd({ offset, nodes }: KeptLogEnd): string {
+  return [offset, ...nodes].join(' ');
+}
+
+export function decodeLogEnd(text: string): KeptLogEnd {
+  const [offset, ...nodes] = text.split(' ');
+  return { offset: Number(offset) || 0, nodes };
+}

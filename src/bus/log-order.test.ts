@@ -10,11 +10,13 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
+const at = (offset: number, epoch = '1000000000000-a') => ({ offset, epoch });
+
 function open() {
   const delivered: [string, unknown][] = [];
   const dropped: string[] = [];
   const order = new LogOrder(
-    (channel, message) => void delivered.push([channel, message]),
+    (channel, { offset }) => void delivered.push([channel, offset]),
     (channel) => void dropped.push(channel),
   );
   return { order, delivered, dropped };
@@ -28,7 +30,7 @@ describe('entries from several nodes', () => {
         fc.array(fc.nat(50), { maxLength: 5 }),
         (offsets, marks) => {
           const { order, delivered } = open();
-          for (const offset of offsets) order.add(offset, 'channel', offset);
+          for (const offset of offsets) order.add('channel', at(offset));
           let highest = -1;
           for (const mark of marks) {
             order.release(mark);
@@ -46,32 +48,45 @@ describe('entries from several nodes', () => {
 
   it('are delivered after some seconds where no mark comes, each after its own', () => {
     const { order, delivered } = open();
-    order.add(2, 'a', 'second');
-    order.add(1, 'b', 'first');
+    order.add('a', at(2));
+    order.add('b', at(1));
     vi.advanceTimersByTime(3_000);
-    order.add(3, 'c', 'third');
+    order.add('c', at(3));
     vi.advanceTimersByTime(3_000);
     expect(delivered).toEqual([
-      ['b', 'first'],
-      ['a', 'second'],
+      ['b', 1],
+      ['a', 2],
     ]);
     vi.advanceTimersByTime(3_000);
-    expect(delivered.at(-1)).toEqual(['c', 'third']);
+    expect(delivered.at(-1)).toEqual(['c', 3]);
     expect(vi.getTimerCount()).toBe(0);
   });
 
   it('are left to the history where their channel was interrupted', () => {
     const { order, delivered } = open();
-    order.add(1, 'a', 1);
-    order.add(2, 'b', 2);
+    order.add('a', at(1));
+    order.add('b', at(2));
     order.discard(['a', 'none']);
     order.release(9);
     expect(delivered).toEqual([['b', 2]]);
   });
 
+  it('are dropped where a later epoch has begun', () => {
+    const { order, delivered } = open();
+    order.add('a', at(1));
+    order.add('b', at(2, '1000000000001-b'));
+    order.add('c', at(3, 'a name without a time'));
+    order.discardBefore('1000000000001-b');
+    order.release(9);
+    expect(delivered).toEqual([
+      ['b', 2],
+      ['c', 3],
+    ]);
+  });
+
   it('are dropped beyond a bound, which is told for each', () => {
     const { order, dropped } = open();
-    for (let offset = 0; offset < 100_002; offset++) order.add(offset, 'a', offset);
+    for (let offset = 0; offset < 100_002; offset++) order.add('a', at(offset));
     expect(order.held).toBe(100_000);
     expect(dropped).toEqual(['a', 'a']);
     order.close();

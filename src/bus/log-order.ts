@@ -1,21 +1,24 @@
+import { isLaterEpoch, type LogPosition } from '../market/log.ts';
+
 /** How long an entry waits at most for those that may belong before it. More than it takes to find a silent node. */
 const MAX_WAIT_MS = 6_000;
 /** Beyond so many the newest is dropped: it is told as an interruption, and read from the history. */
 const MAX_HELD = 100_000;
 
-type Held = { readonly offset: number; readonly channel: string; readonly message: unknown; readonly since: number };
+type Placed = Readonly<LogPosition>;
+type Held = { readonly channel: string; readonly entry: Placed; readonly since: number };
 
 /**
  * Puts log entries that come from several nodes of a Cluster into the one order of their offsets. Without it a cursor would be a
  * lie: a reader that has seen offset 12 of one symbol, and resumes from there elsewhere, would never see 10 of another.
  */
 export class LogOrder {
-  readonly #deliver: (channel: string, message: unknown) => void;
+  readonly #deliver: (channel: string, entry: Placed) => void;
   readonly #onDropped: (channel: string) => void;
   #held: Held[] = [];
   #timer: NodeJS.Timeout | null = null;
 
-  constructor(deliver: (channel: string, message: unknown) => void, onDropped: (channel: string) => void) {
+  constructor(deliver: (channel: string, entry: Placed) => void, onDropped: (channel: string) => void) {
     this.#deliver = deliver;
     this.#onDropped = onDropped;
   }
@@ -25,24 +28,31 @@ export class LogOrder {
   }
 
   /** Holds an entry until {@link release} says that none below it is still to come. */
-  add(offset: number, channel: string, message: unknown): void {
+  add(channel: string, entry: Placed): void {
     if (this.#held.length >= MAX_HELD) return this.#onDropped(channel);
-    this.#held.push({ offset, channel, message, since: performance.now() });
+    this.#held.push({ channel, entry, since: performance.now() });
     this.#timer ??= setTimeout(() => this.#releaseOverdue(), MAX_WAIT_MS);
   }
 
   /** All entries up to `offset` have come. */
   release(offset: number): void {
-    const due = this.#held.filter((held) => held.offset <= offset);
+    const due = this.#held.filter(({ entry }) => entry.offset <= offset);
     if (due.length === 0) return;
-    this.#held = this.#held.filter((held) => held.offset > offset);
-    for (const { channel, message } of due.toSorted((a, b) => a.offset - b.offset)) this.#deliver(channel, message);
+    this.#held = this.#held.filter(({ entry }) => entry.offset > offset);
+    for (const { channel, entry } of due.toSorted((a, b) => a.entry.offset - b.entry.offset)) {
+      this.#deliver(channel, entry);
+    }
   }
 
   /** What is held of interrupted channels is left to the history: it may have been published and then not kept. */
   discard(channels: readonly string[]): void {
     const names = new Set(channels);
     this.#held = this.#held.filter(({ channel }) => !names.has(channel));
+  }
+
+  /** What was written before an epoch began counts no more. */
+  discardBefore(epoch: string): void {
+    this.#held = this.#held.filter(({ entry }) => !isLaterEpoch(epoch, entry.epoch));
   }
 
   close(): void {
@@ -55,7 +65,7 @@ export class LogOrder {
     this.#timer = null;
     const now = performance.now();
     const overdue = this.#held.filter(({ since }) => since <= now - MAX_WAIT_MS);
-    this.release(overdue.reduce((highest, { offset }) => Math.max(highest, offset), -1));
+    this.release(overdue.reduce((highest, { entry }) => Math.max(highest, entry.offset), -1));
     const oldest = this.#held[0];
     if (oldest !== undefined) {
       this.#timer = setTimeout(() => this.#releaseOverdue(), Math.max(1, oldest.since + MAX_WAIT_MS - now));

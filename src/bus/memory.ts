@@ -141,6 +141,10 @@ class MemoryBus implements Bus {
     return this.#epoch;
   }
 
+  openEpoch(): Promise<string> {
+    return this.readEpoch();
+  }
+
   async acquireWriter(): Promise<WriterLease> {
     this.#admit(0);
     return { token: 1, writer: this, renew: async () => true, release: async () => {} };

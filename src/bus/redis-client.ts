@@ -11,8 +11,14 @@ export type ExecuteOptions = {
    * by the next {@link RedisClient.announceAppended}. Default `false`.
    */
   readonly toLog?: boolean;
-  /** Called with the index of each command that was carried out, also where the whole rejects. */
-  readonly onDone?: (index: number) => void;
+  /**
+   * Called with the index and the reply of each command that was carried out, also where the whole rejects; and with the
+   * connection that it went over, as {@link RedisClient.placeOf} names it, `null` where that is not the one that leads to
+   * its slot.
+   */
+  readonly onDone?: (index: number, reply: unknown, place: string | null) => void;
+  /** What is sent in the place of a command when it turns out that another server than was thought is to have it. */
+  readonly elsewhere?: (index: number) => RedisCommand;
 };
 
 /**
@@ -41,9 +47,28 @@ export interface RedisClient {
 
   /**
    * To be called when all log entries up to `offset` have been appended and published: in a Cluster it lets the readers put
-   * into order what comes to them from several servers. On one server it does nothing.
+   * into order what comes to them from several servers, and read no further in one log than in the others. `nodes`: where
+   * the writer has found its logs to be whole. Resolves when readers know. On one server it does nothing.
    */
-  announceAppended(offset: number): void;
+  announceAppended(offset: number, nodes: readonly string[]): Promise<void>;
+
+  /** Whether a replica may take over from a server, and have less than that had. */
+  readonly failsOver: boolean;
+
+  /**
+   * Names the connection that leads to a slot now: another name where it was lost and made again, or another server serves the
+   * slot. `null` where there is none.
+   */
+  placeOf(slot: number): string | null;
+
+  /** Another number whenever a slot may be served by another server, or over another connection, than before. */
+  readonly version: number;
+
+  /** The servers of a Cluster that have slots, by their ids. */
+  listNodes(): string[];
+
+  /** The id of the server of a Cluster that has a slot; `null` where it is not known. */
+  nodeOf(slot: number): string | null;
 
   /** Keys of the same slot may be named in one command. On one server all keys have the same. */
   slotOf(key: string): number;
@@ -60,30 +85,15 @@ export async function run<T>(client: RedisClient, ...command: RedisCommand): Pro
   return reply as T;
 }
 
-/** Things by the slot of their key, in the order given. */
-export function groupBySlot<T>(
-  client: RedisClient,
-  items: readonly T[],
-  keyOf: (item: T) => string,
-): Map<number, [T, ...T[]]> {
-  const groups = new Map<number, [T, ...T[]]>();
-  for (const item of items) {
-    const slot = client.slotOf(keyOf(item));
-    const group = groups.get(slot);
-    if (group === undefined) groups.set(slot, [item]);
-    else group.push(item);
-  }
-  return groups;
-}
-
-/** Things by the slot of their key as well, no more than `size` at a time. */
+/** Things by the slot of their key, in the order given, no more than `size` at a time. */
 export function chunkBySlot<T>(
   client: RedisClient,
   items: readonly T[],
   keyOf: (item: T) => string,
   size: number,
 ): T[][] {
-  return [...groupBySlot(client, items, keyOf).values()].flatMap((group) =>
+  const groups = Map.groupBy(items, (item) => client.slotOf(keyOf(item)));
+  return [...groups.values()].flatMap((group) =>
     Array.from({ length: Math.ceil(group.length / size) }, (_, index) => group.slice(index * size, (index + 1) * size)),
   );
 }

@@ -3,7 +3,7 @@ import { makeQuote, makeStatus, makeTrade } from '../../test/market-samples.ts';
 import { recordingLogger } from '../../test/recording-logger.ts';
 import { startRedisCluster } from '../../test/redis-cluster.ts';
 import type { ClusterNode, TestRedisCluster } from '../../test/redis-cluster.ts';
-import { OFFSETS_PER_MS } from '../market/log.ts';
+import { isLaterEpoch, OFFSETS_PER_MS } from '../market/log.ts';
 import { barChannel, LogLostError, quoteChannel, statusChannel, tradeChannel } from './bus.ts';
 import type { Bus, Interruption } from './bus.ts';
 import { createCache } from './cache.ts';
@@ -252,17 +252,22 @@ describe('a bus over a Redis Cluster', () => {
 
   it('says what was written where a log on another node was lost', async () => {
     const { writer } = (await (await connectBus()).acquireWriter('ingest', 10_000))!;
+    const epoch = await writer.openEpoch();
     const logs = (['AAPL', 'TSLA'] as const).map((symbol) => ({ kind: 'trade', symbol }) as const);
     await writer.readLastEntries(logs);
     const { redis } = await cluster.masterOf('{TSLA}');
     await redis.flushall();
     const offset = Date.now() * OFFSETS_PER_MS;
-    const entries = [makeTrade('AAPL', offset), makeTrade('TSLA', offset + 1)];
+    const entries = [makeTrade('AAPL', offset, { epoch }), makeTrade('TSLA', offset + 1, { epoch })];
     const error: unknown = await writer.append(entries).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(LogLostError);
     expect((error as LogLostError).written).toEqual([entries[0]]);
+    await expect(writer.append([entries[1]!])).rejects.toThrow(LogLostError);
+    const next = await writer.openEpoch();
+    expect(isLaterEpoch(next, epoch)).toBe(true);
+    await expect(writer.append([entries[1]!])).rejects.toThrow(LogLostError);
     await writer.readLastEntries(logs);
-    await writer.append([entries[1]!]);
+    await writer.append([{ ...entries[1]!, epoch: next }]);
     expect(await writer.readLastEntries(logs)).toMatchObject([{ offset }, { offset: offset + 1 }]);
   });
 

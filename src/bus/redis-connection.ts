@@ -36,6 +36,7 @@ export class RedisConnection {
   #lastError: string | null = null;
   #watch: NodeJS.Timeout | null = null;
   #connects = 0;
+  #place: string | null = null;
   #closed = false;
 
   /** Returns at once and connects in the background. Throws where the URL is none of Redis. */
@@ -79,6 +80,11 @@ export class RedisConnection {
     return this.#state.connected && this.redis.status === 'ready' && this.redis.stream.writable;
   }
 
+  /** Names the connection that stands now, other than those before it; `null` while there is none. */
+  get place(): string | null {
+    return this.#place;
+  }
+
   /** How often the connection was made again after the first time. */
   get reconnects(): number {
     return Math.max(0, this.#connects - 1);
@@ -117,6 +123,7 @@ export class RedisConnection {
     if (this.#closed || this.redis.stream !== stream || this.redis.status !== 'ready') return;
     this.#stopWatch();
     this.#connects++;
+    this.#place = `${this.redis.options.host}:${this.redis.options.port} ${this.#connects}`;
     this.#lastError = null;
     this.#setState({ connected: true, reason: null });
     this.#schedulePing();
@@ -124,6 +131,7 @@ export class RedisConnection {
 
   #onClose(): void {
     this.#stopWatch();
+    this.#place = null;
     if (this.#closed) return;
     this.#setState({ connected: false, reason: this.#lastError ?? 'the connection to Redis was lost' });
     this.#lastError = null;

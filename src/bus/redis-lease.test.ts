@@ -198,8 +198,12 @@ it('a writer whose log is lost is refused, and nothing is heard of it, until it 
   await raw.flushall();
   await expect(lease.writer.append([makeTrade('AAPL', at(2))])).rejects.toThrow(LogLostError);
   expect(await raw.exists('history:{AAPL}:trades')).toBe(0);
+  // A quote that comes first does not hide it.
+  await lease.writer.publishQuotes([makeQuote('AAPL')]);
+  await expect(lease.writer.readLastEntries([log])).rejects.toThrow(LogLostError);
+  const epoch = await lease.writer.openEpoch();
   expect(await lease.writer.readLastEntries([log])).toEqual([null]);
-  await lease.writer.append([makeTrade('AAPL', at(3))]);
+  await lease.writer.append([makeTrade('AAPL', at(3), { epoch })]);
   await expect.poll(() => heard).toMatchObject([{ offset: at(3) }]);
 });
 

@@ -48,6 +48,7 @@ export async function acquireRedisLease(options: RedisLeaseOptions): Promise<Wri
       publishStatus: (status) => watch(writer.publishStatus(status)),
       publishDemandTotals: (changed) => watch(writer.publishDemandTotals(changed)),
       readLastEntries: (keys) => watch(writer.readLastEntries(keys)),
+      openEpoch: () => watch(writer.openEpoch()),
     },
     async renew() {
       // Whatever the lease says: where a log knows a newer writer, this one is none. It may ask for the role anew.

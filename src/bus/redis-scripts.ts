@@ -1,81 +1,12 @@
 import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { LogLostError, WriterSupersededError } from './bus.ts';
-import { LAST_ENTRY_MS } from './lifetimes.ts';
 import type { ExecuteOptions, RedisClient, RedisCommand } from './redis-client.ts';
 
 type Script = { readonly lua: string; readonly sha: string };
 
-/**
- * Refuses what an older writer sends, whole and before anything is written, and makes a newer one known. The fences are
- * KEYS from `first` on, each of the slot of what it guards; the token of the writer is ARGV[1], 0 for one without a lease.
- */
-const passFences = (first: string, onUnknown = ''): string => `
-local first, token = ${first}, ARGV[1]
-local fences = redis.call('MGET', unpack(KEYS, first))
-for i = 1, #fences do
-  if fences[i] and fences[i] ~= token and tonumber(fences[i]) > tonumber(token) then
-    return redis.error_reply('FENCED ' .. fences[i])
-  end
-end
-${onUnknown}
-for i = 1, #fences do
-  if fences[i] ~= token and token ~= '0' then
-    redis.call('SET', KEYS[first + i - 1], token, 'PX', ${LAST_ENTRY_MS})
-  end
-end
-`;
-
-/** A writer makes itself known to a log before it appends: where nobody is known, the data was lost meanwhile. */
-const REFUSE_LOST = `
-for i = 1, #fences do
-  if not fences[i] and token ~= '0' then return redis.error_reply('LOST no writer is known') end
-end
-`;
-
-/** Makes a writer known. KEYS: the fences. ARGV: its token. */
-export const claimFences = defineScript(passFences('1'));
-
-/**
- * Keeps the newest message of each key and publishes it on its channel.
- * KEYS: one per message, then the fence of each. ARGV: the writer's token, how long they are kept in ms, by which command they
- * are published, then per message its channel and its text.
- */
-export const keepAndPublish = defineScript(`
-local count = #KEYS / 2
-${passFences('count + 1')}
-local ttl, publish = ARGV[2], ARGV[3]
-for i = 1, count do
-  local channel, text = ARGV[i * 2 + 2], ARGV[i * 2 + 3]
-  redis.call('SET', KEYS[i], text, 'PX', ttl)
-  redis.call(publish, channel, text)
-end
-`);
-
-/**
- * Appends to logs and publishes, in one step, so that history and live agree: an entry whose number is not above its log's
- * newest is neither kept nor published, nor is any after it. Then trims some of the logs, approximately, by age and by size.
- * KEYS: the logs, then the fence of each. ARGV: the writer's token, by which command is published, the lowest id to keep, the
- * number of entries to keep, the time to live in ms, how many logs to trim and the index of each; then per entry the index
- * of its log, its id, its channel and its text.
- */
-export const appendAndPublish = defineScript(`
-local count = #KEYS / 2
-${passFences('count + 1', REFUSE_LOST)}
-local publish, trims = ARGV[2], tonumber(ARGV[6])
-for i = 7 + trims, #ARGV, 4 do
-  redis.call('XADD', KEYS[tonumber(ARGV[i])], ARGV[i + 1], 'data', ARGV[i + 3])
-  redis.call(publish, ARGV[i + 2], ARGV[i + 3])
-end
-for i = 7, 6 + trims do
-  local index = tonumber(ARGV[i])
-  local log = KEYS[index]
-  redis.call('XTRIM', log, 'MINID', '~', ARGV[3])
-  redis.call('XTRIM', log, 'MAXLEN', '~', ARGV[4])
-  redis.call('PEXPIRE', log, ARGV[5])
-  redis.call('PEXPIRE', KEYS[count + index], ARGV[5])
-end
-`);
+/** All that were defined. */
+const scripts: Script[] = [];
 
 /**
  * Grants the role of the writer where no other process has it. The token is above the last one, above the server's clock (Unix
@@ -115,20 +46,6 @@ redis.call('PUBLISH', ARGV[3], ARGV[4])
 `);
 
 /**
- * Trims logs by age, exactly, but for their newest entry. KEYS: the logs. ARGV: the lowest offset to keep.
- */
-export const trimIdle = defineScript(`
-for i = 1, #KEYS do
-  local newest = redis.call('XREVRANGE', KEYS[i], '+', '-', 'COUNT', 1)[1]
-  if newest then
-    local offset = string.match(newest[1], '^%d+')
-    local lowest = tonumber(offset) < tonumber(ARGV[1]) and offset or ARGV[1]
-    redis.call('XTRIM', KEYS[i], 'MINID', lowest .. '-0')
-  end
-end
-`);
-
-/**
  * Writes each key only where it still holds what the writer read before.
  * KEYS: the keys. ARGV: per key what is expected (`absent`, or `=` and the text), the new text, its time to live in ms.
  */
@@ -161,19 +78,6 @@ redis.call('DEL', KEYS[1])
 for i = 2, #ARGV do redis.call('SADD', KEYS[1], ARGV[i]) end
 redis.call('PEXPIRE', KEYS[1], ARGV[1])
 `);
-
-const scripts = [
-  claimFences,
-  keepAndPublish,
-  appendAndPublish,
-  acquireLease,
-  renewLease,
-  releaseLease,
-  trimIdle,
-  writeUnchanged,
-  stateDemand,
-  replaceSet,
-];
 
 /** Makes the scripts known to the server. To be awaited at each connect: a server that restarted has forgotten them. */
 export async function loadScripts(redis: Redis): Promise<void> {
@@ -217,6 +121,8 @@ export async function runScript(
   return reply;
 }
 
-function defineScript(lua: string): Script {
-  return { lua, sha: createHash('sha1').update(lua).digest('hex') };
+export function defineScript(lua: string): Script {
+  const script = { lua, sha: createHash('sha1').update(lua).digest('hex') };
+  scripts.push(script);
+  return script;
 }

@@ -19,14 +19,20 @@ export function connectSingle(options: RedisConnectionOptions): RedisClient {
     publishMarket: 'publish',
     onState: (listener) => connection.onState(listener),
     async execute<T>(commands: readonly RedisCommand[], { onDone }: ExecuteOptions = {}) {
+      const { place } = connection;
       const replies = (await redis.pipeline(commands.map((command) => [...command])).exec()) ?? [];
-      if (onDone !== undefined) for (const [index, [error]] of replies.entries()) if (error === null) onDone(index);
+      for (const [index, [error, reply]] of replies.entries()) if (error === null) onDone?.(index, reply, place);
       return replies.map(([error, reply]) => {
         if (error !== null) throw error;
         return reply as T;
       });
     },
-    announceAppended: () => {},
+    announceAppended: async () => {},
+    failsOver: false,
+    version: 0,
+    listNodes: () => [],
+    nodeOf: () => null,
+    placeOf: () => connection.place,
     slotOf: () => 0,
     servers: [redis],
     close: () => connection.close(),

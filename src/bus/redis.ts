@@ -1,6 +1,6 @@
 import { RedisPubSub } from 'graphql-redis-subscriptions';
 import type { Logger } from '../market/logger.ts';
-import { controlChannel, quoteChannel, statusChannel, WriterSupersededError } from './bus.ts';
+import { controlChannel, WriterSupersededError } from './bus.ts';
 import type {
   Bus,
   BusState,
@@ -16,20 +16,25 @@ import type {
 } from './bus.ts';
 import { codecs } from './codec.ts';
 import { FanOut } from './fan-out.ts';
-import { controlKey, fenceKey, quoteKey, statusFenceKey, statusKey } from './keys.ts';
-import { CONTROL_KEEP_MS, DEMAND_LEASE_MS, QUOTE_KEEP_MS, STATUS_KEEP_MS, UPKEEP_INTERVAL_MS } from './lifetimes.ts';
+import { controlKey, statusFenceKey, statusKey } from './keys.ts';
+import { CONTROL_KEEP_MS, DEMAND_LEASE_MS, UPKEEP_INTERVAL_MS } from './lifetimes.ts';
+import { Listeners } from './listeners.ts';
+import { claimFences } from './log-scripts.ts';
 import { connectRedis } from './connect-redis.ts';
-import { chunkBySlot, run } from './redis-client.ts';
-import type { RedisClient, RedisCommand } from './redis-client.ts';
+import { run } from './redis-client.ts';
+import type { RedisClient } from './redis-client.ts';
 import { LogOrder } from './log-order.ts';
 import { RedisCluster } from './redis-cluster.ts';
 import { RedisClusterSubscriber } from './redis-cluster-subscriber.ts';
 import { RedisDemand } from './redis-demand.ts';
+import { RedisEpoch } from './redis-epoch.ts';
 import { RedisHistory } from './redis-history.ts';
 import { acquireRedisLease } from './redis-lease.ts';
-import { claimFences, evaluate, executeScripts, keepAndPublish, loadScripts, runScript } from './redis-scripts.ts';
+import { RedisLog } from './redis-log.ts';
+import { loadScripts, runScript } from './redis-scripts.ts';
 import { RedisSubscriber } from './redis-subscriber.ts';
 import type { Subscriber } from './redis-subscriber.ts';
+import { RedisWrites } from './redis-writes.ts';
 import type { ChannelScope } from './subscriber-socket.ts';
 
 export type RedisBusOptions = {
@@ -57,9 +62,6 @@ export type RedisBusOptions = {
   readonly logger: Logger;
 };
 
-/** How many quotes one script call carries: see ENTRIES_PER_CALL of the history. */
-const QUOTES_PER_CALL = 500;
-
 /**
  * The bus over Redis. Returns at once and connects in the background; `readState` tells. While Redis is away every method
  * that needs it rejects at once, except `subscribe`, which is remembered and takes effect on return: who needs
@@ -80,14 +82,16 @@ class RedisBus implements Bus {
   readonly maxHistoryEntries: number;
   readonly #logger: Logger;
   readonly #clock: () => number;
-  readonly #maxPendingMessages: number;
   readonly #redis: RedisClient;
   readonly #subscriber: Subscriber;
   /** `null` with one server: what comes over one connection is in order. */
   readonly #order: LogOrder | null;
   #completeThrough = -1;
   readonly #pubsub: RedisPubSub;
+  readonly #epoch: RedisEpoch;
   readonly #history: RedisHistory;
+  readonly #log: RedisLog;
+  readonly #writes: RedisWrites;
   readonly #demand: RedisDemand;
   /** Of the lease that was granted here last. */
   #token = NO_TOKEN;
@@ -95,15 +99,12 @@ class RedisBus implements Bus {
   #highestToken = NO_TOKEN;
   readonly #fanOut: FanOut;
   readonly #topics = new Map<string, Topic>();
-  readonly #stateListeners = new Set<(state: BusState) => void>();
-  readonly #interruptionListeners = new Set<(channels: Interruption) => void>();
+  readonly #stateListeners: Listeners<BusState>;
+  readonly #interruptionListeners: Listeners<Interruption>;
   /** Interruptions not yet told. Bounded by the channels that are subscribed to. */
   #interrupted: 'all' | Set<string> = new Set();
   readonly #upkeepTimer: NodeJS.Timeout;
   #state: BusState;
-  #pending = 0;
-  #published = 0;
-  #dropped = 0;
   #undecodable = 0;
   #closed = false;
 
@@ -111,8 +112,12 @@ class RedisBus implements Bus {
     const { url, pingIntervalMs, pingDeadlineMs, random } = options;
     this.#logger = options.logger.child({ part: 'bus' });
     this.#clock = options.clock ?? Date.now;
-    this.#maxPendingMessages = options.maxPendingMessages ?? 100_000;
     this.#fanOut = new FanOut(this.#logger);
+    const onFailure = (error: unknown): void => {
+      this.#logger.error({ err: error }, 'a listener to the state of the bus failed');
+    };
+    this.#stateListeners = new Listeners(onFailure);
+    this.#interruptionListeners = new Listeners(onFailure);
     this.maxHistoryEntries = options.maxHistoryEntriesPerLog ?? 20_000;
 
     const connection = {
@@ -149,11 +154,18 @@ class RedisBus implements Bus {
       // RedisPubSub swallows what a deserializer throws and hands on the raw text: the codec stands behind it instead.
       deserializer: (message) => message,
     });
-    this.#history = new RedisHistory({
+    this.#epoch = new RedisEpoch(this.#redis, this.#clock, (epoch) => this.#order?.discardBefore(epoch));
+    const history = {
       redis: this.#redis,
+      epoch: this.#epoch,
       historyMs: options.historyMs,
       maxEntriesPerLog: this.maxHistoryEntries,
       clock: this.#clock,
+    };
+    this.#log = new RedisLog({ ...history, logger: this.#logger });
+    this.#writes = new RedisWrites(this.#redis, this.#log, options.maxPendingMessages ?? 100_000);
+    this.#history = new RedisHistory({
+      ...history,
       onUndecodable: (key) => this.#dropUndecodable(key),
     });
     this.#demand = new RedisDemand({
@@ -165,52 +177,30 @@ class RedisBus implements Bus {
     this.#redis.onState((state) => {
       if (!state.connected) {
         this.#demand.distrust();
-        this.#history.distrust();
+        this.#log.distrust();
       }
       this.#updateState();
     });
     this.#subscriber.onState(() => this.#updateState());
     this.#subscriber.onInterruption((channels) => this.#noteInterruption(channels));
     this.#upkeepTimer = setInterval(() => {
-      Promise.all([this.#demand.renewTotals(), this.#history.trimIdle()]).catch((error: unknown) => {
+      Promise.all([this.#demand.renewTotals(), this.#log.keepUp(this.#token)]).catch((error: unknown) => {
         this.#logger.debug({ reason: messageOf(error) }, 'the upkeep of what is kept in Redis waits until it is back');
       });
     }, options.upkeepIntervalMs ?? UPKEEP_INTERVAL_MS);
     this.#upkeepTimer.unref();
   }
 
-  publishQuotes(quotes: readonly Messages['quote'][]): Promise<void> {
-    return this.#publishQuotes(quotes, NO_TOKEN);
+  async publishQuotes(quotes: readonly Messages['quote'][]): Promise<void> {
+    await this.#whileOpen(() => this.#writes.publishQuotes(quotes, NO_TOKEN));
   }
 
-  append(entries: readonly LogEntry[]): Promise<void> {
-    return this.#append(entries, NO_TOKEN);
+  async append(entries: readonly LogEntry[]): Promise<void> {
+    await this.#whileOpen(() => this.#writes.append(entries, NO_TOKEN));
   }
 
-  publishStatus(status: IngestStatus): Promise<void> {
-    return this.#publishStatus(status, NO_TOKEN);
-  }
-
-  async #publishQuotes(quotes: readonly Messages['quote'][], token: number): Promise<void> {
-    await this.#publish(quotes.length, async () => {
-      const { publishMarket } = this.#redis;
-      const parts = chunkBySlot(this.#redis, quotes, ({ symbol }) => quoteKey(symbol), QUOTES_PER_CALL);
-      const calls = parts.map((part): RedisCommand => {
-        const keys = [...part.map(({ symbol }) => quoteKey(symbol)), ...part.map(({ symbol }) => fenceKey(symbol))];
-        const args = part.flatMap((quote) => [quoteChannel(quote.symbol).name, codecs.quote.encode(quote)]);
-        return evaluate(keepAndPublish, keys, [token, QUOTE_KEEP_MS, publishMarket, ...args]);
-      });
-      await executeScripts(this.#redis, calls);
-    });
-  }
-
-  async #append(entries: readonly LogEntry[], token: number): Promise<void> {
-    await this.#publish(entries.length, () => this.#history.append(entries, token));
-  }
-
-  async #publishStatus(status: IngestStatus, token: number): Promise<void> {
-    const args = [token, STATUS_KEEP_MS, 'publish', statusChannel.name, codecs.status.encode(status)];
-    await this.#publish(1, () => runScript(this.#redis, keepAndPublish, [statusKey, statusFenceKey], args));
+  async publishStatus(status: IngestStatus): Promise<void> {
+    await this.#whileOpen(() => this.#writes.publishStatus(status, NO_TOKEN));
   }
 
   async readStatus(): Promise<IngestStatus | null> {
@@ -223,7 +213,10 @@ class RedisBus implements Bus {
 
   async publishControl(message: Messages['control']): Promise<void> {
     await this.keepControl(message);
-    await this.#publish(1, () => run(this.#redis, 'publish', controlChannel.name, codecs.control.encode(message)));
+    this.#assertOpen();
+    await this.#writes.publish(1, () =>
+      run(this.#redis, 'publish', controlChannel.name, codecs.control.encode(message)),
+    );
   }
 
   async readControl(): Promise<Messages['control'] | null> {
@@ -268,7 +261,11 @@ class RedisBus implements Bus {
   }
 
   readEpoch(): Promise<string> {
-    return this.#history.readEpoch();
+    return this.#epoch.read();
+  }
+
+  openEpoch(): Promise<string> {
+    return this.#log.openEpoch(NO_TOKEN);
   }
 
   async acquireWriter(process: string, ttlMs: number): Promise<WriterLease | null> {
@@ -309,25 +306,25 @@ class RedisBus implements Bus {
   }
 
   onState(listener: (state: BusState) => void): () => void {
-    this.#stateListeners.add(listener);
-    return () => void this.#stateListeners.delete(listener);
+    return this.#stateListeners.add(listener);
   }
 
   onInterruption(listener: (channels: Interruption) => void): () => void {
-    this.#interruptionListeners.add(listener);
-    return () => void this.#interruptionListeners.delete(listener);
+    return this.#interruptionListeners.add(listener);
   }
 
   readStats(): Readonly<Record<string, number>> {
     return {
-      messagesPublished: this.#published,
+      messagesPublished: this.#writes.published,
       messagesReceived: this.#fanOut.received,
       messagesUndecodable: this.#undecodable,
-      messagesDropped: this.#dropped,
-      messagesPending: this.#pending,
+      messagesDropped: this.#writes.dropped,
+      messagesPending: this.#writes.pending,
       listenerFailures: this.#fanOut.listenerFailures,
       reconnects: this.#redis.reconnects + this.#subscriber.reconnects,
       channels: this.#topics.size,
+      logEntriesMended: this.#log.entriesMended,
+      logGapsLeft: this.#log.gapsLeft,
     };
   }
 
@@ -345,17 +342,20 @@ class RedisBus implements Bus {
 
   #openWriter(token: number): BusWriter {
     return {
-      publishQuotes: (quotes) => this.#publishQuotes(quotes, token),
-      append: (entries) => this.#append(entries, token),
-      publishStatus: (status) => this.#publishStatus(status, token),
+      publishQuotes: (quotes) => this.#whileOpen(() => this.#writes.publishQuotes(quotes, token)),
+      append: (entries) => this.#whileOpen(() => this.#writes.append(entries, token)),
+      publishStatus: (status) => this.#whileOpen(() => this.#writes.publishStatus(status, token)),
       publishDemandTotals: async (changed) => {
         if (token !== this.#token) throw new WriterSupersededError();
         await this.#demand.publishTotals(changed);
       },
       readLastEntries: async (keys) => {
-        await this.#history.claim(keys, token);
-        return this.#history.readLast(keys);
+        await this.#log.claim(keys, token);
+        const lastEntries = await this.#history.readLast(keys, true);
+        this.#log.noteEnds(keys, lastEntries);
+        return lastEntries;
       },
+      openEpoch: () => this.#log.openEpoch(token),
     };
   }
 
@@ -364,37 +364,18 @@ class RedisBus implements Bus {
     if (token !== this.#token) return;
     this.#token = NO_TOKEN;
     this.#demand.forgetTotals();
-    this.#history.distrust();
-  }
-
-  async #publish(count: number, send: () => Promise<unknown>): Promise<void> {
-    if (count === 0) return;
-    this.#assertOpen();
-    if (!this.#redis.writable || this.#pending + count > this.#maxPendingMessages) {
-      this.#dropped += count;
-      throw new Error(
-        this.#redis.writable
-          ? `Redis is behind by ${this.#pending} messages: ${count} more were dropped`
-          : `Redis is away: ${count} messages were dropped`,
-      );
-    }
-    this.#pending += count;
-    try {
-      await send();
-      this.#published += count;
-    } catch (error) {
-      this.#dropped += count;
-      throw error;
-    } finally {
-      this.#pending -= count;
-    }
+    this.#log.endTerm();
   }
 
   #receive<K extends keyof Messages>(channel: Channel<K>, data: Buffer): void {
     const message = codecs[channel.kind].decode(data.toString());
-    if (message === null) this.#dropUndecodable(channel.name);
-    else if (this.#order !== null && 'offset' in message) this.#order.add(message.offset, channel.name, message);
-    else this.#fanOut.deliver(channel.name, message);
+    if (message === null) return this.#dropUndecodable(channel.name);
+    if ('offset' in message) {
+      // Of a log that was lost: written before, and late.
+      if (!this.#epoch.follow(message.epoch)) return;
+      if (this.#order !== null) return this.#order.add(channel.name, message);
+    }
+    this.#fanOut.deliver(channel.name, message);
   }
 
   #dropUndecodable(name: string): void {
@@ -422,7 +403,7 @@ class RedisBus implements Bus {
     const state = this.#readConnections();
     const changed = state.connected !== this.#state.connected;
     this.#state = state;
-    if (changed) this.#call(this.#stateListeners, state);
+    if (changed) this.#stateListeners.tell(state);
     this.#tellInterruption();
   }
 
@@ -438,8 +419,8 @@ class RedisBus implements Bus {
     if (!this.#state.connected) return;
     const interrupted = this.#interrupted;
     this.#interrupted = new Set();
-    if (interrupted === 'all') this.#call(this.#interruptionListeners, 'all');
-    else if (interrupted.size > 0) this.#call(this.#interruptionListeners, [...interrupted]);
+    if (interrupted === 'all') this.#interruptionListeners.tell('all');
+    else if (interrupted.size > 0) this.#interruptionListeners.tell([...interrupted]);
     this.#releaseOrdered();
   }
 
@@ -448,14 +429,9 @@ class RedisBus implements Bus {
     if (this.#state.connected) this.#order?.release(this.#completeThrough);
   }
 
-  #call<T>(listeners: ReadonlySet<(told: T) => void>, told: T): void {
-    for (const listener of listeners) {
-      try {
-        listener(told);
-      } catch (error) {
-        this.#logger.error({ err: error }, 'a listener to the state of the bus failed');
-      }
-    }
+  async #whileOpen(write: () => Promise<void>): Promise<void> {
+    this.#assertOpen();
+    await write();
   }
 
   #assertOpen(): void {

@@ -74,6 +74,8 @@ export class CatchUp<T extends LogEntry> {
   #epoch: string | null;
   #startOffset: number;
   #floor: number;
+  /** The highest offset that the reader has been given: from where it goes on after a loss nothing comes to it again. */
+  #given: number;
 
   constructor(options: CatchUpOptions<T>) {
     const { topics, origin } = options;
@@ -87,6 +89,7 @@ export class CatchUp<T extends LogEntry> {
     });
     this.#startOffset = Math.min(...this.#lanes.map(({ readTo }) => readTo));
     this.#floor = origin.kind === 'cursor' ? origin.after.offset : 0;
+    this.#given = Math.max(0, ...this.#lanes.map(({ readTo }) => readTo));
     this.#pageEntries = pageEntriesOf(topics.length);
   }
 
@@ -236,7 +239,7 @@ export class CatchUp<T extends LogEntry> {
         throw expired(`The history of ${lane.topic.key.symbol} no longer reaches back far enough.`, {
           epoch: page.epoch,
           oldestMs: now() - historyMs,
-          floor: page.floor,
+          floor: Math.max(page.floor, this.#given),
         });
       }
       lane.buffer = [...lane.buffer, ...page.entries];
@@ -250,7 +253,9 @@ export class CatchUp<T extends LogEntry> {
     const oldestMs = now() - historyMs;
     if (!this.#isStarted && origin.kind === 'cursor') checkResume(origin.after, { epoch, oldestMs });
     this.#epoch ??= epoch;
-    if (epoch !== this.#epoch) throw expired('The log was lost, and begins anew.', { epoch, oldestMs, floor: 0 });
+    if (epoch !== this.#epoch) {
+      throw expired('The log was lost, and begins anew.', { epoch, oldestMs, floor: this.#given });
+    }
   }
 
   #takeThrough(horizon: number): T[] {
@@ -261,7 +266,9 @@ export class CatchUp<T extends LogEntry> {
       taken.push(...(split === -1 ? lane.buffer : lane.buffer.slice(0, split)));
       lane.buffer = split === -1 ? [] : lane.buffer.slice(split);
     }
-    return taken.toSorted(byOffset);
+    const entries = taken.toSorted(byOffset);
+    this.#given = Math.max(this.#given, entries.at(-1)?.offset ?? 0);
+    return entries;
   }
 }
 

@@ -40,6 +40,8 @@ export class HistoryReader {
   readonly #bus: Bus;
   readonly #pages = new LRUCache<string, HistoryPage<LogEntry>>({ max: MAX_KEPT_PAGES, ttl: PAGE_TTL_MS });
   #batch: Batch | null = null;
+  /** Of what was read last. */
+  #epoch = '';
   /** How many reads went to the bus. */
   reads = 0;
 
@@ -75,6 +77,13 @@ export class HistoryReader {
     this.#pages.clear();
   }
 
+  async #readEpoch(): Promise<string> {
+    const epoch = await this.#bus.readEpoch();
+    if (epoch !== this.#epoch) this.forget();
+    this.#epoch = epoch;
+    return epoch;
+  }
+
   #gather(): Batch {
     if (this.#batch === null) {
       const batch: Batch = { pages: new Map(), ends: new Map() };
@@ -101,7 +110,7 @@ export class HistoryReader {
           // Asked after reading: what was cut off meanwhile is among what was read, or counts as lost.
           const [floors, epoch] = await Promise.all([
             this.#bus.readHistoryFloors(chunk.map(([, { key }]) => key)),
-            this.#bus.readEpoch(),
+            this.#readEpoch(),
           ]);
           for (const [index, [id, { limit, answer }]] of chunk.entries()) {
             const entries = parts[index]!;
@@ -121,9 +130,10 @@ export class HistoryReader {
       inChunks(questions).map(async (chunk) => {
         try {
           const entries = await this.#bus.readLastEntries(chunk.map(({ key }) => key));
-          const epoch = await this.#bus.readEpoch();
+          const epoch = await this.#readEpoch();
           for (const [index, { answer }] of chunk.entries()) {
-            const entry = entries[index] ?? null;
+            // Where part of a log was lost, the rest of it may be there still.
+            const entry = entries[index]?.epoch === epoch ? entries[index] : null;
             const sequence = entry?.kind === 'trade' ? entry.sequence : 0;
             answer.resolve({ epoch, offset: entry?.offset ?? 0, sequence });
           }

@@ -62,6 +62,8 @@ export class LogStream<T extends LogEntry> extends Mailbox<T> implements LogList
   /** Up to here nothing is its concern, of any log. */
   #floor = 0;
   #epoch: string | null = null;
+  /** The highest offset of all that it gives to its reader. */
+  #given = 0;
   #entries: T[] = [];
   #head = 0;
   #bytes = 0;
@@ -78,6 +80,7 @@ export class LogStream<T extends LogEntry> extends Mailbox<T> implements LogList
     this.#options = options;
     this.#openedAt = options.now();
     this.#place = after;
+    this.#given = after?.offset ?? 0;
     this.#catchUp = this.#createCatchUp(after === null ? { kind: 'end' } : { kind: 'cursor', after });
   }
 
@@ -111,7 +114,7 @@ export class LogStream<T extends LogEntry> extends Mailbox<T> implements LogList
         expired('The log was lost, and begins anew.', {
           epoch: entry.epoch,
           oldestMs: this.#options.now() - this.#options.historyMs,
-          floor: 0,
+          floor: this.#given,
         }),
       );
       return;
@@ -195,6 +198,7 @@ export class LogStream<T extends LogEntry> extends Mailbox<T> implements LogList
   }
 
   #push(entry: T): void {
+    this.#given = Math.max(this.#given, entry.offset);
     this.#entries.push(entry);
     this.#bytes += sizeOf(entry);
   }

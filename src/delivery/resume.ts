@@ -51,7 +51,8 @@ export function checkResume(after: LogPosition, log: { epoch: string; oldestMs: 
     after.epoch === log.epoch
       ? 'The log no longer reaches back to this cursor.'
       : 'The log was lost since this cursor was given.',
-    { ...log, floor: 0 },
+    // Offsets follow the writer's clock in every epoch: what the reader has already had is not given to it again.
+    { ...log, floor: after.offset },
   );
 }
 

@@ -12,10 +12,13 @@ export type FeedListener = {
   /** Every change of the connection. After a loss (`connected: false`) events are missing until `connected: true`. */
   onStatus(status: FeedStatus): void;
   /**
-   * Every change of whether prints come without loss, whatever else the feed has: `false` from a loss on, `true` once all
-   * symbols are subscribed to again. Prints that come between the two are the first after the loss. `false` before the first.
+   * Every change of whether prints and bars of stocks come without loss, whatever else the feed has: `false` from a loss on,
+   * `true` once all symbols are subscribed to again. What comes between the two is the first after the loss. `false` before the
+   * first.
    */
   onPrintFlow(isWhole: boolean): void;
+  /** The same of the indices: whether their values and bars come without loss. */
+  onIndexFlow(isWhole: boolean): void;
 };
 
 /** What a provider must be: one live source of ticks, owned by the single ingest process. */

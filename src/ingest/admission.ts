@@ -2,7 +2,8 @@ import type { BusWriter, LogKey } from '../bus/bus.ts';
 import type { Logger } from '../market/logger.ts';
 import type { EpochWatch } from './epoch-watch.ts';
 import type { LogWriter } from './log-writer.ts';
-import type { LogCounter, Sequencer } from './sequencer.ts';
+import type { LogCounter } from './log-counter.ts';
+import type { Sequencer } from './sequencer.ts';
 import type { Timers } from '../market/timers.ts';
 import { TimerGroup } from './timers.ts';
 

@@ -1,4 +1,4 @@
-import type { Bus, BusState } from '../bus/bus.ts';
+import type { Bus, BusState, BusWriter } from '../bus/bus.ts';
 import type { Logger } from '../market/logger.ts';
 import type { LogWriter } from './log-writer.ts';
 import type { Sequencer } from './sequencer.ts';
@@ -11,7 +11,8 @@ const RETRY_MS = 500;
 const LOSS_SETTLES_MS = 100;
 
 export type EpochWatchOptions = {
-  readonly bus: Pick<Bus, 'readEpoch' | 'readState'>;
+  readonly bus: Pick<Bus, 'readState'>;
+  readonly writer: Pick<BusWriter, 'openEpoch'>;
   readonly sequencer: Sequencer;
   readonly log: LogWriter;
   readonly timers: Timers;
@@ -76,8 +77,8 @@ export class EpochWatch {
   }
 
   async #read(): Promise<void> {
-    const { bus, sequencer, logger } = this.#options;
-    const epoch = await bus.readEpoch();
+    const { writer, sequencer, logger } = this.#options;
+    const epoch = await writer.openEpoch();
     if (epoch === sequencer.epoch) return;
     if (sequencer.epoch !== '') logger.warn({ epoch }, 'The log on the bus was lost; a new one begins.');
     sequencer.setEpoch(epoch);

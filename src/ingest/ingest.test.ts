@@ -341,7 +341,7 @@ describe('trouble', () => {
       return await work;
     };
     const bus = overrideBus(memory, {
-      readEpoch: () => guard(Promise.resolve(control.epoch)),
+      openEpoch: () => guard(Promise.resolve(control.epoch)),
       readLastEntries: (keys) => guard(memory.readLastEntries(keys)),
       append: async (entries) => {
         if (control.isAway) throw new Error('away');

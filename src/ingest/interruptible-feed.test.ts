@@ -21,6 +21,7 @@ test('who comes to the connection anew does not inherit the patience of the time
     onEvents: () => {},
     onStatus: ({ connected }) => (isConnected = connected),
     onPrintFlow: () => {},
+    onIndexFlow: () => {},
   });
   for (const delayMs of [500, 1_000, 2_000, 4_000, 8_000]) {
     await until(() => expect(isConnected).toBe(true));

@@ -48,6 +48,7 @@ export class InterruptibleFeed implements Feed {
     this.#isInterrupted = true;
     this.#end();
     this.#listener?.onPrintFlow(false);
+    this.#listener?.onIndexFlow(false);
     this.#listener?.onStatus({ feed: this.name, connected: false, reason });
   }
 

@@ -58,6 +58,7 @@ class ScriptedRole {
         publishStatus: (status) => guard(() => bus.publishStatus(status)),
         publishDemandTotals: (totals) => guard(() => bus.publishDemandTotals(totals)),
         readLastEntries: (keys) => guard(() => bus.readLastEntries(keys)),
+        openEpoch: () => guard(() => bus.openEpoch()),
       },
       renew: async () => {
         await this.#reach();

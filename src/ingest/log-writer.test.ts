@@ -2,10 +2,11 @@ import { expect, test } from 'vitest';
 import { letRun, ManualTime } from '../../test/manual-time.ts';
 import { recordingLogger } from '../../test/recording-logger.ts';
 import { LogLostError, type BusState, type LogEntry, type LogKey } from '../bus/bus.ts';
-import type { LiveBar } from '../market/bar.ts';
+import type { LiveBar, LoggedBar } from '../market/bar.ts';
 import type { LoggedTrade, Trade } from '../market/trade.ts';
 import { LogWriter } from './log-writer.ts';
-import { Sequencer, type LogCounter } from './sequencer.ts';
+import type { LogCounter } from './log-counter.ts';
+import { Sequencer } from './sequencer.ts';
 
 /** Appends like a stream of Redis: it refuses what is not above its log's newest, and may fail before or after a part. */
 class ScriptedBus {
@@ -225,6 +226,27 @@ test('beyond the bound the oldest are given up, without a hole in the numbers, a
   expect(bus.trades.at(-1)).toEqual(['B', 1, true]);
   expect(bus.trades).toHaveLength(32);
   expect(writer.readStats()).toMatchObject({ gapsTold: 2, entriesWaiting: 0 });
+});
+
+test('bars that are given up are told by the next one of the same length, not by that of another', async () => {
+  const { bus, writer, open } = build(32);
+  const counter = open();
+  const minute: LiveBar = { ...bar, interval: 'MINUTE', end: 60_000 };
+  const second = (number: number): LiveBar => ({ ...bar, start: number * 1_000, end: number * 1_000 + 1_000 });
+  writer.hold();
+  for (const number of [1, 2]) writer.add(second(number), counter);
+  for (let step = 0; step < 30; step += 1) writer.add(print('A'), counter);
+  writer.add(minute, counter);
+  writer.add(second(3), counter);
+  writer.resume();
+  await letRun();
+  const bars = bus.entries.filter((entry): entry is LoggedBar => entry.kind === 'bar');
+  expect(bars.map(({ interval, start, gapBefore }) => [interval, start, gapBefore])).toEqual([
+    ['MINUTE', 0, false],
+    ['SECOND', 3_000, true],
+  ]);
+  expect(bus.trades.map(([, , gapBefore]) => gapBefore)).not.toContain(true);
+  expect(writer.readStats()).toMatchObject({ entriesGivenUp: 2, barGapsTold: 1, gapsTold: 0 });
 });
 
 test('entries that a connected bus takes never are given up after a while, and the log goes on', async () => {

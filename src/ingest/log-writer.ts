@@ -9,7 +9,10 @@ import {
 import type { LiveBar } from '../market/bar.ts';
 import type { Logger } from '../market/logger.ts';
 import type { Trade } from '../market/trade.ts';
-import type { LogCounter, Sequencer, UnnumberedEntry } from './sequencer.ts';
+import { counterOf, noteEntry, type BarCounter, type LogCounter } from './log-counter.ts';
+import { LogProgress } from './log-progress.ts';
+import { LogQueue } from './log-queue.ts';
+import type { Sequencer, UnnumberedEntry } from './sequencer.ts';
 import type { Timers } from '../market/timers.ts';
 
 /** So many entries that wait take about 64 MiB. */
@@ -30,8 +33,8 @@ export type LogWriterOptions = {
   /** The bus has lost the log: nothing is written until {@link LogWriter.resume}, which is to come when the epoch is known. */
   readonly onLost: () => void;
   /**
-   * Entries that may wait while the bus is away. Beyond it the oldest are given up, and the next print of each symbol that
-   * lost some has `gapBefore`. Default 200,000, about 64 MiB.
+   * Entries that may wait while the bus is away. Beyond it the oldest are given up, and the next one of each log that lost
+   * some has `gapBefore`. Default 200,000, about 64 MiB.
    */
   readonly maxWaiting?: number;
 };
@@ -44,9 +47,9 @@ export type LogWriterOptions = {
 export class LogWriter {
   readonly #options: LogWriterOptions;
   readonly #maxWaiting: number;
-  /** Bounded by `maxWaiting` together with the batch; from `#head` on. */
-  #waiting: UnnumberedEntry[] = [];
-  #head = 0;
+  /** Bounded by `maxWaiting` together with the batch. */
+  readonly #queue = new LogQueue();
+  readonly #progress = new LogProgress();
   /** What is on its way, or was rejected and is to be written first. */
   #batch: LogEntry[] = [];
   #batchCounters: LogCounter[] = [];
@@ -55,13 +58,9 @@ export class LogWriter {
   #isWriting = false;
   #cancelRetry: (() => void) | null = null;
   #retryDelayMs = FIRST_RETRY_MS;
-  /** Logs of which entries were given up, until their next print tells it. */
-  readonly #cut = new Set<LogCounter>();
+  /** Logs of which entries were given up, until their next one tells it. */
+  readonly #cut = new Set<LogCounter | BarCounter>();
   #isOverflowing = false;
-  #added = 0;
-  /** Written or given up. */
-  #settled = 0;
-  #barriers: { readonly target: number; readonly resolve: () => void }[] = [];
   #isHeld = false;
   #closed = false;
   #tradesAppended = 0;
@@ -69,6 +68,7 @@ export class LogWriter {
   #appendFailures = 0;
   #givenUp = 0;
   #gapsTold = 0;
+  #barGapsTold = 0;
 
   constructor(options: LogWriterOptions) {
     this.#options = options;
@@ -78,18 +78,9 @@ export class LogWriter {
   /** Takes an entry; it is written at the next {@link LogWriter.flush}. */
   add(event: Trade | LiveBar, counter: LogCounter): void {
     if (this.#closed) return;
-    let gapBefore = false;
-    if (event.kind === 'trade') {
-      if (counter.gapBefore) {
-        gapBefore = true;
-        counter.gapBefore = false;
-      }
-      if (counter.newest === null || event.timestamp >= counter.newest.timestamp) counter.newest = event;
-      if (event.timestamp < counter.firstAt) counter.firstAt = event.timestamp;
-    }
-    this.#waiting.push({ event, counter, gapBefore });
-    this.#added += 1;
-    if (this.#added - this.#settled > this.#maxWaiting) this.#giveUpOldest();
+    this.#queue.push({ event, counter, gapBefore: noteEntry(event, counter) });
+    this.#progress.add();
+    if (this.#progress.waiting > this.#maxWaiting) this.#giveUpOldest();
   }
 
   /** Writes what waits, unless a call is in flight: then that goes on with it. */
@@ -114,10 +105,7 @@ export class LogWriter {
 
   /** Resolves when everything that was added before is written or given up. */
   async settle(): Promise<void> {
-    if (this.#settled >= this.#added) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#barriers.push({ target: this.#added, resolve });
-    await promise;
+    await this.#progress.wait();
   }
 
   readStats(): Readonly<Record<string, number>> {
@@ -126,8 +114,9 @@ export class LogWriter {
       barsAppended: this.#barsAppended,
       appendFailures: this.#appendFailures,
       entriesGivenUp: this.#givenUp,
-      entriesWaiting: this.#added - this.#settled,
+      entriesWaiting: this.#progress.waiting,
       gapsTold: this.#gapsTold,
+      barGapsTold: this.#barGapsTold,
     };
   }
 
@@ -135,29 +124,21 @@ export class LogWriter {
     this.#closed = true;
     this.#cancelRetry?.();
     this.#cancelRetry = null;
-    for (const { resolve } of this.#barriers.splice(0)) resolve();
+    this.#progress.close();
   }
 
   #fillBatch(): void {
-    const end = Math.min(this.#waiting.length, this.#head + MAX_BATCH);
-    for (let index = this.#head; index < end; index += 1) {
-      const entry = this.#waiting[index]!;
+    for (const entry of this.#queue.take(MAX_BATCH)) {
       this.#batch.push(this.#number(entry));
       this.#batchCounters.push(entry.counter);
-    }
-    if (end === this.#waiting.length) {
-      this.#waiting = [];
-      this.#head = 0;
-    } else {
-      this.#head = end;
     }
   }
 
   #number(entry: UnnumberedEntry): LogEntry {
     const { event, counter } = entry;
-    if (event.kind === 'bar') return this.#options.sequencer.number(entry);
-    const gapBefore = (this.#cut.size > 0 && this.#cut.delete(counter)) || entry.gapBefore;
-    if (gapBefore) this.#gapsTold += 1;
+    const gapBefore = (this.#cut.size > 0 && this.#cut.delete(counterOf(event, counter))) || entry.gapBefore;
+    if (gapBefore && event.kind === 'trade') this.#gapsTold += 1;
+    else if (gapBefore) this.#barGapsTold += 1;
     return this.#options.sequencer.number(gapBefore === entry.gapBefore ? entry : { event, counter, gapBefore });
   }
 
@@ -212,7 +193,7 @@ export class LogWriter {
       if (entry.kind === 'trade') this.#tradesAppended += 1;
       else this.#barsAppended += 1;
     }
-    this.#settled += written.length;
+    this.#progress.settle(written.length);
   }
 
   #endBatch(): void {
@@ -221,7 +202,6 @@ export class LogWriter {
     this.#isRetry = false;
     this.#rejections = 0;
     this.#retryDelayMs = FIRST_RETRY_MS;
-    this.#releaseBarriers();
   }
 
   #retryLater(error: unknown): void {
@@ -236,9 +216,9 @@ export class LogWriter {
         { entries: this.#batch.length, error: describe(error) },
         'The bus takes these entries never: given up.',
       );
-      for (const counter of this.#batchCounters) this.#cut.add(counter);
+      for (const [index, entry] of this.#batch.entries()) this.#cut.add(counterOf(entry, this.#batchCounters[index]!));
       this.#givenUp += this.#batch.length;
-      this.#settled += this.#batch.length;
+      this.#progress.settle(this.#batch.length);
       this.#endBatch();
     }
     this.#isRetry = this.#batch.length > 0;
@@ -259,12 +239,11 @@ export class LogWriter {
   }
 
   #giveUpAll(): void {
-    const left = this.#added - this.#settled;
+    const left = this.#progress.waiting;
     this.#options.logger.warn({ entries: left }, 'Another process writes the log now: what waits here is given up.');
     this.#givenUp += left;
-    this.#settled = this.#added;
-    this.#waiting = [];
-    this.#head = 0;
+    this.#progress.settle(left);
+    this.#queue.clear();
     this.#batch = [];
     this.#batchCounters = [];
     this.close();
@@ -279,20 +258,10 @@ export class LogWriter {
         'The log waits for the bus too long: its oldest entries are given up.',
       );
     }
-    const end = Math.min(this.#waiting.length, this.#head + Math.max(1, this.#maxWaiting >> 4));
-    for (let index = this.#head; index < end; index += 1) {
-      const { event, counter } = this.#waiting[index]!;
-      if (event.kind === 'trade') this.#cut.add(counter);
-    }
-    this.#givenUp += end - this.#head;
-    this.#settled += end - this.#head;
-    this.#waiting = this.#waiting.slice(end);
-    this.#head = 0;
-    this.#releaseBarriers();
-  }
-
-  #releaseBarriers(): void {
-    while (this.#barriers.length > 0 && this.#barriers[0]!.target <= this.#settled) this.#barriers.shift()!.resolve();
+    const given = this.#queue.take(Math.max(1, this.#maxWaiting >> 4));
+    for (const { event, counter } of given) this.#cut.add(counterOf(event, counter));
+    this.#givenUp += given.length;
+    this.#progress.settle(given.length);
   }
 }
 

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import type { LiveBar } from '../market/bar.ts';
 import type { LoggedTrade, Trade } from '../market/trade.ts';
-import { Sequencer, type LogCounter } from './sequencer.ts';
+import type { LogCounter } from './log-counter.ts';
+import { Sequencer } from './sequencer.ts';
 
 const trade: Trade = {
   kind: 'trade',
@@ -54,10 +55,11 @@ test('an entry keeps all that the event says, and gets its place', () => {
     sequence: 1,
     gapBefore: false,
   });
-  expect(sequencer.number({ event: bar, counter, gapBefore: false })).toEqual({
+  expect(sequencer.number({ event: bar, counter, gapBefore: true })).toEqual({
     ...bar,
     epoch: 'one',
     offset: 1_024_001,
+    gapBefore: true,
   });
   expect(next(sequencer, counter)).toMatchObject({ offset: 1_024_002, sequence: 2 });
 });
@@ -74,12 +76,16 @@ test('offsets follow the clock, rise strictly where it stands still, and never f
   expect(offsets).toEqual([1_024_000, 1_024_001, 1_025_024, 1_025_025]);
 });
 
-test('a log goes on after its last entries, and says that prints may have passed meanwhile', () => {
+test('a log goes on after its last entries, and says that others may have passed meanwhile', () => {
   const sequencer = build();
   const last: LoggedTrade = { ...trade, epoch: 'one', offset: 9_000_000, sequence: 41, gapBefore: false };
-  const lastBar = { ...bar, epoch: 'one', offset: 9_000_007 };
+  const lastBar = { ...bar, epoch: 'one', offset: 9_000_007, gapBefore: false };
   const counter = sequencer.openLog([last, lastBar, null]);
-  expect(counter.gapBefore).toBe(true);
+  expect([counter, counter.bars.SECOND, counter.bars.MINUTE].map(({ gapBefore }) => gapBefore)).toEqual([
+    true,
+    true,
+    true,
+  ]);
   expect(next(sequencer, counter)).toMatchObject({ sequence: 42, offset: 9_000_008 });
 });
 

@@ -2,28 +2,10 @@ import type { LogEntry } from '../bus/bus.ts';
 import type { LiveBar } from '../market/bar.ts';
 import { OFFSETS_PER_MS, type LogPosition } from '../market/log.ts';
 import type { LoggedTrade, Trade } from '../market/trade.ts';
-
-import type { Gap } from './gap-filler.ts';
+import { createLogCounter, type LogCounter } from './log-counter.ts';
 
 /** Print ids remembered in one generation, over all symbols; two generations are kept: some 60 MB at most. */
 const IDS_PER_GENERATION = 262_144;
-
-/** Where the log of one symbol stands. */
-export type LogCounter = {
-  /** Of the newest print; 0 before the first. */
-  sequence: number;
-  /** The next print follows a loss. */
-  gapBefore: boolean;
-  /** Of all prints, the newest by the exchange's time; `null` before the first. */
-  newest: Trade | null;
-  /** When the first print was taken here, by the exchange's time; of a log that is continued, before all time. */
-  firstAt: number;
-  /** What was missed and is being read: prints wait behind it. */
-  gap: Gap | null;
-  generation: number;
-  ids: Set<string>;
-  olderIds: Set<string> | null;
-};
 
 /** A print or a bar that waits for its number. */
 export type UnnumberedEntry = {
@@ -59,30 +41,11 @@ export class Sequencer {
     this.#epoch = epoch;
   }
 
-  /**
-   * Continues the log of a symbol from its newest entries on the bus, which may be of an epoch that is lost. Where there
-   * were prints before, some may have passed unseen since: the next one says so.
-   */
+  /** Continues the logs of a symbol from their newest entries on the bus, which may be of an epoch that is lost. */
   openLog(lastEntries: readonly (LogEntry | null)[]): LogCounter {
-    let sequence = 0;
-    let newest: Trade | null = null;
-    for (const entry of lastEntries) {
-      if (entry === null || entry.epoch !== this.#epoch) continue;
-      if (entry.offset > this.#lastOffset) this.#lastOffset = entry.offset;
-      if (entry.kind !== 'trade') continue;
-      sequence = entry.sequence;
-      newest = entry;
-    }
-    return {
-      sequence,
-      gapBefore: sequence > 0,
-      newest,
-      firstAt: newest === null ? Infinity : -Infinity,
-      gap: null,
-      generation: this.#generation,
-      ids: new Set(),
-      olderIds: null,
-    };
+    const known = lastEntries.filter((entry) => entry?.epoch === this.#epoch) as LogEntry[];
+    for (const { offset } of known) if (offset > this.#lastOffset) this.#lastOffset = offset;
+    return createLogCounter(known, this.#generation, this.#clock());
   }
 
   /**
@@ -133,6 +96,7 @@ export class Sequencer {
         receivedAt: event.receivedAt,
         epoch,
         offset,
+        gapBefore,
       };
     }
     counter.sequence += 1;

@@ -5,6 +5,9 @@ export type BarInterval = 'SECOND' | 'MINUTE' | 'HOUR' | 'DAY';
 /** Those that arrive live; HOUR and DAY are for queries only. */
 export type LiveBarInterval = 'SECOND' | 'MINUTE';
 
+/** Milliseconds from `start` to `end`. */
+export const LIVE_BAR_MS: Readonly<Record<LiveBarInterval, number>> = { SECOND: 1_000, MINUTE: 60_000 };
+
 /** Open, high, low and close of one window `[start, end)`; times in Unix milliseconds, volume in shares. */
 export type Bar = {
   readonly symbol: string;
@@ -33,5 +36,9 @@ export type LiveBar = Bar & {
   readonly receivedAt: number;
 };
 
-/** A live bar with its place in the log, given by the single writer. */
-export type LoggedBar = LiveBar & LogPosition;
+/** A bar with its place in the log, given by the single writer. */
+export type LoggedBar = LiveBar &
+  LogPosition & {
+    /** Bars of this symbol and interval may be missing just before: the upstream, or the bus, was away for too long. */
+    readonly gapBefore: boolean;
+  };

@@ -8,6 +8,15 @@ export type LogPosition = {
   readonly offset: number;
 };
 
+/** An epoch's name begins with the time (Unix ms) at which it began. */
+const EPOCH_TIME = /^\d{13}(?=-)/;
+
+/** Whether one epoch began after another; `false` where a name does not say when it began. */
+export function isLaterEpoch(epoch: string, than: string): boolean {
+  const [later, earlier] = [EPOCH_TIME.exec(epoch), EPOCH_TIME.exec(than)];
+  return later !== null && earlier !== null && later[0] > earlier[0];
+}
+
 /** How many entries a millisecond of offsets holds before the numbering runs ahead of the clock. */
 export const OFFSETS_PER_MS = 1024;
 

@@ -1,6 +1,5 @@
 import { ClientError } from '../errors.ts';
-import type { Bar as BarRow } from '../market/bar.ts';
-import type { LogPosition } from '../market/log.ts';
+import type { Bar as BarRow, LoggedBar } from '../market/bar.ts';
 import { builder, checkCount, checkSymbols } from './builder.ts';
 
 export const BarInterval = builder.enumType('BarInterval', {
@@ -13,7 +12,10 @@ export const BarInterval = builder.enumType('BarInterval', {
   } as const,
 });
 
-export const Bar = builder.objectRef<BarRow & Partial<LogPosition>>('Bar').implement({
+/** Bars of the log have more than those that were queried. */
+type BarShape = BarRow & Partial<Pick<LoggedBar, 'epoch' | 'offset' | 'gapBefore'>>;
+
+export const Bar = builder.objectRef<BarShape>('Bar').implement({
   description:
     'Open, high, low, close and volume of one window of time. A window without a trade that may set a price has no bar.',
   fields: (t) => ({
@@ -27,6 +29,12 @@ export const Bar = builder.objectRef<BarRow & Partial<LogPosition>>('Bar').imple
     vwap: t.exposeFloat('vwap', { nullable: true, description: 'Volume-weighted average price.' }),
     start: t.field({ type: 'DateTime', description: 'Begin of the window, inclusive.', resolve: (bar) => bar.start }),
     end: t.field({ type: 'DateTime', description: 'End of the window, exclusive.', resolve: (bar) => bar.end }),
+    gapBefore: t.boolean({
+      description:
+        'True: bars of this symbol and interval may be missing just before. Those that an interruption of the upstream cost are ' +
+        'fetched from its history where it holds them, and come in their place. False for a bar that was queried.',
+      resolve: ({ gapBefore }) => gapBefore === true,
+    }),
     cursor: t.field({
       type: 'Cursor',
       nullable: true,
@@ -59,7 +67,7 @@ builder.subscriptionFields((t) => ({
   bars: t.field({
     type: Bar,
     description:
-      'Each bar when it ends, in order. The upstream may send a window again: the later bar of one `start` replaces the earlier.',
+      'Each bar when it ends, in order. The upstream may send a window again, corrected: the later bar of one `start` replaces the earlier.',
     args: {
       symbols: t.arg({ type: ['Symbol'], required: true, description: 'Whose bars; 1 to 500, else TOO_MANY_SYMBOLS.' }),
       interval: t.arg({ type: BarInterval, required: true, defaultValue: 'SECOND', description: 'SECOND or MINUTE.' }),

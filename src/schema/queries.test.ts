@@ -68,7 +68,7 @@ it('indices are those of INDICES, in that order', async () => {
 describe('bars', () => {
   const QUERY = `query ($interval: BarInterval!, $from: DateTime!, $to: DateTime, $first: Int) {
     bars(symbol: "AAPL", interval: $interval, from: $from, to: $to, first: $first) {
-      symbol interval open high low close volume start end cursor
+      symbol interval open high low close volume start end gapBefore cursor
     }
   }`;
   const to = new Date(Math.floor(Date.now() / 86_400_000) * 86_400_000);
@@ -85,7 +85,7 @@ describe('bars', () => {
     expect(data.bars.length).toBeGreaterThan(3);
     let last = to.getTime() - spanMs - 1;
     for (const bar of data.bars) {
-      expect(bar).toMatchObject({ symbol: 'AAPL', interval, cursor: null });
+      expect(bar).toMatchObject({ symbol: 'AAPL', interval, gapBefore: false, cursor: null });
       expect(Date.parse(bar.start)).toBeGreaterThan(last);
       expect(Date.parse(bar.start)).toBeLessThan(to.getTime());
       // A day begins at New York's midnight, and two of a year are an hour shorter or longer.

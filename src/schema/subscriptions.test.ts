@@ -206,7 +206,7 @@ describe.each(['WebSocket', 'SSE'] as const)('over %s', (transport) => {
   it('bars brings those of its interval as they end, and resumes', async () => {
     const query = `subscription ($symbols: [Symbol!]!, $interval: BarInterval, $after: Cursor) {
       bars(symbols: $symbols, interval: $interval, after: $after) {
-        symbol interval open high low close volume vwap start end cursor
+        symbol interval open high low close volume vwap start end gapBefore cursor
       }
     }`;
     const seconds = await open(query.replace('$interval: BarInterval', '$interval: BarInterval! = SECOND'), {
@@ -231,11 +231,13 @@ describe.each(['WebSocket', 'SSE'] as const)('over %s', (transport) => {
       vwap: 100.02,
       start: new Date(second['s'] as number).toISOString(),
       end: new Date((second['s'] as number) + 1000).toISOString(),
+      // Prints of it were logged before, perhaps, and nobody wanted it since.
+      gapBefore: expect.any(Boolean),
       cursor: result!.extensions!.cursor,
     });
     const [first, again] = await takeResults(minutes, 2);
     expect(first!.data.bars).toMatchObject({ interval: 'MINUTE', close: 101 });
-    expect(again!.data.bars).toMatchObject({ interval: 'MINUTE', close: 102, start: first!.data.bars.start });
+    expect(again!.data.bars).toMatchObject({ close: 102, start: first!.data.bars.start, gapBefore: false });
 
     const resumed = subscribe(query.replace('$interval: BarInterval', '$interval: BarInterval!'), {
       symbols: ['AAPL'],

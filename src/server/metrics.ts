@@ -160,6 +160,11 @@ const METRICS: readonly Metric[] = [
     help: 'Missed prints that were read from the history of the upstream.',
     read: (s) => countOf(s.ingest(), 'printsFilled'),
   },
+  {
+    name: 'ingest_bars_filled_total',
+    help: 'Missed bars that were read from the history of the upstream.',
+    read: (s) => countOf(s.ingest(), 'barsFilled'),
+  },
   { name: 'ingest_symbols', help: 'Symbols subscribed upstream.', read: (s) => countOf(s.ingest(), 'symbols') },
   {
     name: 'ingest_quotes_published_total',
@@ -197,6 +202,11 @@ const METRICS: readonly Metric[] = [
     read: (s) => countOf(s.ingest(), 'entriesGivenUp'),
   },
   { name: 'ingest_gaps_told_total', help: 'Prints with gapBefore.', read: (s) => countOf(s.ingest(), 'gapsTold') },
+  {
+    name: 'ingest_bar_gaps_told_total',
+    help: 'Bars with gapBefore.',
+    read: (s) => countOf(s.ingest(), 'barGapsTold'),
+  },
   {
     name: 'ingest_lag_seconds',
     help: "From the exchange's time of the latest event to its reading.",

@@ -1,4 +1,4 @@
-import type { LiveBar, LiveBarInterval } from '../../market/bar.ts';
+import { LIVE_BAR_MS, type LiveBar, type LiveBarInterval } from '../../market/bar.ts';
 import { OFF_EXCHANGE_ID } from '../../market/exchanges.ts';
 import type { BestBidOffer, IndexValue } from '../../market/quote.ts';
 import { isIndex, parseSymbol } from '../../market/symbol.ts';
@@ -61,8 +61,6 @@ const MAX_NAMED_KINDS = 32;
 const KIND_NAME = /^[A-Za-z0-9_]{1,16}$/;
 /** Statuses are logged: a longer text is cut. */
 const MAX_STATUS_LENGTH = 512;
-
-const DURATION_MS: Readonly<Record<LiveBarInterval, number>> = { SECOND: 1000, MINUTE: 60_000 };
 
 /**
  * Turns the text of the wire into events. One decoder serves one socket and counts what it met. It trusts nothing: what
@@ -225,7 +223,7 @@ export class FrameDecoder {
       vwap: readOptionalPrice(wire.vw),
       start,
       // Not the wire's `e`: bars of an index were seen with the start in both fields.
-      end: start + DURATION_MS[interval],
+      end: start + LIVE_BAR_MS[interval],
       dayOpen: readOptionalPrice(wire.op),
       dayVolume: dayVolume === dayVolume ? dayVolume : null,
       dayVwap: readOptionalPrice(wire.a),

@@ -48,6 +48,7 @@ function connect(simulator: Simulator, limits: Partial<FeedLimits> = {}) {
     onEvents: (some) => events.push(...some),
     onStatus: (status) => statuses.push(status),
     onPrintFlow: () => {},
+    onIndexFlow: () => {},
   });
   const untilConnected = () => until(() => expect(statuses.at(-1)?.connected).toBe(true));
   return { feed, records, events, statuses, untilConnected };

@@ -55,13 +55,15 @@ function open(options: Partial<PolygonFeedOptions> = {}) {
   const events: FeedEvent[] = [];
   const statuses: FeedStatus[] = [];
   const flows: boolean[] = [];
+  const indexFlows: boolean[] = [];
   feed.start({
     onEvents: (some) => events.push(...some),
     onStatus: (status) => statuses.push(status),
     onPrintFlow: (isWhole) => flows.push(isWhole),
+    onIndexFlow: (isWhole) => indexFlows.push(isWhole),
   });
   const untilConnected = () => until(() => expect(statuses.at(-1)?.connected).toBe(true));
-  return { feed, events, statuses, flows, untilConnected };
+  return { feed, events, statuses, flows, indexFlows, untilConnected };
 }
 
 /** The n-th connection of a cluster, once it has asked for something. */
@@ -196,6 +198,7 @@ describe('events', () => {
         throw new Error('nor mine');
       },
       onPrintFlow: () => {},
+      onIndexFlow: () => {},
     });
     await until(() => expect(feed.readStats()['connected.stocks']).toBe(1));
     (await connection('/stocks')).send(TRADE);
@@ -490,18 +493,20 @@ describe('a refused key', () => {
 
 describe('prints', () => {
   it('are told to come without loss, and no more, whatever becomes of the indices', async () => {
-    const { feed, statuses, flows, untilConnected } = open();
+    const { feed, statuses, flows, indexFlows, untilConnected } = open();
     feed.subscribe(['AAPL', 'I:SPX']);
     await untilConnected();
     await until(() => expect(feed.readStats()).toMatchObject({ 'connected.stocks': 1, 'connected.indices': 1 }));
     upstream.of('/indices')[0]!.socket.terminate();
     const reason = 'indices: the upstream closed the connection (1006)';
     await until(() => expect(statuses).toContainEqual({ feed: 'LIVE', connected: false, reason }));
+    await until(() => expect(indexFlows).toEqual([true, false, true]));
     expect(flows).toEqual([true]);
     upstream.of('/stocks')[0]!.socket.terminate();
     await until(() => expect(flows).toEqual([true, false, true]));
     upstream.of('/stocks')[1]!.socket.terminate();
     await until(() => expect(flows).toEqual([true, false, true, false, true]));
+    expect(indexFlows).toEqual([true, false, true]);
   });
 });
 
@@ -526,7 +531,7 @@ describe('indices', () => {
     const feed = createPolygonFeed({ url: `${upstream.url}/`, apiKey: KEY, logger, limits: QUICK });
     opened.push(feed);
     feed.subscribe(['I:SPX']);
-    feed.start({ onEvents: () => {}, onStatus: () => {}, onPrintFlow: () => {} });
+    feed.start({ onEvents: () => {}, onStatus: () => {}, onPrintFlow: () => {}, onIndexFlow: () => {} });
     await connection('/indices', 0, 2);
     await connection('/stocks');
     await until(() => expect(feed.readStats()).toMatchObject({ 'connected.stocks': 1, 'connected.indices': 1 }));
@@ -588,7 +593,9 @@ describe('closing', () => {
     feed.subscribe(['MSFT']);
     feed.unsubscribe(['AAPL']);
     expect(statuses).toHaveLength(told);
-    expect(() => feed.start({ onEvents: () => {}, onStatus: () => {}, onPrintFlow: () => {} })).toThrow('once');
+    expect(() =>
+      feed.start({ onEvents: () => {}, onStatus: () => {}, onPrintFlow: () => {}, onIndexFlow: () => {} }),
+    ).toThrow('once');
     await feed.close();
   });
 

@@ -54,6 +54,7 @@ class PolygonFeed implements Feed {
   #listener: FeedListener | null = null;
   #told: FeedStatus | null = null;
   #toldFlow = false;
+  #toldIndexFlow = false;
   #closed = false;
   #listenerFailures = 0;
 
@@ -134,6 +135,11 @@ class PolygonFeed implements Feed {
     if (isWhole !== this.#toldFlow) {
       this.#toldFlow = isWhole;
       this.#call(() => this.#listener?.onPrintFlow(isWhole));
+    }
+    const areIndicesWhole = indices.phase === 'connected';
+    if (areIndicesWhole !== this.#toldIndexFlow) {
+      this.#toldIndexFlow = areIndicesWhole;
+      this.#call(() => this.#listener?.onIndexFlow(areIndicesWhole));
     }
     const connected = stocks.phase === 'connected' && !(this.#indices.demand > 0 && isLost(indices));
     const reasons = [stocks.reason, this.#indices.demand > 0 ? indices.reason : null].filter(

@@ -1,8 +1,9 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { ManualTime } from '../../test/manual-time.ts';
+import { overrideBus } from '../../test/override-bus.ts';
 import { recordingLogger } from '../../test/recording-logger.ts';
 import { ScriptedFeed, ScriptedSource } from '../../test/scripted-feed.ts';
-import { quoteChannel, type Bus } from '../bus/bus.ts';
+import { quoteChannel, tradeChannel, type Bus } from '../bus/bus.ts';
 import { createMemoryBus } from '../bus/memory.ts';
 import { SourceUnavailableError } from '../market/source.ts';
 import type { LoggedTrade, Trade } from '../market/trade.ts';
@@ -122,8 +123,8 @@ describe('prints that were missed', () => {
     feed.connect();
     await time.advance(1_000);
     expect(source.askedTrades).toEqual([
-      { symbol: 'AAPL', from: NOON + 3_000, limit: 10_000 },
-      { symbol: 'MSFT', from: NOON + 50, limit: 10_000 },
+      { symbol: 'AAPL', from: NOON + 3_000, limit: 5_000 },
+      { symbol: 'MSFT', from: NOON + 50, limit: 5_000 },
     ]);
   });
 
@@ -174,6 +175,64 @@ describe('prints that were missed', () => {
     source.history = range(1, 4).map((number) => print(number));
     await time.advance(1_000);
     expect(await readLog()).toEqual(['1', '2', '3', '4']);
+  });
+
+  test('are read page by page where there are many: all of them, in order, though another loss comes between', async () => {
+    const { want, feed, source, time, ingest, bus } = await build();
+    await want('AAPL');
+    const log: LoggedTrade[] = [];
+    await bus.subscribe(tradeChannel('AAPL'), (trade) => void log.push(trade));
+    feed.emit(print(1));
+    feed.disconnect();
+    source.history = range(1, 17_500).map((number) => print(number));
+    feed.connect();
+    // Between the two losses; it is in the middle of a page.
+    feed.emit(print(11_111));
+    await time.advance(500);
+    feed.disconnect();
+    const readPage = source.readTrades.bind(source);
+    source.readTrades = async (query) => {
+      const page = await readPage(query);
+      if (source.askedTrades.length === 2) feed.disconnect();
+      return page;
+    };
+    feed.connect();
+    await time.advance(1_000);
+    expect(ingest.readStats()).toMatchObject({ gapsOpen: 1, printsBehindGaps: 1 });
+    feed.connect();
+    feed.emit(print(17_499), print(17_500));
+    await time.advance(1_000);
+    expect(log.map(({ id }) => Number(id))).toEqual(range(1, 17_500));
+    expect(log.map(({ sequence }) => sequence)).toEqual(range(1, 17_500));
+    expect(log.filter(({ gapBefore }) => gapBefore)).toEqual([]);
+    expect(source.askedTrades.map(({ from }) => from! - NOON)).toEqual([1, 5_000, 5_000, 9_999, 14_998]);
+    expect(ingest.readStats()).toMatchObject({ gapsFilled: 1, gapsUnfilled: 0, gapsOpen: 0, printsBehindGaps: 0 });
+  });
+
+  test('are asked for no faster than the bus takes them', async () => {
+    const time = new ManualTime(NOON);
+    const memory = createMemoryBus({ historyMs: 300_000, clock: time.clock, logger: recordingLogger().logger });
+    let gate = Promise.resolve();
+    const bus = overrideBus(memory, {
+      append: async (entries) => {
+        await gate;
+        await memory.append(entries);
+      },
+    });
+    const { want, feed, source, ingest, readTrades } = await build({ bus, time });
+    await want('AAPL');
+    feed.emit(print(1));
+    feed.disconnect();
+    source.history = range(1, 50_000).map((number) => print(number));
+    const { promise, resolve } = Promise.withResolvers<void>();
+    gate = promise;
+    feed.connect();
+    await time.advance(20_000);
+    expect(source.askedTrades).toHaveLength(1);
+    expect(ingest.readStats()['entriesWaiting']).toBe(4_999);
+    resolve();
+    await time.advance(100);
+    expect((await readTrades()).at(-1)).toMatchObject({ sequence: 50_000, gapBefore: false });
   });
 
   test('are also those between two writers: the second reads them once it has the role', async () => {
@@ -243,24 +302,28 @@ describe('the next print says that some are missing', () => {
     expect(await readLog()).toEqual(['1', '2', '!4', '5']);
   });
 
-  test('after as many as are read, where there are more', async () => {
-    const { want, feed, source, time, readTrades, bus } = await build();
+  test('where the history loses what comes next while it is read page by page, after what was read', async () => {
+    const { want, feed, source, time, readTrades } = await build();
     await want('AAPL');
     feed.emit(print(1));
     feed.disconnect();
-    source.history = range(1, 12_000).map((number) => print(number));
+    source.history = range(1, 25_000).map((number) => print(number));
+    const readPage = source.readTrades.bind(source);
+    source.readTrades = async (query) => {
+      const page = await readPage(query);
+      source.history = range(15_000, 25_000).map((number) => print(number));
+      return page;
+    };
     feed.connect();
-    feed.emit(print(12_000));
+    feed.emit(print(25_000));
     await time.advance(1_000);
     expect((await readTrades()).slice(-2)).toMatchObject([
-      { id: '10000', sequence: 10_000, gapBefore: false },
-      { id: '12000', sequence: 10_001, gapBefore: true },
+      { id: '5000', sequence: 5_000, gapBefore: false },
+      { id: '25000', sequence: 5_001, gapBefore: true },
     ]);
-    const log = await bus.readHistory({ kind: 'trade', symbol: 'AAPL' }, { after: 0 });
-    expect(log.filter(({ gapBefore }) => gapBefore)).toHaveLength(1);
   });
 
-  test('where the history hangs: nothing waits longer than six seconds', async () => {
+  test('where the history hangs: nothing waits longer than eleven seconds', async () => {
     const { want, feed, source, time, readLog } = await build();
     await want('AAPL');
     feed.emit(print(1));
@@ -268,7 +331,7 @@ describe('the next print says that some are missing', () => {
     source.readTrades = () => new Promise(() => {});
     feed.connect();
     feed.emit(print(4));
-    await time.advance(5_990);
+    await time.advance(10_990);
     expect(await readLog()).toEqual(['1']);
     await time.advance(10);
     expect(await readLog()).toEqual(['1', '!4']);
@@ -281,13 +344,13 @@ describe('the next print says that some are missing', () => {
     feed.disconnect();
     source.readTrades = () => new Promise(() => {});
     feed.connect();
-    feed.emit(...range(2, 50_001).map((number) => print(number)));
-    expect(ingest.readStats()['printsBehindGaps']).toBe(50_000);
-    feed.emit(print(50_002));
+    feed.emit(...range(2, 100_001).map((number) => print(number)));
+    expect(ingest.readStats()['printsBehindGaps']).toBe(100_000);
+    feed.emit(print(100_002));
     expect(ingest.readStats()['printsBehindGaps']).toBe(0);
     await time.advance(100);
     const [newest] = await bus.readHistory({ kind: 'trade', symbol: 'AAPL' }, { last: 1 });
-    expect(newest).toMatchObject({ id: '50002', sequence: 50_002 });
+    expect(newest).toMatchObject({ id: '100002', sequence: 100_002 });
     expect(ingest.readStats()['gapsTold']).toBe(1);
   });
 
