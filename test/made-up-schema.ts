@@ -137,6 +137,8 @@ const fieldsOf = (kind: Kind) => (): GraphQLFieldConfigMap<Fruit, { readonly gre
   SOURCE_FIELDS['sized'] ??= { type: Sized };
   SOURCE_FIELDS['fruits'] ??= { type: list(AnyFruit) };
   SOURCE_FIELDS['fruitsStrict'] ??= { type: strict(list(strict(AnyFruit))) };
+  SOURCE_FIELDS['pit'] ??= { type: Pit };
+  SOURCE_FIELDS['pitStrict'] ??= { type: strict(Pit) };
   SOURCE_FIELDS['grid'] ??= { type: list(list(strict(AnyFruit))) };
   SOURCE_FIELDS['apple'] ??= { type: Apple };
   SOURCE_FIELDS['plumStrict'] ??= { type: strict(Plum) };
@@ -174,6 +176,18 @@ const Plum: GraphQLObjectType = new GraphQLObjectType({
   fields: fieldsOf('Plum'),
 });
 
+/** Says nothing of what it is: anything is taken for one. */
+const Pit: GraphQLObjectType = new GraphQLObjectType({
+  name: 'Pit',
+  fields: () => ({
+    length: { type: GraphQLInt },
+    str: { type: GraphQLString },
+    json: { type: Json },
+    pit: { type: Pit },
+    pitStrict: { type: strict(Pit) },
+  }),
+});
+
 const AnyFruit = new GraphQLUnionType({ name: 'Fruit', types: () => [Apple, Pear, Plum] });
 
 /** Called with the event of each field of the root; what it returns is the stream of its events. */
@@ -195,6 +209,7 @@ export const madeUpSchema = new GraphQLSchema({
         fruit: field(AnyFruit, 'fruit'),
         apple: field(strict(Apple), 'apple'),
         plum: field(Plum, 'plum'),
+        pit: field(Pit, 'pit'),
         thing: field(Thing, 'thing'),
         sized: field(strict(Sized), 'sized'),
         fruits: field(strict(list(strict(AnyFruit))), 'fruits'),

@@ -117,7 +117,8 @@ class Preparation {
     if (resolve === undefined || resolve === defaultFieldResolver) {
       return (source) => {
         // A text has a length, but no fields.
-        const value = typeof source === 'object' ? (source as Record<string, unknown>)[name] : undefined;
+        const hasFields = typeof source === 'object' || typeof source === 'function';
+        const value = hasFields ? (source as Record<string, unknown>)[name] : undefined;
         if (typeof value === 'function') throw NOT_PLAIN;
         return complete(value);
       };
