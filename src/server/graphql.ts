@@ -14,6 +14,7 @@ import type { Logger } from '../market/logger.ts';
 import type { SchemaContext, SharedContext } from '../schema/context.ts';
 import { nameArgument } from './bad-input.ts';
 import { playground } from './playground.ts';
+import { createSharedContext } from './shared-context.ts';
 
 /** The longest request or message, in bytes: the largest sensible operation, 500 symbols of 32 characters, is a tenth of it. */
 export const MAX_MESSAGE_BYTES = 256 * 1024;
@@ -39,7 +40,7 @@ export function createGraphQL(options: GraphQLServerOptions) {
     logger.error({ err: error.originalError ?? error, path: error.path }, 'operation failed');
   };
   const plans = new Plans({
-    sharedContext: { ...context, resume: new ResumePoint({}), running: { subscription: null } } satisfies SchemaContext,
+    sharedContext: createSharedContext(context),
     viewerOf: () => null,
     observer: { onExecution: (field) => figures.onExecution(field), onUnexpectedError: reportError },
   });
