@@ -46,6 +46,13 @@ describe('node src/main.ts', () => {
     expect(await tapeql.exited).toMatchObject({ status: 0 });
   });
 
+  it('starts as `node --watch` starts it, with its simulated exchange', async () => {
+    await using tapeql = await startMain({ PORT: '0', WATCH_REPORT_DEPENDENCIES: '1' });
+    await expect
+      .poll(() => fetchJson(`${tapeql.url}/health`), { timeout: 10_000 })
+      .toMatchObject({ status: 'healthy' });
+  });
+
   it('with a wrong environment names every wrong variable and ends with status 1', async () => {
     const { exited, lines } = runMain({
       PORT: 'four',

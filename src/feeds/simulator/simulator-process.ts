@@ -50,7 +50,8 @@ export async function startSimulatorProcess(options: SimulatorProcessOptions = {
     worker.on('message', (message: WorkerMessage) => {
       if (message.kind === 'started') resolve(message);
       else if (message.kind === 'failed') reject(new Error(message.message));
-      else logger?.[message.level](message.fields, message.text);
+      // Under `node --watch` Node tells here, too, which files the thread has read.
+      else if (message.kind === 'log') logger?.[message.level](message.fields, message.text);
     });
     worker.on('error', (error: Error) => {
       logger?.error({ error }, 'simulator: the exchange has failed');
