@@ -35,6 +35,7 @@ import { createGraphQL, MAX_MESSAGE_BYTES } from './server/graphql.ts';
 import { createHealth } from './server/health.ts';
 import { type HttpServer, startHttpServer } from './server/http.ts';
 import { createMetrics } from './server/metrics.ts';
+import { createPlainPost } from './server/plain-post.ts';
 import { readStats, type StatsSources } from './server/stats.ts';
 
 /** Where a simulated exchange of this system says how to reach it, for the api processes beside the ingest that runs it. */
@@ -280,12 +281,13 @@ async function openServer(parts: ServerParts, stack: AsyncDisposableStack): Prom
     source: upstream.source,
     indices: config.indices,
     isLive: () => status.live,
+    followed: (symbol) => hub.newestQuoteOf(symbol),
     now,
   });
   const hub = new Hub({
     bus,
     process: randomUUID(),
-    readQuotes: (symbols) => reads.readQuotes(symbols),
+    readQuotes: (symbols) => reads.readCachedQuotes(symbols),
     isLive: () => status.live,
     historyMs: config.historyMs,
     ...(tuning.logBounds !== undefined && { logBounds: tuning.logBounds }),
@@ -311,9 +313,16 @@ async function openServer(parts: ServerParts, stack: AsyncDisposableStack): Prom
     ...(tuning.pingIntervalMs !== undefined && { eventStream: { pingIntervalMs: tuning.pingIntervalMs } }),
     logger: logger.child({ part: 'graphql' }),
   });
+  const getEnveloped = (context: object): Enveloped => graphql.getEnveloped(context) as unknown as Enveloped;
+  const handle = createPlainPost({
+    path: '/graphql',
+    getEnveloped,
+    fallback: (request, response) => graphql(request, response),
+    maxBytes: MAX_MESSAGE_BYTES,
+  });
   const webSockets = new WebSocketTransport({
     path: '/graphql',
-    getEnveloped: (context) => graphql.getEnveloped(context) as unknown as Enveloped,
+    getEnveloped,
     allowedOrigins: config.allowedOrigins,
     maxConnections: config.maxConnections,
     maxSubscriptionsPerConnection: config.maxSubscriptionsPerConnection,
@@ -365,7 +374,7 @@ async function openServer(parts: ServerParts, stack: AsyncDisposableStack): Prom
     api: isApi
       ? {
           sdl: printSdl(),
-          handle: (request, response) => graphql(request, response),
+          handle,
           upgrade: (request, socket, head) => webSockets.upgrade(request, socket, head),
         }
       : null,

@@ -53,6 +53,11 @@ export class Hub {
     return this.#quotes.open(symbols, { maxRateHz: options.maxRateHz ?? null, onEnd: this.#want(symbols) });
   }
 
+  /** The newest quote of a symbol that somebody follows here; `null`: nobody does. */
+  newestQuoteOf(symbol: string): DeliveredQuote | null {
+    return this.#quotes.newestOf(symbol);
+  }
+
   /** Every print of the symbols, in order; those after `after` first, where it is given. */
   openTrades(symbols: readonly string[], after: LogPosition | null): Promise<LogStream<LoggedTrade>> {
     return this.#logs.open(

@@ -74,6 +74,11 @@ export class QuoteHub {
     return mailbox;
   }
 
+  /** What was told last of a symbol that somebody follows here. */
+  newestOf(symbol: string): DeliveredQuote | null {
+    return this.#topics.get(symbol)?.newest ?? null;
+  }
+
   /** Nothing is handed over until {@link release}; the newest quote of each symbol is kept. */
   hold(): void {
     this.#isHeld = true;

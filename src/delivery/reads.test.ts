@@ -20,6 +20,7 @@ function createReads(source: Partial<MarketDataSource>, options: { isLive?: () =
     source: source as MarketDataSource,
     indices: ['I:SPX', 'I:VIX'],
     isLive: options.isLive ?? (() => true),
+    followed: () => null,
     now,
   });
   return { reads, bus, cache };

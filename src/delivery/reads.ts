@@ -7,6 +7,7 @@ import type { Quote } from '../market/quote.ts';
 import type { MarketDataSource } from '../market/source.ts';
 import type { LoggedTrade, Trade } from '../market/trade.ts';
 import type { DeliveredQuote } from './quote-hub.ts';
+import { ReadBatch } from './read-batch.ts';
 import { LatencyWindow } from './latency-window.ts';
 
 export type CacheStats = ReturnType<Cache<MarketKinds>['readStats']>[string];
@@ -18,6 +19,8 @@ export type ReadsOptions = {
   readonly indices: readonly string[];
   /** Whether what ingest keeps in the cache is current: it is alive and its feed is connected. */
   readonly isLive: () => boolean;
+  /** The newest quote of a symbol that subscribers of this process follow; `null`: none does. */
+  readonly followed: (symbol: string) => DeliveredQuote | null;
   readonly now: () => number;
 };
 
@@ -40,14 +43,33 @@ export class Reads {
   readonly #options: ReadsOptions;
   /** Of the reads of quotes that were answered without the upstream. */
   readonly #cachedReads: LatencyWindow;
+  readonly #batch: ReadBatch<DeliveredQuote>;
 
   constructor(options: ReadsOptions) {
     this.#options = options;
     this.#cachedReads = new LatencyWindow(options.now());
+    this.#batch = new ReadBatch((symbols) => this.#readCached(symbols));
   }
 
   /** In the order asked; `null` where nothing is known of a symbol. One round trip for those that are cached. */
   async readQuotes(symbols: readonly string[]): Promise<(DeliveredQuote | null)[]> {
+    const { followed, isLive } = this.#options;
+    const live = isLive();
+    const known = symbols.map((symbol) => (live ? followed(symbol) : null));
+    const unknown = symbols.filter((_symbol, index) => known[index] === null);
+    if (unknown.length === 0) return known;
+    const cached = await this.readCachedQuotes(unknown);
+    let next = 0;
+    return known.map((quote) => quote ?? cached[next++] ?? null);
+  }
+
+  /** The same, past what is followed here: for those who follow it. */
+  async readCachedQuotes(symbols: readonly string[]): Promise<(DeliveredQuote | null)[]> {
+    const found = await this.#batch.read(symbols);
+    return symbols.map((symbol) => found.get(symbol) ?? null);
+  }
+
+  async #readCached(symbols: readonly string[]): Promise<ReadonlyMap<string, DeliveredQuote>> {
     const { cache, source, isLive, now } = this.#options;
     const startedAt = performance.now();
     let isCached = true;
@@ -57,10 +79,7 @@ export class Reads {
     };
     const found = await cache.read('quote', symbols, load, { trustLive: isLive() });
     if (isCached) this.#cachedReads.record(performance.now() - startedAt, 1, now());
-    return symbols.map((symbol) => {
-      const entry = found.get(symbol);
-      return entry === undefined ? null : { ...entry.value, stale: entry.stale };
-    });
+    return new Map([...found].map(([symbol, { value, stale }]) => [symbol, { ...value, stale }]));
   }
 
   /** Of those that the configuration names, in its order; one of which nothing is known is left out. */
