@@ -11,19 +11,24 @@ import { schema as realSchema } from '../schema/schema.ts';
 import { Plans } from './plan.ts';
 import { createProjection } from './projection.ts';
 
-/** The same subscription as another client would write it: the definitions in another order and another layout, other names. */
-function rewrite(document: DocumentNode, operationName: string | null): { source: string; operationName: string } {
+/** The same subscription as another client would write it: in another layout and order, among others or alone, by another name. */
+function rewrite(
+  document: DocumentNode,
+  operationName: string | null,
+): { source: string; operationName: string | null } {
   const definitions = document.definitions.filter(
     (definition) =>
       definition.kind !== Kind.OPERATION_DEFINITION ||
       operationName === null ||
       definition.name?.value === operationName,
   );
-  const renamed = visit(
-    { ...document, definitions: definitions.toReversed() },
-    { OperationDefinition: (node) => ({ ...node, name: { kind: Kind.NAME, value: 'Other' } as const }) },
-  );
-  return { source: `# the same\n\n${print(renamed)}`, operationName: 'Other' };
+  const reversed = { ...document, definitions: definitions.toReversed() };
+  const name = { kind: Kind.NAME, value: 'Other' } as const;
+  const renamed = visit(reversed, { OperationDefinition: (node) => ({ ...node, name }) });
+  return {
+    source: `# the same\n\n${print(operationName === null ? reversed : renamed)}`,
+    operationName: operationName === null ? null : 'Other',
+  };
 }
 
 type Case = {
