@@ -242,8 +242,13 @@ class Run {
   #reading: Promise<void> | null = null;
   maxDepth = 0;
   readonly after: LogPosition | null;
+  /** Handed each entry as it comes, instead of asking for one after another. */
+  readonly #isAttached: boolean;
+  /** How many entries a reader that is attached takes still. */
+  #wanted = 0;
 
-  constructor(before: number, resumeAt: number | null) {
+  constructor(before: number, resumeAt: number | null, isAttached: boolean) {
+    this.#isAttached = isAttached;
     for (let index = 0; index < before; index++) this.bus.append(SYMBOLS[index % SYMBOLS.length]!);
     this.bus.deliver(before);
     const offset = resumeAt === null ? undefined : (this.bus.written[resumeAt % Math.max(1, before)]?.offset ?? 1000);
@@ -267,13 +272,36 @@ class Run {
         (stream) => {
           this.stream = stream;
           this.start = stream.start;
+          if (this.#isAttached) this.#attach(stream);
         },
         (error: unknown) => (this.error = error),
       );
   }
 
+  #attach(stream: LogStream<LoggedTrade>): void {
+    const isReady = (): boolean => this.#wanted > 0;
+    stream.attach({
+      get ready() {
+        return isReady();
+      },
+      take: (entry) => {
+        // Nothing is handed to who is not ready, nor after the end.
+        expect(this.#wanted).toBeGreaterThan(0);
+        expect(this.error).toBeNull();
+        this.#wanted--;
+        this.received.push(entry);
+      },
+      end: (error) => (this.error = error),
+    });
+  }
+
   read(count: number): void {
     if (this.stream === null || this.#reading !== null || this.error !== null) return;
+    if (this.#isAttached) {
+      this.#wanted += count;
+      this.stream.pull();
+      return;
+    }
     const take = async (): Promise<void> => {
       for (let index = 0; index < count && this.error === null; index++) {
         const { done, value } = await this.stream!.next();
@@ -345,8 +373,14 @@ class Run {
 }
 
 describe('the join of history and live', () => {
-  async function check(steps: readonly Step[], before: number, resumeAt: number | null, openAt: number): Promise<Run> {
-    const run = new Run(before, resumeAt);
+  async function check(
+    steps: readonly Step[],
+    before: number,
+    resumeAt: number | null,
+    openAt: number,
+    isAttached: boolean,
+  ): Promise<Run> {
+    const run = new Run(before, resumeAt, isAttached);
     for (const [index, step] of steps.entries()) {
       if (index === Math.min(openAt, steps.length - 1)) run.open();
       await run.do(step);
@@ -384,6 +418,7 @@ describe('the join of history and live', () => {
   const before = fc.integer({ min: 0, max: 30 });
   const resumeAt = fc.option(fc.nat({ max: 29 }));
   const openAt = fc.nat({ max: 10 });
+  const isAttached = fc.boolean();
 
   test('gives every entry once and in order, whatever comes late, twice, or while the bus is away', async () => {
     await fc.assert(
@@ -392,6 +427,7 @@ describe('the join of history and live', () => {
         before,
         resumeAt,
         openAt,
+        isAttached,
         async (...args) => {
           const run = await check(...args);
           expect(run.error).toBeNull();
@@ -408,6 +444,7 @@ describe('the join of history and live', () => {
         before,
         resumeAt,
         openAt,
+        isAttached,
         async (...args) => {
           const run = await check(...args);
           expect(run.error).toBeNull();
@@ -424,6 +461,7 @@ describe('the join of history and live', () => {
         before,
         resumeAt,
         openAt,
+        isAttached,
         async (...args) => {
           const run = await check(...args);
           expect(run.error).toBeNull();
@@ -440,6 +478,7 @@ describe('the join of history and live', () => {
         before,
         resumeAt,
         openAt,
+        isAttached,
         async (...args) => void (await check(...args)),
       ),
       { numRuns: 500 },

@@ -170,6 +170,170 @@ describe('a mailbox for state', () => {
   });
 });
 
+describe('a mailbox that hands over to a reader', () => {
+  /** Takes as many as it is given room for. */
+  class Taker {
+    room: number;
+    readonly taken: string[] = [];
+    ends: (Error | null)[] = [];
+    onTake: (value: string) => void = () => undefined;
+
+    constructor(room: number) {
+      this.room = room;
+    }
+
+    get ready(): boolean {
+      return this.room > 0;
+    }
+
+    take(value: string): void {
+      expect(this.room).toBeGreaterThan(0);
+      expect(this.ends).toEqual([]);
+      this.room--;
+      this.taken.push(value);
+      this.onTake(value);
+    }
+
+    end(error: Error | null): void {
+      this.ends.push(error);
+    }
+  }
+
+  test('gives it what waits already, and then each value in the call in which it is put', () => {
+    const { mailbox } = createState<string>();
+    mailbox.put('A', 'a1');
+    mailbox.put('B', 'b1');
+    const taker = new Taker(10);
+    mailbox.attach(taker);
+    expect(taker.taken).toEqual(['a1', 'b1']);
+    mailbox.put('A', 'a2');
+    expect(taker.taken).toEqual(['a1', 'b1', 'a2']);
+    expect(mailbox.depth).toBe(0);
+  });
+
+  test('keeps the newest of each key while the reader is not ready, and gives it as far as it takes it', () => {
+    const { mailbox } = createState<string>();
+    const taker = new Taker(1);
+    mailbox.attach(taker);
+    for (const value of ['a1', 'a2', 'a3']) mailbox.put('A', value);
+    mailbox.put('B', 'b1');
+    expect(taker.taken).toEqual(['a1']);
+    expect([mailbox.depth, mailbox.conflated]).toEqual([2, 1]);
+    // Nothing new goes past what waits.
+    taker.room = 1;
+    mailbox.put('C', 'c1');
+    mailbox.pull();
+    expect(taker.taken).toEqual(['a1', 'a3']);
+    taker.room = 10;
+    mailbox.pull();
+    expect(taker.taken).toEqual(['a1', 'a3', 'b1', 'c1']);
+  });
+
+  test('gives nothing while it is held, and the newest of each key then', () => {
+    const { mailbox } = createState<string>();
+    const taker = new Taker(10);
+    mailbox.attach(taker);
+    mailbox.hold();
+    mailbox.put('A', 'a1');
+    mailbox.put('A', 'a2');
+    expect(taker.taken).toEqual([]);
+    mailbox.release();
+    expect(taker.taken).toEqual(['a2']);
+  });
+
+  test('with a rate: the first in the call, later ones when the interval has passed, the last one always', () => {
+    const { mailbox, advance } = createState<string>(100);
+    const taker = new Taker(10);
+    mailbox.attach(taker);
+    mailbox.put('A', 'a1');
+    expect(taker.taken).toEqual(['a1']);
+    mailbox.put('A', 'a2');
+    mailbox.put('A', 'a3');
+    advance(99);
+    expect(taker.taken).toEqual(['a1']);
+    advance(1);
+    expect(taker.taken).toEqual(['a1', 'a3']);
+  });
+
+  test('tells it the end once: none after return, the error after fail, at once where it had ended before', async () => {
+    const returned = new Taker(10);
+    const first = createState<string>();
+    first.mailbox.attach(returned);
+    await first.mailbox.return();
+    await first.mailbox.return();
+    first.mailbox.put('A', 'late');
+    expect([returned.ends, returned.taken]).toEqual([[null], []]);
+
+    const failed = new Taker(0);
+    const second = createState<string>();
+    second.mailbox.attach(failed);
+    second.mailbox.put('A', 'dropped');
+    const error = new Error('slow');
+    second.mailbox.fail(error);
+    second.mailbox.fail(new Error('again'));
+    expect([failed.ends, failed.taken]).toEqual([[error], []]);
+
+    const late = new Taker(10);
+    const third = createState<string>();
+    third.mailbox.fail(error);
+    third.mailbox.attach(late);
+    expect(late.ends).toEqual([error]);
+    expect([first.ends(), second.ends(), third.ends()]).toEqual([1, 1, 1]);
+  });
+
+  test('a reader that ends it while it takes gets nothing more', () => {
+    const { mailbox } = createState<string>();
+    for (const key of ['A', 'B', 'C']) mailbox.put(key, key);
+    const taker = new Taker(10);
+    taker.onTake = (value) => {
+      if (value === 'B') void mailbox.return();
+    };
+    mailbox.attach(taker);
+    expect(taker.taken).toEqual(['A', 'B']);
+    expect(taker.ends).toEqual([null]);
+  });
+
+  test('whatever is put and taken in whatever order: the reader sees of each key a part of its values, in order, and the last', () => {
+    const step = fc.oneof(
+      fc.record({ kind: fc.constant('put' as const), key: fc.constantFrom('A', 'B', 'C') }),
+      fc.record({ kind: fc.constant('room' as const), count: fc.integer({ min: 1, max: 3 }) }),
+      fc.record({ kind: fc.constantFrom('hold' as const, 'release' as const) }),
+      fc.record({ kind: fc.constant('advance' as const), ms: fc.integer({ min: 1, max: 30 }) }),
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), fc.constantFrom(0, 20), (steps, minIntervalMs) => {
+        const { mailbox, advance } = createState<string>(minIntervalMs);
+        const taker = new Taker(0);
+        mailbox.attach(taker);
+        const put: string[] = [];
+        for (const of of steps) {
+          if (of.kind === 'put') {
+            put.push(`${of.key}${put.length}`);
+            mailbox.put(of.key, put.at(-1)!);
+          } else if (of.kind === 'room') {
+            taker.room += of.count;
+            mailbox.pull();
+          } else if (of.kind === 'advance') advance(of.ms);
+          else mailbox[of.kind]();
+          expect(mailbox.depth).toBeLessThanOrEqual(3);
+        }
+        taker.room = 1000;
+        mailbox.release();
+        advance(1000);
+        advance(1000);
+        expect(mailbox.depth).toBe(0);
+        expect(taker.taken.length + mailbox.conflated).toBe(put.length);
+        for (const key of ['A', 'B', 'C']) {
+          const ofKey = (values: readonly string[]): string[] => values.filter((value) => value.startsWith(key));
+          const taken = ofKey(taker.taken);
+          expect(taken).toEqual(ofKey(put).filter((value) => taken.includes(value)));
+          expect(taken.at(-1)).toBe(ofKey(put).at(-1));
+        }
+      }),
+    );
+  });
+});
+
 describe('a timer wheel', () => {
   test('keeps few slots for any number of waits, and is late by no more than a small part of each', () => {
     fc.assert(
