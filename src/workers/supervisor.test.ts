@@ -1,0 +1,87 @@
+import { createServer } from 'node:net';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { recordingLogger } from '../../test/recording-logger.ts';
+import { startRedis, type TestRedis } from '../../test/redis.ts';
+import { fetchJson, type Stats } from '../../test/tapeql.ts';
+import { readConfig } from '../config.ts';
+import { systemTimers } from '../market/timers.ts';
+import type { MetricsReport } from '../server/metrics.ts';
+import { addCounts } from '../server/total-metrics.ts';
+import { Supervisor } from './supervisor.ts';
+
+const PROGRAM = path.resolve(import.meta.dirname, '..', 'main.ts');
+/** Enough for a dozen starts of Node, one after the other, on a busy machine. */
+const STARTS_MS = 90_000;
+const PATIENCE = { timeout: 20_000, interval: 20 };
+
+/** In the test's own process, so that what becomes of its workers can be decided between their end and their next start. */
+describe('a supervisor of api processes', { timeout: STARTS_MS }, () => {
+  let redis: TestRedis;
+  beforeAll(async () => void (redis = await startRedis()));
+  afterAll(() => redis?.stop());
+
+  function makeSupervisor(env: Record<string, string> = {}) {
+    const base = { PORT: '0', HOST: '127.0.0.1', ROLE: 'api', WORKERS: '2', REDIS_URL: redis.url, LOG_LEVEL: 'silent' };
+    const { logger, records } = recordingLogger();
+    const failed = Promise.withResolvers<Error>();
+    const supervisor = new Supervisor(readConfig({ ...base, ...env }), {
+      count: 2,
+      program: PROGRAM,
+      addCounts: (sum, gone) => addCounts(sum as MetricsReport | undefined, gone as MetricsReport),
+      onFailed: failed.resolve,
+      timers: systemTimers,
+      logger,
+    });
+    const readEnded = (): unknown[] =>
+      records.flatMap(({ message, fields }) =>
+        message === 'a worker ended and is started again' ? [(fields as Stats)['ended']] : [],
+      );
+    return { supervisor, failed: failed.promise, readEnded };
+  }
+
+  it('starts no ingest, starts each again that ends, also in order, and lets it have the same port', async () => {
+    const { supervisor, readEnded } = makeSupervisor();
+    const url = await supervisor.start();
+    const { workers } = await fetchJson(`${url}/stats`);
+    expect(workers.map(({ worker }: Stats) => worker)).toEqual(['api-1', 'api-2']);
+    // Asked once, so that there are counts to keep.
+    expect(await (await fetch(`${url}/metrics`)).text()).toContain('tapeql_workers{state="answering"} 2');
+
+    process.kill(workers[1].pid, 'SIGTERM');
+    await expect.poll(readEnded, PATIENCE).toEqual(['api-2']);
+    process.kill(workers[0].pid, 'SIGKILL');
+    await expect.poll(readEnded, PATIENCE).toEqual(['api-2', 'api-1']);
+    await expect
+      .poll(async () => (await fetchJson(`${url}/stats`).catch(() => null))?.['workersMissing'], PATIENCE)
+      .toEqual([]);
+    const after = await fetchJson(`${url}/stats`);
+    expect(after['workers']).toHaveLength(2);
+    for (const { pid } of after['workers']) expect(workers.map((worker: Stats) => worker['pid'])).not.toContain(pid);
+    await supervisor.close();
+    await expect(fetch(url)).rejects.toThrow();
+  });
+
+  it('gives the whole up where what has served cannot be started again, time after time', async () => {
+    const { supervisor, failed, readEnded } = makeSupervisor();
+    const url = await supervisor.start();
+    const { workers } = await fetchJson(`${url}/stats`);
+    for (const { pid } of workers) process.kill(pid, 'SIGKILL');
+    await expect.poll(readEnded, PATIENCE).toHaveLength(2);
+    // Somebody else takes the port before they are there again.
+    await using squatter = createServer((socket) => socket.destroy());
+    await new Promise<void>((resolve, reject) => {
+      squatter.once('error', reject);
+      squatter.listen(Number(new URL(url).port), '127.0.0.1', resolve);
+    });
+    expect((await failed).message).toContain('3 times in a row');
+    await supervisor.close();
+  });
+
+  it('can be stopped before it has started', async () => {
+    const { supervisor } = makeSupervisor();
+    const starting = supervisor.start().catch((error: unknown) => error);
+    await supervisor.close();
+    expect(await starting).toMatchObject({ message: 'stopped before it had started' });
+  });
+});
