@@ -55,6 +55,8 @@ export class Subscription implements Reader<object>, Sender, AsyncIterableIterat
   #transport: Transport | null = null;
   /** A result is being worked out that has to wait for something. */
   #isBusy = false;
+  /** The client has ended it: that result is not delivered any more. */
+  #isUnwanted = false;
   /** The furthest place in the log that was told. */
   #place: LogPosition | null = null;
   /** The client, or its connection, has ended it. */
@@ -91,7 +93,14 @@ export class Subscription implements Reader<object>, Sender, AsyncIterableIterat
   }
 
   take(event: object): void {
-    const payload = this.#plan.payloadOf(event, this.#args);
+    let payload: Payload | Promise<Payload>;
+    try {
+      payload = this.#plan.payloadOf(event, this.#args);
+    } catch (error) {
+      // What cannot be written as JSON ends this one alone: whoever told the event has others to tell it.
+      this.#source.fail(error as Error);
+      return;
+    }
     if (payload instanceof Promise) this.#wait(payload);
     else this.#give(payload);
   }
@@ -142,7 +151,7 @@ export class Subscription implements Reader<object>, Sender, AsyncIterableIterat
     result.then(
       (payload) => {
         this.#isBusy = false;
-        this.#give(payload);
+        if (!this.#isUnwanted) this.#give(payload);
         if (this.#outcome === null) this.#source.pull();
         else this.#finish();
       },
