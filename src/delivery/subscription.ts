@@ -55,8 +55,6 @@ export class Subscription implements Reader<object>, Sender, AsyncIterableIterat
   #transport: Transport | null = null;
   /** A result is being worked out that has to wait for something. */
   #isBusy = false;
-  /** The client has ended it: that result is not delivered any more. */
-  #isUnwanted = false;
   /** The furthest place in the log that was told. */
   #place: LogPosition | null = null;
   /** The client, or its connection, has ended it. */
@@ -151,7 +149,7 @@ export class Subscription implements Reader<object>, Sender, AsyncIterableIterat
     result.then(
       (payload) => {
         this.#isBusy = false;
-        if (!this.#isUnwanted) this.#give(payload);
+        if (!this.#isLeft) this.#give(payload);
         if (this.#outcome === null) this.#source.pull();
         else this.#finish();
       },
