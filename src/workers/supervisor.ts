@@ -190,9 +190,8 @@ export class Supervisor {
     this.#counts.retire(worker);
     for (const inquiry of this.#inquiries.values()) inquiry.giveUp(worker);
     if (this.#closing) {
-      // Without a word of its own it ends of the signal where it had not come to listen to it.
-      const inOrder = ending.status === 0 || ending.signal === 'SIGTERM';
-      if (!inOrder)
+      // One that had not come to serve had nothing to end in order.
+      if (servingSince !== null && ending.status !== 0)
         this.#failures.push(new Error(`${worker} ended with ${ending.signal ?? `status ${ending.status}`}`));
       this.#closeWhenEmpty();
       return;
