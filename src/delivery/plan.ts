@@ -92,7 +92,7 @@ export class Plan {
 
   constructor(key: string, shape: Shape, args: ExecutionArgs, observer: PlanObserver) {
     this.key = key;
-    this.field = shape.field;
+    this.field = shape.field!;
     this.isPrivate = shape.isPrivate;
     this.#observer = observer;
     this.#args = args;

@@ -32,8 +32,8 @@ export type Shape = {
   readonly variables: readonly string[];
   /** Whether it holds a field that depends on the viewer. */
   readonly isPrivate: boolean;
-  /** The name of the root field. */
-  readonly field: string;
+  /** The name of the root field; `null`: all are left out, by conditions that are written in the document. */
+  readonly field: string | null;
 };
 
 const shapes = new WeakMap<DocumentNode, Map<string, Shape>>();
@@ -95,7 +95,7 @@ function findShape(schema: GraphQLSchema, document: DocumentNode, operationName:
     text: [...texts, ...declared.map(print).toSorted()].join('\n'),
     variables: [...variables].toSorted(),
     isPrivate,
-    field: findRootField(schema, document, operation) ?? 'other',
+    field: findRootField(schema, document, operation) ?? null,
   };
 }
 

@@ -1,6 +1,9 @@
-import { createSourceEventStream, type ExecutionArgs, type ExecutionResult } from 'graphql';
+import { createSourceEventStream, type ExecutionArgs, type ExecutionResult, getOperationAST } from 'graphql';
+import { ClientError } from '../errors.ts';
+import { toGraphQLError } from './format-error.ts';
 import { Mailbox } from './mailbox.ts';
 import type { Plans } from './plan.ts';
+import { shapeOf } from './shape.ts';
 import { Subscription, type SubscriptionObserver } from './subscription.ts';
 import type { Turn } from './turn.ts';
 
@@ -18,6 +21,10 @@ export function createSubscribe(options: { plans: Plans; turn: Turn; observer: S
   return async function subscribe(
     args: ExecutionArgs,
   ): Promise<AsyncIterableIterator<ExecutionResult> | ExecutionResult> {
+    if (selectsNothing(args)) {
+      const problem = 'A subscription selects one field; of this one all are left out.';
+      return { errors: [toGraphQLError(new ClientError('GRAPHQL_VALIDATION_FAILED', problem))] };
+    }
     const source = await createSourceEventStream(args);
     if (!(Symbol.asyncIterator in source)) return source;
     if (!(source instanceof Mailbox)) throw new Error('the source of a subscription is a mailbox: it has a bound');
@@ -25,4 +32,10 @@ export function createSubscribe(options: { plans: Plans; turn: Turn; observer: S
     (args.contextValue as { running: RunningOperation }).running.subscription = subscription;
     return subscription;
   };
+}
+
+/** Valid by GraphQL's rules as they are written in graphql-js, which then stumbles over it. */
+function selectsNothing({ schema, document, operationName }: ExecutionArgs): boolean {
+  if (getOperationAST(document, operationName) === null) return false;
+  return shapeOf(schema, document, operationName ?? null).field === null;
 }

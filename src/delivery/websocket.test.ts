@@ -157,6 +157,18 @@ describe('the WebSocket at /graphql', () => {
       expect(await socket.find(({ id }) => id === 'e')).toMatchObject({ type: 'next' });
     });
 
+    it('a subscription of which all fields are left out is told so, and the connection lives on', async () => {
+      const socket = await connectInitialised();
+      socket.subscribe('n', 'subscription { serviceStatus @skip(if: true) { state } }');
+      expect(await socket.next()).toMatchObject({
+        id: 'n',
+        type: 'next',
+        payload: { errors: [{ extensions: { code: 'GRAPHQL_VALIDATION_FAILED' } }] },
+      });
+      expect(await socket.next()).toEqual({ id: 'n', type: 'complete' });
+      expect(await socket.settle()).toEqual([]);
+    });
+
     it('complete ends the stream at once and frees the id; nothing of it follows', async () => {
       const socket = await connectInitialised();
       socket.subscribe('t', TRADES, { symbols: ['AAPL'] });
