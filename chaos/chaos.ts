@@ -52,7 +52,6 @@ function summarize(verdict: Verdict): Record<string, number> {
     'gaps told': verdict.gapsTold,
     'missed in those': verdict.missedTold,
     'of them empty': verdict.emptyGapsTold,
-    'missed, cannot be told': verdict.missedUntold,
     violations: verdict.violations,
     ...verdict.byKind,
   };
