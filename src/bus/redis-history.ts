@@ -44,7 +44,7 @@ export class RedisHistory {
       return this.#decode(key, log.kind, newestFirst.reverse());
     }
     const { limit } = range;
-    const to = await this.#ends.find([key]);
+    const to = range.unsettled === true ? '+' : await this.#ends.find([key]);
     let from = range.after >= floor ? `(${range.after}-0` : `${floor}-0`;
     const entries: LogEntry[] = [];
     while (limit === undefined || entries.length < limit) {

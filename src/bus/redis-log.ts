@@ -201,7 +201,7 @@ export class RedisLog {
 
   async #write(lanes: readonly Lane[], token: number): Promise<void> {
     const { redis, maxEntriesPerLog, logger } = this.#options;
-    const write = new LogAppend({ redis, logs: this.#logs, tail: this.#tail, maxEntriesPerLog, token, logger });
+    const write = new LogAppend({ redis, logs: this.#logs, tail: this.#tail, maxEntriesPerLog, token });
     const writing = write.run(lanes);
     this.#appending.add(writing);
     try {
@@ -215,6 +215,10 @@ export class RedisLog {
       this.#tail.push(write.written);
       this.entriesMended += write.mended;
       this.gapsLeft += write.gaps;
+      if (write.mended > 0 || write.gaps > 0) {
+        const fields = { entries: write.mended, gaps: write.gaps };
+        logger.warn(fields, 'a failover had lost the end of some logs: what was held of it was appended again');
+      }
     }
   }
 }

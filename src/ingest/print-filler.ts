@@ -206,8 +206,8 @@ export class PrintFiller {
     const log = { kind: 'trade', symbol } as const;
     const after = Math.max(0, newest.receivedAt - OVERLAP_MS - WRITTEN_WITHIN_MS) * OFFSETS_PER_MS;
     const [[oldest], entries] = await Promise.all([
-      bus.readHistory(log, { after: 0, limit: 1 }),
-      bus.readHistory(log, { after }),
+      bus.readHistory(log, { after: 0, limit: 1, unsettled: true }),
+      bus.readHistory(log, { after, unsettled: true }),
     ]);
     const ids = new Set(entries.map(({ id }) => id));
     if (oldest === undefined || !ids.has(newest.id)) throw new Error('the log does not hold the newest print any more');
