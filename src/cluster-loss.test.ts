@@ -186,7 +186,7 @@ describe('a Redis Cluster that loses data while prints flow', () => {
   });
 
   it('by a master that dies together with its replica, both empty when they are back: it is told', async () => {
-    for (const master of await cluster.masters()) {
+    for (const master of (await cluster.masters()).slice(1)) {
       const before = followers.map(({ tolds }) => tolds.length);
       await cluster.loseMaster(master);
       await untilServed();

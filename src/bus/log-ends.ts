@@ -33,10 +33,11 @@ export class LogEnds {
   async find(keys: readonly string[]): Promise<string> {
     if (!this.#redis.failsOver) return '+';
     const end = await this.#ask();
-    // No writer has said anything yet.
-    if (end === null) return '+';
-    for (const key of keys) this.#assertSeen(this.#redis.nodeOf(this.#redis.slotOf(key)), end);
-    this.#highest = Math.max(this.#highest, end.offset);
+    // Where nothing is said of it, nothing was written yet, or it was lost: then what was last said holds.
+    if (end !== null) {
+      for (const key of keys) this.#assertSeen(this.#redis.nodeOf(this.#redis.slotOf(key)), end);
+      this.#highest = Math.max(this.#highest, end.offset);
+    }
     return String(Math.max(this.#highest, (this.#clock() - MAX_WAIT_MS) * OFFSETS_PER_MS));
   }
 

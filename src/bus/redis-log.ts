@@ -155,6 +155,8 @@ export class RedisLog {
   async #look(token: number): Promise<void> {
     this.#isSuspect = false;
     try {
+      // What is found to be lost is lost of this one.
+      await this.#options.epoch.learn();
       if (await this.#fences.claimAll(token)) this.#isLost = true;
     } catch (error) {
       this.#isSuspect = true;
