@@ -45,6 +45,9 @@ export class SkippedError extends Error {
   override readonly name = 'SkippedError';
 }
 
+/** With more than this taken from its core by others, a server has shown how it works beside them, not by itself. */
+export const MAX_DISTURBANCE = 0.1;
+
 /** The columns of a single measurement. */
 export const MEASUREMENT_COLUMNS: readonly Column[] = [
   { key: 'cpuMicros', title: 'CPU µs a delivery', decimals: 1 },

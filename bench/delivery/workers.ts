@@ -50,7 +50,7 @@ export const workers: Scenario = {
         isExact: two.isExact ? 1 : 0,
       };
     } catch (error) {
-      if (error instanceof NotStartedError) throw new SkippedError(`the server refuses WORKERS=2: ${error.message}`);
+      if (error instanceof NotStartedError) throw new SkippedError(error.message);
       throw error;
     }
   },
