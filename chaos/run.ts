@@ -110,8 +110,14 @@ export async function runChaos(options: ChaosOptions): Promise<Report> {
   };
 }
 
+/** In the order of time. */
 function listComplaints({ ingests, apis }: World): string[] {
-  return [...ingests, ...apis].flatMap((member) => member.listComplaints().map((line) => `${member.name}: ${line}`));
+  const complaints = [...ingests, ...apis].flatMap((member) =>
+    member
+      .listComplaints()
+      .map((line) => ({ line: `${member.name}: ${line}`, time: /"time":"([^"]+)"/.exec(line)?.[1] })),
+  );
+  return complaints.toSorted((a, b) => (a.time ?? '').localeCompare(b.time ?? '')).map(({ line }) => line);
 }
 
 /** Each in turn first, in an order of the seed's; at random then. */
