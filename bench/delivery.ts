@@ -27,7 +27,7 @@ import { type Scenario, SkippedError } from './delivery/scenario.ts';
 import { slowReaders } from './delivery/slow-readers.ts';
 import { TestBed } from './delivery/test-bed.ts';
 import { workers } from './delivery/workers.ts';
-import { canPin, LOAD_CORE, SERVER_CORE } from './load/cores.ts';
+import { canPin, LOAD_CORE, pinProcess, SERVER_CORE } from './load/cores.ts';
 
 const SCENARIOS: readonly Scenario[] = [
   broadcast,
@@ -116,6 +116,7 @@ async function main(options: Options): Promise<number> {
   const began = Date.now();
   const report: object[] = [];
   const failures: string[] = [];
+  pinProcess(process.pid, LOAD_CORE);
   const bed = await TestBed.start();
   try {
     for (const scenario of options.scenarios) {

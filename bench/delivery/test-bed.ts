@@ -69,7 +69,6 @@ export class TestBed {
   }
 
   static async start(): Promise<TestBed> {
-    pinProcess(process.pid, LOAD_CORE);
     const redis = await startRedis();
     pinProcess(redis.pid, LOAD_CORE);
     return new TestBed(redis, startServant<PublisherCommands>(path.join(LOAD, 'publisher.ts'), LOAD_CORE, [redis.url]));
@@ -144,11 +143,11 @@ export class Arena {
   }
 
   /** Until every client receives, the server's code is warm, and nothing is under way any more. */
-  async settle(): Promise<void> {
+  async settle(deliveries = SETTLE_DELIVERIES): Promise<void> {
     const { symbols, watchlist } = this.#watching;
     const audience = audienceOf(this.#clients, this.#watching);
     const eventsPerSecond = SETTLE_PER_SECOND / audience;
-    const warming = Math.max(Math.ceil(SETTLE_DELIVERIES / audience), watchlist === 1 ? symbols : 1);
+    const warming = Math.max(Math.ceil(deliveries / audience), watchlist === 1 ? symbols : 1);
     for (let round = 1, isReached = false; round <= MAX_ROUNDS; round += 1) {
       if (!isReached) {
         await this.generator.ask('reset', { sampleEvery: 0 });
@@ -178,7 +177,8 @@ export class Arena {
     const published = await this.#publish({ events, eventsPerSecond });
     const after = this.#readClocks();
     const inTime = await this.generator.ask('read', undefined);
-    const last = inTime.messages < offered ? await this.waitForQuiet(drainMs, offered) : inTime;
+    const last =
+      inTime.messages < offered ? await this.waitForQuiet(drainMs, offered, Math.max(QUIET_MS, drainMs / 4)) : inTime;
     const elapsed = after.at - before.at;
     const cpu = after.server - before.server;
     return {
@@ -203,11 +203,11 @@ export class Arena {
   }
 
   /** Until nothing has come for a while, or `awaited` has, or the time is up. */
-  async waitForQuiet(limitMs: number, awaited = Number.POSITIVE_INFINITY): Promise<Received> {
+  async waitForQuiet(limitMs: number, awaited = Number.POSITIVE_INFINITY, quietMs = QUIET_MS): Promise<Received> {
     const until = performance.now() + limitMs;
     let received = await this.generator.ask('read', undefined);
     let changedAt = performance.now();
-    while (received.messages < awaited && performance.now() < until && performance.now() - changedAt < QUIET_MS) {
+    while (received.messages < awaited && performance.now() < until && performance.now() - changedAt < quietMs) {
       await sleep(25);
       const next = await this.generator.ask('read', undefined);
       if (next.messages !== received.messages) changedAt = performance.now();
