@@ -85,6 +85,11 @@ export class RedisChannels {
     return this.#subscriber.state;
   }
 
+  /** In a Cluster: the offset up to which all entries of the log have come. */
+  get completeThrough(): number {
+    return this.#completeThrough;
+  }
+
   readStats() {
     return {
       messagesReceived: this.#fanOut.received,

@@ -77,6 +77,7 @@ export class RedisLog {
 
   /** Makes a writer known to these logs: from then on they refuse an older one. Rejects where one of them was lost. */
   async claim(logs: readonly LogKey[], token: number): Promise<void> {
+    while (this.#aside !== null) await this.#aside.catch(() => {});
     if (this.#isLost) throw new LogLostError();
     if (!(await this.#fences.claim(new Set(logs.map(({ symbol }) => symbol)), token))) return;
     this.#isLost = true;
@@ -137,7 +138,13 @@ export class RedisLog {
 
   async #open(token: number): Promise<string> {
     if (token !== NO_TOKEN && this.#isSuspect) await this.#look(token);
-    const epoch = await this.#options.epoch.open(this.#isLost);
+    // What is found to be lost from now on, as by a claim meanwhile, is lost of the next.
+    const isLost = this.#isLost;
+    this.#isLost = false;
+    const epoch = await this.#options.epoch.open(isLost).catch((error: unknown) => {
+      this.#isLost ||= isLost;
+      throw error;
+    });
     if (epoch !== this.#epoch && this.#epoch !== '') {
       this.#options.logger.warn({ epoch }, 'the log was lost, or part of it: a new one begins');
       this.#logs.clear();
@@ -146,7 +153,6 @@ export class RedisLog {
       if (token !== NO_TOKEN) await this.#fences.claimAll(token);
     }
     this.#epoch = epoch;
-    this.#isLost = false;
     await this.#mend(token);
     return epoch;
   }

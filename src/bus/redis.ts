@@ -126,6 +126,7 @@ class RedisBus implements Bus {
     this.#writes = new RedisWrites(this.#redis, this.#log, options.maxPendingMessages ?? 100_000);
     this.#history = new RedisHistory({
       ...history,
+      heardThrough: () => this.#channels.completeThrough,
       onUndecodable: (key) => this.#dropUndecodable(key),
     });
     this.#demand = new RedisDemand({
