@@ -162,6 +162,16 @@ export const FAULTS = {
       world.redis!.resume();
     },
   },
+  'freeze-redis-past-the-lease': {
+    about: 'SIGSTOP Redis for longer than the lease of the writer, so that another may have the role afterwards',
+    needs: 'one server',
+    losesNothing: true,
+    strike: async ({ world }) => {
+      world.redis!.pause();
+      await sleep(LONGER_THAN_A_LEASE_MS);
+      world.redis!.resume();
+    },
+  },
   'empty-redis-without-writer': {
     about: 'kill -9 the ingest process that writes and Redis, and start both, without the data',
     needs: 'one server',
