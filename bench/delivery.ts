@@ -87,12 +87,16 @@ function readArguments(args: string[]) {
 
 type Options = ReturnType<typeof readArguments>;
 
+function chooseContestants({ contestants, possible = CONTESTANTS }: Scenario, options: Options): readonly Contestant[] {
+  return options.contestants?.filter((name) => possible.includes(name)) ?? contestants;
+}
+
 /** Round after round, in each the contestants in turn: what drifts in the machine drifts for all of them. */
 async function runScenario(bed: TestBed, scenario: Scenario, options: Options, failures: string[]): Promise<Run[]> {
   const runs: Run[] = [];
   const rounds = options.rounds ?? scenario.rounds ?? ROUNDS;
   for (let round = 1; round <= rounds; round += 1) {
-    for (const contestant of options.contestants ?? scenario.contestants) {
+    for (const contestant of chooseContestants(scenario, options)) {
       const before = runs.findLast((run) => run.contestant === contestant)?.figures ?? null;
       try {
         const figures = await scenario.run(bed, contestant, { seconds: options.seconds ?? scenario.seconds, before });

@@ -31,7 +31,10 @@ export type RunOptions = {
 export type Scenario = {
   readonly name: string;
   readonly title: string;
+  /** Who runs where nobody is named. */
   readonly contestants: readonly Contestant[];
+  /** Who can be named at all; default everybody. */
+  readonly possible?: readonly Contestant[];
   /** Fewer than the others where a round is long. */
   readonly rounds?: number;
   readonly seconds: number;
