@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { cpus } from 'node:os';
 import path from 'node:path';
 
-const SCENARIOS = ['cache', 'delivery', 'firehose', 'ingest', 'steady-state'] as const;
+const SCENARIOS = ['cache', 'delivery', 'firehose', 'ingest', 'ingest-cluster', 'steady-state'] as const;
 
 const [name, ...rest] = process.argv.slice(2);
 const chosen = name === undefined ? SCENARIOS : SCENARIOS.filter((scenario) => scenario === name);

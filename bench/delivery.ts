@@ -27,7 +27,7 @@ import { type Scenario, SkippedError } from './delivery/scenario.ts';
 import { slowReaders } from './delivery/slow-readers.ts';
 import { TestBed } from './delivery/test-bed.ts';
 import { workers } from './delivery/workers.ts';
-import { canPin, LOAD_CORE, SERVER_CORE } from './load/cores.ts';
+import { canPin, LOAD_CORE, pinProcess, SERVER_CORE } from './load/cores.ts';
 
 const SCENARIOS: readonly Scenario[] = [
   broadcast,
@@ -87,12 +87,16 @@ function readArguments(args: string[]) {
 
 type Options = ReturnType<typeof readArguments>;
 
+function chooseContestants({ contestants, possible = CONTESTANTS }: Scenario, options: Options): readonly Contestant[] {
+  return options.contestants?.filter((name) => possible.includes(name)) ?? contestants;
+}
+
 /** Round after round, in each the contestants in turn: what drifts in the machine drifts for all of them. */
 async function runScenario(bed: TestBed, scenario: Scenario, options: Options, failures: string[]): Promise<Run[]> {
   const runs: Run[] = [];
   const rounds = options.rounds ?? scenario.rounds ?? ROUNDS;
   for (let round = 1; round <= rounds; round += 1) {
-    for (const contestant of options.contestants ?? scenario.contestants) {
+    for (const contestant of chooseContestants(scenario, options)) {
       const before = runs.findLast((run) => run.contestant === contestant)?.figures ?? null;
       try {
         const figures = await scenario.run(bed, contestant, { seconds: options.seconds ?? scenario.seconds, before });
@@ -116,6 +120,7 @@ async function main(options: Options): Promise<number> {
   const began = Date.now();
   const report: object[] = [];
   const failures: string[] = [];
+  pinProcess(process.pid, LOAD_CORE);
   const bed = await TestBed.start();
   try {
     for (const scenario of options.scenarios) {

@@ -1,8 +1,13 @@
 /**
  * How many prints a second ingest appends to a Redis Cluster of three masters with a replica each, all on loopback and all on this
- * machine: each is numbered, kept and published, and known to a replica before the next batch leaves.
+ * machine: each is numbered, kept and published, and known to a replica before the next batch leaves. In half of the rows another
+ * process follows all of them, as an api process does, and says how many came.
  * `node bench/ingest-cluster.ts [seconds per row, default 5]`. Prints come as fast as they are taken, as far as 20,000 may wait.
  */
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import type { Bus } from '../src/bus/bus.ts';
+import { tradeChannel } from '../src/bus/bus.ts';
 import { createRedisBus } from '../src/bus/redis.ts';
 import type { Feed, FeedListener } from '../src/feeds/feed.ts';
 import { createIngest, type Ingest } from '../src/ingest/ingest.ts';
@@ -22,7 +27,10 @@ const GOAL = 20_000;
 const LEASE_MS = 5_000;
 const RENEW_MS = 1_000;
 
-const seconds = Number(process.argv[2] ?? 5);
+const [first = '5', clusterUrl, symbolCountText] = process.argv.slice(2);
+/** What the following process is called with in the place of seconds. */
+const FOLLOW = 'follow';
+const seconds = Number(first);
 
 const silent: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent };
 
@@ -83,17 +91,44 @@ function makePrint(symbols: readonly string[]): Trade {
   };
 }
 
-type Row = { readonly symbols: number; readonly printsPerSecond: number; readonly cpuMicros: number };
+type Row = {
+  readonly symbols: number;
+  readonly isFollowed: boolean;
+  readonly printsPerSecond: number;
+  readonly cpuMicros: number;
+  /** Of all that were appended, also before the measuring. */
+  readonly followed: string;
+};
 
-async function measure(symbolCount: number): Promise<Row> {
-  await using cluster = await startRedisCluster();
-  const bus = createRedisBus({
-    url: cluster.url,
-    historyMs: 5_000,
-    maxHistoryEntriesPerLog: 2_000,
-    logger: silent,
-  });
+const listSymbols = (count: number): string[] => Array.from({ length: count }, (_, index) => `S${index}`);
+
+async function connect(url: string): Promise<Bus> {
+  const bus = createRedisBus({ url, historyMs: 5_000, maxHistoryEntriesPerLog: 2_000, logger: silent });
   while (!bus.readState().connected) await new Promise((resolve) => setTimeout(resolve, 5));
+  return bus;
+}
+
+/** The process that follows. Says when it is ready; later, whenever it is asked, how many prints have come. */
+async function follow(url: string, symbolCount: number): Promise<void> {
+  const bus = await connect(url);
+  let heard = 0;
+  await Promise.all(listSymbols(symbolCount).map((symbol) => bus.subscribe(tradeChannel(symbol), () => (heard += 1))));
+  process.on('message', () => process.send!(heard));
+  process.once('disconnect', () => process.exit());
+  process.send!(heard);
+}
+
+async function countFollowed(follower: ChildProcess): Promise<number> {
+  follower.send('how many');
+  const [heard] = (await once(follower, 'message')) as [number];
+  return heard;
+}
+
+async function measure(symbolCount: number, isFollowed: boolean): Promise<Row> {
+  await using cluster = await startRedisCluster();
+  const bus = await connect(cluster.url);
+  const follower = isFollowed ? fork(import.meta.filename, [FOLLOW, cluster.url, String(symbolCount)]) : null;
+  if (follower !== null) await once(follower, 'message');
   const lease = (await bus.acquireWriter('bench', LEASE_MS))!;
   const renewal = setInterval(() => void lease.renew().catch(() => undefined), RENEW_MS);
   const feed = new DirectFeed();
@@ -107,7 +142,7 @@ async function measure(symbolCount: number): Promise<Row> {
     logger: silent,
     indices: [],
   });
-  const symbols = Array.from({ length: symbolCount }, (_, index) => `S${index}`);
+  const symbols = listSymbols(symbolCount);
   const demand = new Map(symbols.map((symbol) => [symbol, 1]));
   await bus.setDemand('bench', demand);
   const renewedDemand = setInterval(() => void bus.renewDemand('bench', demand).catch(() => undefined), 10_000);
@@ -120,10 +155,23 @@ async function measure(symbolCount: number): Promise<Row> {
   const elapsed = (performance.now() - startedAt) / 1_000;
   const { user, system } = process.cpuUsage(cpu);
   await ingest.close();
+  const all = ingest.readStats()['tradesAppended']!;
+  let followed = follower === null ? 0 : await countFollowed(follower);
+  for (let waited = 0; follower !== null && followed < all && waited < 50; waited += 1) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    followed = await countFollowed(follower);
+  }
+  follower?.disconnect();
   clearInterval(renewal);
   clearInterval(renewedDemand);
   await bus.close();
-  return { symbols: symbolCount, printsPerSecond: appended / elapsed, cpuMicros: (user + system) / appended };
+  return {
+    symbols: symbolCount,
+    isFollowed,
+    printsPerSecond: appended / elapsed,
+    cpuMicros: (user + system) / appended,
+    followed: isFollowed ? `${((followed / all) * 100).toFixed(2)} %` : '',
+  };
 }
 
 /** Returns how many were appended meanwhile. */
@@ -138,19 +186,30 @@ async function run(ingest: Ingest, feed: DirectFeed, symbols: readonly string[],
   return ingest.readStats()['tradesAppended']! - before;
 }
 
-if (findProgram(REDIS_SERVER) === null) {
-  console.log('there is no redis-server on this machine: nothing is measured');
+async function runAll(): Promise<void> {
+  if (findProgram(REDIS_SERVER) === null) {
+    console.log('there is no redis-server on this machine: nothing is measured');
+    return;
+  }
+  const rows: Row[] = [];
+  for (const symbolCount of [50, 500, 5_000]) {
+    for (const isFollowed of [false, true]) rows.push(await measure(symbolCount, isFollowed));
+  }
+  console.table(
+    rows.map(({ symbols, isFollowed, printsPerSecond, cpuMicros, followed }) => ({
+      symbols,
+      followed: isFollowed ? 'by a process' : 'by nobody',
+      'prints/s': Math.round(printsPerSecond),
+      'CPU µs a print, of ingest': cpuMicros.toFixed(1),
+      'came to the follower': followed,
+    })),
+  );
+  const lowest = Math.min(...rows.map(({ printsPerSecond }) => printsPerSecond));
+  console.log(`at least ${Math.round(lowest).toLocaleString('en')} prints/s; the goal is ${GOAL.toLocaleString('en')}`);
+}
+
+if (first === FOLLOW) await follow(clusterUrl!, Number(symbolCountText));
+else {
+  await runAll();
   process.exit(0);
 }
-const rows: Row[] = [];
-for (const symbolCount of [50, 500, 5_000]) rows.push(await measure(symbolCount));
-console.table(
-  rows.map(({ symbols, printsPerSecond, cpuMicros }) => ({
-    symbols,
-    'prints/s': Math.round(printsPerSecond),
-    'CPU µs a print, of ingest': cpuMicros.toFixed(1),
-  })),
-);
-const lowest = Math.min(...rows.map(({ printsPerSecond }) => printsPerSecond));
-console.log(`at least ${Math.round(lowest).toLocaleString('en')} prints/s; the goal is ${GOAL.toLocaleString('en')}`);
-process.exit(0);

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Random } from '../src/feeds/simulator/random.ts';
 import type { Checker } from './checker.ts';
 import { type Manner, ResumingClient } from './client.ts';
-import type { LogName, Subscription } from './subscriptions.ts';
+import { type LogName, SUBSCRIPTIONS } from './subscriptions.ts';
 import type { World } from './world.ts';
 
 /** Makes a result of a slow reader about fifteen times as long, so that the network's buffers are full in seconds. */
@@ -40,7 +40,6 @@ export type Member = {
 export type AudienceOptions = {
   readonly size: number;
   readonly world: World;
-  readonly subscriptions: Readonly<Record<LogName, Subscription>>;
   readonly checkers: Readonly<Record<LogName, Checker>>;
   readonly random: Random;
   readonly log: (line: string) => void;
@@ -127,7 +126,7 @@ export class Audience implements AsyncDisposable {
  * Half of the symbols to each, overlapping by a half with the next one's, so that each is read on several processes. To a slow
  * reader the busiest ones, so that it gets more than the buffers of the network hold while it does not read.
  */
-function createMember({ world, subscriptions, checkers, log }: AudienceOptions, index: number): Member {
+function createMember({ world, checkers, log }: AudienceOptions, index: number): Member {
   const { about, watches, manners, isSlow = false } = KINDS[index % KINDS.length]!;
   const { symbols } = world;
   const half = Math.ceil(symbols.length / 2);
@@ -135,7 +134,7 @@ function createMember({ world, subscriptions, checkers, log }: AudienceOptions, 
   const count = isSlow ? Math.ceil(symbols.length / 12) : half;
   const client = new ResumingClient({
     name: `client ${index + 1} (${about})`,
-    subscription: subscriptions[watches],
+    subscription: SUBSCRIPTIONS[watches],
     manners,
     symbols: [...symbols, ...symbols].slice(from, from + count),
     ...(isSlow && { padding: PADDING }),

@@ -52,7 +52,6 @@ function summarize(verdict: Verdict): Record<string, number> {
     'gaps told': verdict.gapsTold,
     'missed in those': verdict.missedTold,
     'of them empty': verdict.emptyGapsTold,
-    'missed, cannot be told': verdict.missedUntold,
     violations: verdict.violations,
     ...verdict.byKind,
   };
@@ -86,7 +85,7 @@ async function run(): Promise<number> {
   const examples = [...verdicts.trades.examples, ...verdicts.bars.examples];
   if (examples.length === 0) return 0;
   console.table(examples);
-  process.stdout.write(`What the processes complained of:\n${complaints.slice(-60).join('\n')}\n`);
+  process.stdout.write(`What the processes complained of:\n${complaints.slice(-100).join('\n')}\n`);
   const { argv } = process;
   process.stdout.write(`Again: npm run chaos -- ${[...argv.slice(2), '--seed', options.seed].join(' ')}\n`);
   return 1;

@@ -39,8 +39,6 @@ export type Verdict = {
   readonly missedTold: number;
   /** Of the gaps that were told: in which nothing was missing. Allowed, for entries *may* be missing; worth a look. */
   readonly emptyGapsTold: number;
-  /** Entries that were missing where the log has no means of telling it; a violation where it has. */
-  readonly missedUntold: number;
   readonly violations: number;
   readonly byKind: Readonly<Partial<Record<ViolationKind, number>>>;
   /** The first ones of them. */
@@ -72,7 +70,6 @@ type Pending = { readonly entry: ReceivedEntry; readonly isTold: boolean; readon
  * before the next. It knows what the contract says and nothing of how it is kept.
  */
 export class Checker {
-  readonly #tellsGaps: boolean;
   readonly #tape = new Map<string, TapeOfSymbol>();
   readonly #streams = new Map<string, Map<string, Track>>();
   readonly #violations: Violation[] = [];
@@ -83,15 +80,9 @@ export class Checker {
   #compared = 0;
   #gapsTold = 0;
   #emptyGapsTold = 0;
-  #missedUntold = 0;
   /** Entries that were told to be missing, by the round in which it was told. */
   readonly #missedIn = new Map<number, number>();
   #round = 0;
-
-  /** `tellsGaps`: whether an entry of this log can say that some before it are missing. Default true. */
-  constructor({ tellsGaps = true }: { readonly tellsGaps?: boolean } = {}) {
-    this.#tellsGaps = tellsGaps;
-  }
 
   /** A stream is one subscription, over all the connections that it lived on. */
   openStream(stream: string, symbols: readonly string[]): void {
@@ -219,7 +210,6 @@ export class Checker {
       gapsTold: this.#gapsTold,
       missedTold: this.#missedIn.values().reduce((sum, count) => sum + count, 0),
       emptyGapsTold: this.#emptyGapsTold,
-      missedUntold: this.#missedUntold,
       violations: this.#violationCount,
       byKind: this.#counts,
       examples: this.#violations,
@@ -245,7 +235,8 @@ export class Checker {
         return;
       }
       if (isTold) this.#tellMissed(toldIn, missing);
-      else if (missing > 0) this.#reportMissing(stream, entry, missing);
+      else if (missing > 0)
+        this.report('silent gap', stream, `${missing} entries of the tape before ${describe(entry)}`);
     }
     track.place = place;
   }
@@ -253,11 +244,6 @@ export class Checker {
   #tellMissed(round: number, missing: number): void {
     if (missing === 0) this.#emptyGapsTold += 1;
     this.#missedIn.set(round, (this.#missedIn.get(round) ?? 0) + missing);
-  }
-
-  #reportMissing(stream: string, entry: ReceivedEntry, missing: number): void {
-    if (this.#tellsGaps) this.report('silent gap', stream, `${missing} entries of the tape before ${describe(entry)}`);
-    else this.#missedUntold += missing;
   }
 
   *#tracks(): Generator<[stream: string, symbol: string, track: Track]> {

@@ -123,6 +123,16 @@ export const FAULTS = {
     losesNothing: true,
     strike: ({ world, random }) => cutUpstream(world, 1_000 + random.next() * 4_000),
   },
+  'kill-writer-and-cut-upstream': {
+    about: 'kill -9 the ingest process that writes; cut the connection of the next one as soon as it has one',
+    losesNothing: true,
+    strike: async ({ world, random, signal }) => {
+      const writer = await world.findWriter(signal);
+      await writer.kill();
+      if (world.ingests.length > 1) await world.findWriter(signal);
+      await Promise.all([writer.start(), cutUpstream(world, 500 + random.next() * 2_000)]);
+    },
+  },
   'cut-upstream-without-history': {
     about: 'cut the connection to the exchange and refuse it for some seconds; its history of prints is closed to us',
     strike: ({ world, random }) => cutUpstream(world, 1_000 + random.next() * 2_000, '/v3/trades/'),
@@ -149,6 +159,16 @@ export const FAULTS = {
     strike: async ({ world }) => {
       world.redis!.pause();
       await sleep(REDIS_FROZEN_MS);
+      world.redis!.resume();
+    },
+  },
+  'freeze-redis-past-the-lease': {
+    about: 'SIGSTOP Redis for longer than the lease of the writer, so that another may have the role afterwards',
+    needs: 'one server',
+    losesNothing: true,
+    strike: async ({ world }) => {
+      world.redis!.pause();
+      await sleep(LONGER_THAN_A_LEASE_MS);
       world.redis!.resume();
     },
   },

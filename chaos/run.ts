@@ -4,7 +4,7 @@ import { Audience } from './audience.ts';
 import { Checker, type Verdict } from './checker.ts';
 import type { ResumingClient } from './client.ts';
 import { type Fault, type FaultName, FAULTS, pick } from './faults.ts';
-import { describeSubscriptions, type LogName } from './subscriptions.ts';
+import type { LogName } from './subscriptions.ts';
 import { TapeReader } from './tape.ts';
 import { World } from './world.ts';
 
@@ -72,15 +72,12 @@ export async function runChaos(options: ChaosOptions): Promise<Report> {
   const { log, seed, clientCount } = options;
   const random = new Random(seed);
   await using world = await World.start(options);
-  const isGapTold = /^type Bar \{[^}]*\bgapBefore\b/m.test(await world.readSchema());
-  if (!isGapTold) log('bars cannot say that some before them are missing: those are counted, and are no violation');
-  const checkers = { trades: new Checker(), bars: new Checker({ tellsGaps: isGapTold }) };
+  const checkers = { trades: new Checker(), bars: new Checker() };
   const tape = new TapeReader({ restUrl: world.exchange.restUrl, symbols: world.symbols, checkers });
   await tape.read();
   await using audience = new Audience({
     size: clientCount,
     world,
-    subscriptions: describeSubscriptions(isGapTold),
     checkers,
     random: new Random(seed, 1),
     log,
@@ -113,8 +110,14 @@ export async function runChaos(options: ChaosOptions): Promise<Report> {
   };
 }
 
+/** In the order of time. */
 function listComplaints({ ingests, apis }: World): string[] {
-  return [...ingests, ...apis].flatMap((member) => member.listComplaints().map((line) => `${member.name}: ${line}`));
+  const complaints = [...ingests, ...apis].flatMap((member) =>
+    member
+      .listComplaints()
+      .map((line) => ({ line: `${member.name}: ${line}`, time: /"time":"([^"]+)"/.exec(line)?.[1] })),
+  );
+  return complaints.toSorted((a, b) => (a.time ?? '').localeCompare(b.time ?? '')).map(({ line }) => line);
 }
 
 /** Each in turn first, in an order of the seed's; at random then. */

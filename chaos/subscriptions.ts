@@ -11,34 +11,29 @@ export type Subscription = {
 };
 
 type PrintData = { id: string; symbol: string; sequence: number; gapBefore: boolean; price: number; size: number };
-type BarData = { symbol: string; start: string; gapBefore?: boolean } & BarValues;
+type BarData = { symbol: string; start: string; gapBefore: boolean } & BarValues;
 type BarValues = { open: number; high: number; low: number; close: number; volume: number; vwap: number | null };
 
-const TRADES: Subscription = {
-  write: ({ head, argument, more }) => `subscription ($symbols: [Symbol!]!${head}) {
+export const SUBSCRIPTIONS: Readonly<Record<LogName, Subscription>> = {
+  trades: {
+    write: ({ head, argument, more }) => `subscription ($symbols: [Symbol!]!${head}) {
   trades(symbols: $symbols${argument}) { id symbol sequence gapBefore price size ${more} }
 }`,
-  read: (data) => {
-    const { id, symbol, sequence, gapBefore, price, size } = data['trades'] as PrintData;
-    return { symbol, sequence, gapBefore, ...printOf(id, price, size) };
+    read: (data) => {
+      const { id, symbol, sequence, gapBefore, price, size } = data['trades'] as PrintData;
+      return { symbol, sequence, gapBefore, ...printOf(id, price, size) };
+    },
   },
-};
-
-const BARS: Subscription = {
-  write: ({ head, argument, more }) => `subscription ($symbols: [Symbol!]!${head}) {
-  bars(symbols: $symbols, interval: SECOND${argument}) { symbol start open high low close volume vwap ${more} }
+  bars: {
+    write: ({ head, argument, more }) => `subscription ($symbols: [Symbol!]!${head}) {
+  bars(symbols: $symbols, interval: SECOND${argument}) { symbol start gapBefore open high low close volume vwap ${more} }
 }`,
-  read: (data) => {
-    const { symbol, start, gapBefore = false, ...values } = data['bars'] as BarData;
-    return { symbol, sequence: null, gapBefore, ...barOf(Date.parse(start), values) };
+    read: (data) => {
+      const { symbol, start, gapBefore, ...values } = data['bars'] as BarData;
+      return { symbol, sequence: null, gapBefore, ...barOf(Date.parse(start), values) };
+    },
   },
 };
-
-/** `isGapTold`: whether the schema's bars have `gapBefore`. */
-export function describeSubscriptions(isGapTold: boolean): Readonly<Record<LogName, Subscription>> {
-  const bars: Subscription = { ...BARS, write: (parts) => BARS.write({ ...parts, more: `gapBefore ${parts.more}` }) };
-  return { trades: TRADES, bars: isGapTold ? bars : BARS };
-}
 
 /** `id` as `Trade.id` has it. */
 export function printOf(id: string, price: number, size: number): TapedEntry {

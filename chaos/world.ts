@@ -180,12 +180,6 @@ export class World implements AsyncDisposable {
     return this.apis.flatMap(({ url }) => (url === null ? [] : [url]));
   }
 
-  /** As every api process tells it. */
-  async readSchema(): Promise<string> {
-    const response = await fetch(`${this.listUrls()[0]}/schema.graphql`);
-    return response.text();
-  }
-
   /** The ingest process that holds the connection to the exchange; waits until there is one. */
   async findWriter(signal: AbortSignal): Promise<Member> {
     for (;;) {

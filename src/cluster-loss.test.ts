@@ -115,7 +115,9 @@ describe('a Redis Cluster that loses data while prints flow', () => {
   beforeEach(async () => {
     await cluster.flush();
     stack = new AsyncDisposableStack();
-    ingest = stack.use(await startTestTapeql({ env: { REDIS_URL: cluster.url } }));
+    // However many clients are on their way back, what they want stays wanted, and is numbered on.
+    const tuning = { demandLingerMs: 60_000 };
+    ingest = stack.use(await startTestTapeql({ env: { REDIS_URL: cluster.url }, tuning }));
     const api = stack.use(await startTestTapeql({ env: { REDIS_URL: cluster.url, ROLE: 'api' } }));
     followers = [
       new Follower(ingest.webSocketUrl, symbols),
@@ -167,7 +169,7 @@ describe('a Redis Cluster that loses data while prints flow', () => {
       for (let index = 0; index < 3; index += 1) {
         const from = printed;
         await masters[(round + index) % 3]!.redis.flushall();
-        await expect.poll(() => printed, { interval: 5 }).toBeGreaterThan(from + 50 * round);
+        await expect.poll(() => printed, { interval: 5, timeout: 10_000 }).toBeGreaterThan(from + 50 * round);
       }
       await untilServed();
       expectNothingSilent();
@@ -186,7 +188,7 @@ describe('a Redis Cluster that loses data while prints flow', () => {
   });
 
   it('by a master that dies together with its replica, both empty when they are back: it is told', async () => {
-    for (const master of await cluster.masters()) {
+    for (const master of (await cluster.masters()).slice(1)) {
       const before = followers.map(({ tolds }) => tolds.length);
       await cluster.loseMaster(master);
       await untilServed();

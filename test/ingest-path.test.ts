@@ -174,7 +174,7 @@ test('after half a minute without the upstream at thousands of prints a second, 
     () => clock.read(),
   );
   const symbols = LISTINGS.slice(0, 10).map(({ symbol }) => symbol);
-  await want(...symbols);
+  await want(...symbols, 'I:SPX');
   const prints = (symbol: string): LoggedTrade[] => trades.get(symbol)!;
   const countBars = (symbol: string, interval = 'SECOND'): number =>
     bars.filter((bar) => bar.symbol === symbol && bar.interval === interval).length;
@@ -204,7 +204,8 @@ test('after half a minute without the upstream at thousands of prints a second, 
     const tape = await source.readTrades({ symbol, from: log[0]!.timestamp, limit: 1_000_000 });
     const first = tape.findIndex(({ id }) => id === log[0]!.id);
     expect(log.map(({ id }) => id)).toEqual(tape.slice(first, first + log.length).map(({ id }) => id));
-
+  }
+  for (const symbol of [...symbols, 'I:SPX']) {
     const seconds = bars.filter((bar) => bar.symbol === symbol && bar.interval === 'SECOND');
     const [from, to] = [seconds[0]!.start, seconds.at(-1)!.end];
     const history = await source.readBars({ symbol, interval: 'SECOND', from, to, limit: 1_000 });

@@ -13,6 +13,7 @@ export const connections: Scenario = {
   name: 'connections',
   title: '1,000 new connections a second beside 20,000 deliveries/s to 1,000 clients',
   contestants: ['tapeql', 'pre-framed'],
+  rounds: 1,
   seconds: 4,
   columns: [
     { key: 'p99Alone', title: 'p99 ms without', decimals: 1 },

@@ -171,7 +171,12 @@ async function readUrl(name: Contestant, child: ChildProcess): Promise<string> {
     child.stdout!.resume();
     return url;
   }
-  throw new NotStartedError(`${name} did not start: ${said.trim()}`);
+  throw new NotStartedError(
+    `${name} did not start: ${said
+      .trim()
+      .split(/\s*\n\s*/)
+      .join(' ')}`,
+  );
 }
 
 async function collectGarbage(child: ChildProcess): Promise<void> {

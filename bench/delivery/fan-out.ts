@@ -75,11 +75,12 @@ export const flat: Scenario = {
     })),
     { key: 'growth', title: 'highest / lowest', decimals: 2 },
     { key: 'most', title: 'clients at the most' },
-    { key: 'inTime', title: 'delivered in time, at worst', isShare: true, decimals: 1 },
+    { key: 'delivered', title: 'delivered, at worst', isShare: true, decimals: 1 },
+    { key: 'disturbance', title: 'others on the server’s core', isShare: true },
   ],
   goals: [{ key: 'growth', sense: 'at most', limit: 1.25 }],
   run: async (bed, contestant, { seconds }) => {
-    const figures: Record<string, number> = { inTime: 1 };
+    const figures: Record<string, number> = { delivered: 1, disturbance: 0 };
     for (const crowd of CROWDS) {
       const clients = Math.min(crowd, bed.maxConnections);
       if (clients < crowd)
@@ -92,7 +93,8 @@ export const flat: Scenario = {
       });
       figures[`at${crowd}`] = measured.cpuMicros;
       figures['most'] = clients;
-      figures['inTime'] = Math.min(figures['inTime']!, measured.deliveredInTime / measured.offered);
+      figures['delivered'] = Math.min(figures['delivered']!, measured.delivered / measured.offered);
+      figures['disturbance'] = Math.max(figures['disturbance']!, measured.disturbance);
     }
     const costs = CROWDS.map((crowd) => figures[`at${crowd}`]!);
     return { ...figures, growth: Math.max(...costs) / Math.min(...costs) };

@@ -1,12 +1,9 @@
 import { medianOf } from '../load/percentiles.ts';
 import type { Contestant } from './contestants.ts';
-import type { Column, Figures, Goal, Scenario } from './scenario.ts';
+import { type Column, type Figures, type Goal, MAX_DISTURBANCE, type Scenario } from './scenario.ts';
 
 /** One contestant's figures of one round. */
 export type Run = { readonly contestant: Contestant; readonly round: number; readonly figures: Figures };
-
-/** With more than this taken from its core by others, a server has shown how it works beside them, not by itself. */
-const MAX_DISTURBANCE = 0.1;
 
 /** Differences below this are the machine's. */
 const NOISE = 0.15;

@@ -31,7 +31,10 @@ export type RunOptions = {
 export type Scenario = {
   readonly name: string;
   readonly title: string;
+  /** Who runs where nobody is named. */
   readonly contestants: readonly Contestant[];
+  /** Who can be named at all; default everybody. */
+  readonly possible?: readonly Contestant[];
   /** Fewer than the others where a round is long. */
   readonly rounds?: number;
   readonly seconds: number;
@@ -44,6 +47,9 @@ export type Scenario = {
 export class SkippedError extends Error {
   override readonly name = 'SkippedError';
 }
+
+/** With more than this taken from its core by others, a server has shown how it works beside them, not by itself. */
+export const MAX_DISTURBANCE = 0.1;
 
 /** The columns of a single measurement. */
 export const MEASUREMENT_COLUMNS: readonly Column[] = [

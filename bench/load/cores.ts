@@ -32,7 +32,7 @@ export function pinProcess(pid: number, core: number): void {
 
 /** User and system time of a process, all its threads and all processes that it started. */
 export function readCpuSeconds(pid: number): number {
-  return sumOverTree(pid, (one) => {
+  return sum(listTree(pid), (one) => {
     const fields = readFileSync(`/proc/${one}/stat`, 'utf8').split(') ')[1]!.split(' ');
     return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
   });
@@ -40,19 +40,22 @@ export function readCpuSeconds(pid: number): number {
 
 /** Resident memory of a process and all that it started. */
 export function readResidentBytes(pid: number): number {
-  return sumOverTree(pid, (one) => {
+  return sum(listTree(pid), (one) => {
     const found = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${one}/status`, 'utf8'));
     return Number(found?.[1] ?? 0) * 1024;
   });
 }
 
-function sumOverTree(pid: number, read: (pid: number) => number): number {
-  let sum = read(pid);
-  for (const thread of readdirSync(`/proc/${pid}/task`)) {
-    const children = readFileSync(`/proc/${pid}/task/${thread}/children`, 'utf8').trim();
-    for (const child of children === '' ? [] : children.split(' ')) sum += sumOverTree(Number(child), read);
-  }
-  return sum;
+/** A process and all that it started, itself first. */
+export function listTree(pid: number): number[] {
+  const children = readdirSync(`/proc/${pid}/task`).flatMap((thread) =>
+    readFileSync(`/proc/${pid}/task/${thread}/children`, 'utf8').trim().split(' '),
+  );
+  return [pid, ...children.filter((child) => child !== '').flatMap((child) => listTree(Number(child)))];
+}
+
+function sum(pids: readonly number[], read: (pid: number) => number): number {
+  return pids.reduce((total, pid) => total + read(pid), 0);
 }
 
 /** Since the machine's start, in seconds: what a core has worked, and what the host of a virtual machine took from it. */

@@ -12,9 +12,8 @@ export class HttpWalker {
     this.#onAnswer = onAnswer;
   }
 
-  /** `bytes` may be used again after the call. */
   walk(bytes: Buffer): void {
-    this.#waiting = this.#waiting.length === 0 ? Buffer.from(bytes) : Buffer.concat([this.#waiting, bytes]);
+    this.#waiting = this.#waiting.length === 0 ? bytes : Buffer.concat([this.#waiting, bytes]);
     for (let found = readAnswer(this.#waiting); found !== null; found = readAnswer(this.#waiting)) {
       this.#waiting = this.#waiting.subarray(found.end);
       this.#onAnswer(found.answer);

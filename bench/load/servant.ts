@@ -3,7 +3,8 @@
  * The servant's file calls {@link serve} with its commands; the master starts it with {@link startServant}.
  */
 import { type ChildProcess, fork } from 'node:child_process';
-import { pinTo } from './cores.ts';
+import { existsSync } from 'node:fs';
+import { listTree, pinTo } from './cores.ts';
 
 type Commands = Readonly<Record<string, (argument: never) => unknown>>;
 type Question = { readonly id: number; readonly name: string; readonly argument: unknown };
@@ -62,9 +63,10 @@ export function serve<C extends Commands>(commands: C): void {
   process.on('disconnect', () => process.exit(0));
 }
 
+/** At once, and with all that it started. */
 export async function endProcess(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const ended = new Promise((resolve) => child.once('exit', resolve));
-  child.kill('SIGKILL');
+  for (const pid of existsSync('/proc/self') ? listTree(child.pid!) : [child.pid!]) process.kill(pid, 'SIGKILL');
   await ended;
 }

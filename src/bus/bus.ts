@@ -226,5 +226,11 @@ export interface Bus {
   close(): Promise<void>;
 }
 
-/** `after` is exclusive; `limit` keeps the first ones after it, `last` the newest ones of all. */
-export type HistoryRange = { readonly after: number; readonly limit?: number } | { readonly last: number };
+/**
+ * `after` is exclusive; `limit` keeps the first ones after it, `last` the newest ones of all. What comes after a place ends where
+ * an entry of another log with a lower offset may still be on its way, so that no reader passes it; a writer, which wants to
+ * know what is there, has it all by `unsettled`.
+ */
+export type HistoryRange =
+  | { readonly after: number; readonly limit?: number; readonly unsettled?: boolean }
+  | { readonly last: number };

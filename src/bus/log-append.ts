@@ -1,4 +1,3 @@
-import type { Logger } from '../market/logger.ts';
 import type { LogEntry } from './bus.ts';
 import { codecs } from './codec.ts';
 import { LAST_ENTRY_MS } from './lifetimes.ts';
@@ -18,7 +17,6 @@ export type LogAppendOptions = {
   readonly maxEntriesPerLog: number;
   /** Of the writer, or 0. */
   readonly token: number;
-  readonly logger: Logger;
 };
 
 /** What is still to be written of one slot, in order; and logs of which it is to be seen whether they are whole. */
@@ -156,11 +154,9 @@ export class LogAppend {
 
   /** Returns what is to be written again to a log that ends at `end` now. */
   #restore(log: WrittenLog, end: number, lane: Lane): LogEntry[] {
-    const { logs, tail, logger } = this.#options;
+    const { logs, tail } = this.#options;
     const missing = tail.find((entry) => entry.offset > end && entry.offset <= log.end && logs.of(entry) === log);
     const isWhole = end >= Math.max(log.heldFrom, tail.floor);
-    const fields = { log: log.key, entries: missing.length, isWhole };
-    logger.warn(fields, 'Redis has lost the end of a log: what is held of it is appended again');
     this.#cuts.set(log, end);
     for (const entry of missing) this.#again.add(entry);
     if (isWhole) return missing;

@@ -18,25 +18,31 @@ const WRITER_MS = 10_000;
 export class LogEnds {
   readonly #redis: RedisClient;
   readonly #clock: () => number;
+  readonly #heardThrough: () => number;
   #highest = 0;
   /** The question that was asked in this turn of the event loop. */
   #asked: Promise<KeptLogEnd | null> | null = null;
   /** Since when (Unix ms) the writer is waited for, by the id of a node. */
   readonly #unseen = new Map<string, number>();
 
-  constructor(redis: RedisClient, clock: () => number) {
+  /** `heardThrough`: the offset up to which all entries have been heard live in this process. */
+  constructor(redis: RedisClient, clock: () => number, heardThrough: () => number) {
     this.#redis = redis;
     this.#clock = clock;
+    this.#heardThrough = heardThrough;
   }
 
   /** The id up to which the streams may be read, to be asked before that. Rejects where the writer has yet to look at one. */
   async find(keys: readonly string[]): Promise<string> {
     if (!this.#redis.failsOver) return '+';
     const end = await this.#ask();
-    // No writer has said anything yet.
-    if (end === null) return '+';
-    for (const key of keys) this.#assertSeen(this.#redis.nodeOf(this.#redis.slotOf(key)), end);
-    this.#highest = Math.max(this.#highest, end.offset);
+    // Where nothing is said of it, nothing was written yet, or it was lost: then what was last said holds.
+    if (end !== null) {
+      for (const key of keys) this.#assertSeen(this.#redis.nodeOf(this.#redis.slotOf(key)), end);
+      this.#highest = Math.max(this.#highest, end.offset);
+    }
+    // What was heard before somebody joined, the history must have.
+    this.#highest = Math.max(this.#highest, this.#heardThrough());
     return String(Math.max(this.#highest, (this.#clock() - MAX_WAIT_MS) * OFFSETS_PER_MS));
   }
 

@@ -271,6 +271,49 @@ describe('a bus over a Redis Cluster', () => {
     expect(await writer.readLastEntries(logs)).toMatchObject([{ offset }, { offset: offset + 1 }]);
   });
 
+  it('begins anew as a whole where a writer finds lost what another has left, and gives out nothing of before', async () => {
+    const first = await connectBus();
+    const lease = (await first.acquireWriter('first', 10_000))!;
+    const epoch = await lease.writer.openEpoch();
+    const logs = (['AAPL', 'TSLA'] as const).map((symbol) => ({ kind: 'trade', symbol }) as const);
+    await lease.writer.readLastEntries(logs);
+    const offset = Date.now() * OFFSETS_PER_MS;
+    await lease.writer.append([makeTrade('AAPL', offset, { epoch }), makeTrade('TSLA', offset + 1, { epoch })]);
+    await lease.release();
+    await first.close();
+    const { redis } = await cluster.masterOf('{TSLA}');
+    await redis.flushall();
+
+    const second = await connectBus();
+    const { writer } = (await second.acquireWriter('second', 10_000))!;
+    const next = await writer.openEpoch();
+    expect(isLaterEpoch(next, epoch)).toBe(true);
+    expect(await writer.openEpoch()).toBe(next);
+    await writer.readLastEntries(logs);
+    const entry = makeTrade('AAPL', offset + 2, { epoch: next });
+    await writer.append([entry]);
+    expect(await second.readHistory(logs[0]!, { after: 0 })).toEqual([entry]);
+    expect(await second.readHistory(logs[0]!, { after: 0, limit: 1 })).toEqual([entry]);
+    expect(await second.readHistory(logs[0]!, { last: 9 })).toHaveLength(2);
+  });
+
+  it('shows a reader nothing that may still be followed by something with a lower offset', async () => {
+    const bus = await connectBus();
+    const log = { kind: 'trade', symbol: 'AAPL' } as const;
+    const offset = Date.now() * OFFSETS_PER_MS;
+    const [first, second] = [makeTrade('AAPL', offset), makeTrade('AAPL', offset + 9)];
+    await bus.append([first]);
+    // As where a writer is on its way from one node to the next.
+    const { redis } = await cluster.masterOf('{AAPL}');
+    await redis.xadd('history:{AAPL}:trades', `${second.offset}-0`, 'data', JSON.stringify(second));
+    expect(await bus.readHistory(log, { after: 0 })).toEqual([first]);
+    expect(await bus.readLastEntries([log])).toEqual([first]);
+    expect(await bus.readHistory(log, { after: 0, unsettled: true })).toEqual([first, second]);
+    await bus.append([makeTrade('TSLA', offset + 10)]);
+    expect(await bus.readHistory(log, { after: 0 })).toEqual([first, second]);
+    expect(await bus.readLastEntries([log])).toEqual([second]);
+  });
+
   it('follows slots that move under load, without going away: what was missed is told and in the history', async () => {
     const writer = await connectBus();
     const reader = await connectBus();

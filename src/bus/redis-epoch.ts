@@ -37,6 +37,12 @@ export class RedisEpoch {
     return true;
   }
 
+  /** Reads the name, if there is one, so that it is known here. */
+  async learn(): Promise<void> {
+    const epoch = await run<string | null>(this.#redis, 'get', epochKey);
+    if (epoch !== null) this.follow(epoch);
+  }
+
   /** For a reader. Where a log was lost, it is not for the reader to name the next one while a writer may still be there. */
   async read(): Promise<string> {
     const epoch = await run<string | null>(this.#redis, 'get', epochKey);

@@ -16,6 +16,8 @@ export type RedisHistoryOptions = {
   readonly historyMs: number;
   readonly maxEntriesPerLog: number;
   readonly clock: () => number;
+  /** In a Cluster, the offset up to which all entries have been heard live in this process. */
+  readonly heardThrough: () => number;
   /** Called for each kept entry that cannot be read. */
   readonly onUndecodable: (key: string) => void;
 };
@@ -27,7 +29,7 @@ export class RedisHistory {
 
   constructor(options: RedisHistoryOptions) {
     this.#options = options;
-    this.#ends = new LogEnds(options.redis, options.clock);
+    this.#ends = new LogEnds(options.redis, options.clock, options.heardThrough);
   }
 
   /**
@@ -44,7 +46,7 @@ export class RedisHistory {
       return this.#decode(key, log.kind, newestFirst.reverse());
     }
     const { limit } = range;
-    const to = await this.#ends.find([key]);
+    const to = range.unsettled === true ? '+' : await this.#ends.find([key]);
     let from = range.after >= floor ? `(${range.after}-0` : `${floor}-0`;
     const entries: LogEntry[] = [];
     while (limit === undefined || entries.length < limit) {

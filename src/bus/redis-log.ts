@@ -77,6 +77,7 @@ export class RedisLog {
 
   /** Makes a writer known to these logs: from then on they refuse an older one. Rejects where one of them was lost. */
   async claim(logs: readonly LogKey[], token: number): Promise<void> {
+    while (this.#aside !== null) await this.#aside.catch(() => {});
     if (this.#isLost) throw new LogLostError();
     if (!(await this.#fences.claim(new Set(logs.map(({ symbol }) => symbol)), token))) return;
     this.#isLost = true;
@@ -137,7 +138,13 @@ export class RedisLog {
 
   async #open(token: number): Promise<string> {
     if (token !== NO_TOKEN && this.#isSuspect) await this.#look(token);
-    const epoch = await this.#options.epoch.open(this.#isLost);
+    // What is found to be lost from now on, as by a claim meanwhile, is lost of the next.
+    const isLost = this.#isLost;
+    this.#isLost = false;
+    const epoch = await this.#options.epoch.open(isLost).catch((error: unknown) => {
+      this.#isLost ||= isLost;
+      throw error;
+    });
     if (epoch !== this.#epoch && this.#epoch !== '') {
       this.#options.logger.warn({ epoch }, 'the log was lost, or part of it: a new one begins');
       this.#logs.clear();
@@ -146,7 +153,6 @@ export class RedisLog {
       if (token !== NO_TOKEN) await this.#fences.claimAll(token);
     }
     this.#epoch = epoch;
-    this.#isLost = false;
     await this.#mend(token);
     return epoch;
   }
@@ -155,6 +161,8 @@ export class RedisLog {
   async #look(token: number): Promise<void> {
     this.#isSuspect = false;
     try {
+      // What is found to be lost is lost of this one.
+      await this.#options.epoch.learn();
       if (await this.#fences.claimAll(token)) this.#isLost = true;
     } catch (error) {
       this.#isSuspect = true;
@@ -201,7 +209,7 @@ export class RedisLog {
 
   async #write(lanes: readonly Lane[], token: number): Promise<void> {
     const { redis, maxEntriesPerLog, logger } = this.#options;
-    const write = new LogAppend({ redis, logs: this.#logs, tail: this.#tail, maxEntriesPerLog, token, logger });
+    const write = new LogAppend({ redis, logs: this.#logs, tail: this.#tail, maxEntriesPerLog, token });
     const writing = write.run(lanes);
     this.#appending.add(writing);
     try {
@@ -215,6 +223,10 @@ export class RedisLog {
       this.#tail.push(write.written);
       this.entriesMended += write.mended;
       this.gapsLeft += write.gaps;
+      if (write.mended > 0 || write.gaps > 0) {
+        const fields = { entries: write.mended, gaps: write.gaps };
+        logger.warn(fields, 'a failover had lost the end of some logs: what was held of it was appended again');
+      }
     }
   }
 }

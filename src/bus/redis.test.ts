@@ -402,6 +402,37 @@ describe('when Redis goes away', () => {
   });
 });
 
+it('says that entries are missing where Redis has come back without the newest ones', async () => {
+  const bus = await connectBus();
+  const log = { kind: 'trade', symbol: 'AAPL' } as const;
+  const offsets = [1, 2, 3, 4].map((counter) => offsetAt(START, counter));
+  await bus.append(offsets.slice(0, 3).map((offset, index) => makeTrade('AAPL', offset, { sequence: index + 1 })));
+  // As from a snapshot that is older than they are.
+  await raw.xdel('history:{AAPL}:trades', `${offsets[1]}-0`, `${offsets[2]}-0`);
+  await raw.client('KILL', 'TYPE', 'normal');
+  await untilConnected(bus, false);
+  await untilConnected(bus);
+  await bus.append([makeTrade('AAPL', offsets[3]!, { sequence: 4 })]);
+  const kept = await bus.readHistory(log, { after: 0 });
+  expect(kept).toMatchObject([
+    { sequence: 1, gapBefore: false },
+    { sequence: 4, gapBefore: true },
+  ]);
+  expect(bus.readStats()).toMatchObject({ logGapsLeft: 1, logEntriesMended: 0 });
+});
+
+it('leaves it to the writer to name the log anew, for as long as there may be one', async () => {
+  let now = START;
+  const bus = await connectBus({ clock: () => now });
+  const epoch = await bus.readEpoch();
+  await raw.del('history:epoch');
+  await expect(bus.readEpoch()).rejects.toThrow('not begun a new one yet');
+  now += 9_999;
+  await expect(bus.readEpoch()).rejects.toThrow('not begun a new one yet');
+  now += 1;
+  expect(isLaterEpoch(await bus.readEpoch(), epoch)).toBe(true);
+});
+
 it('loads its scripts again where the server has forgotten them', async () => {
   const bus = await connectBus();
   await raw.script('FLUSH');

@@ -1,4 +1,3 @@
-import { RedisPubSub } from 'graphql-redis-subscriptions';
 import type { Logger } from '../market/logger.ts';
 import { controlChannel, WriterSupersededError } from './bus.ts';
 import type {
@@ -15,27 +14,21 @@ import type {
   WriterLease,
 } from './bus.ts';
 import { codecs } from './codec.ts';
-import { FanOut } from './fan-out.ts';
 import { controlKey, statusFenceKey, statusKey } from './keys.ts';
 import { CONTROL_KEEP_MS, DEMAND_LEASE_MS, UPKEEP_INTERVAL_MS } from './lifetimes.ts';
 import { Listeners } from './listeners.ts';
 import { claimFences } from './log-scripts.ts';
 import { connectRedis } from './connect-redis.ts';
+import { RedisChannels } from './redis-channels.ts';
 import { run } from './redis-client.ts';
 import type { RedisClient } from './redis-client.ts';
-import { LogOrder } from './log-order.ts';
-import { RedisCluster } from './redis-cluster.ts';
-import { RedisClusterSubscriber } from './redis-cluster-subscriber.ts';
 import { RedisDemand } from './redis-demand.ts';
 import { RedisEpoch } from './redis-epoch.ts';
 import { RedisHistory } from './redis-history.ts';
 import { acquireRedisLease } from './redis-lease.ts';
 import { RedisLog } from './redis-log.ts';
 import { loadScripts, runScript } from './redis-scripts.ts';
-import { RedisSubscriber } from './redis-subscriber.ts';
-import type { Subscriber } from './redis-subscriber.ts';
 import { RedisWrites } from './redis-writes.ts';
-import type { ChannelScope } from './subscriber-socket.ts';
 
 export type RedisBusOptions = {
   /** `redis://` or `rediss://`; several, separated by commas: some nodes of a Cluster. */
@@ -74,20 +67,13 @@ export function createRedisBus(options: RedisBusOptions): Bus {
 /** Of what is written without a lease: refused where any writer with one is known. */
 const NO_TOKEN = 0;
 
-/** One channel's subscription in this process: `RedisPubSub`'s number of it, once it is acknowledged. */
-type Topic = { readonly id: Promise<number> };
-
 class RedisBus implements Bus {
   readonly shared = true;
   readonly maxHistoryEntries: number;
   readonly #logger: Logger;
   readonly #clock: () => number;
   readonly #redis: RedisClient;
-  readonly #subscriber: Subscriber;
-  /** `null` with one server: what comes over one connection is in order. */
-  readonly #order: LogOrder | null;
-  #completeThrough = -1;
-  readonly #pubsub: RedisPubSub;
+  readonly #channels: RedisChannels;
   readonly #epoch: RedisEpoch;
   readonly #history: RedisHistory;
   readonly #log: RedisLog;
@@ -97,12 +83,7 @@ class RedisBus implements Bus {
   #token = NO_TOKEN;
   /** Of all writers that are known here. */
   #highestToken = NO_TOKEN;
-  readonly #fanOut: FanOut;
-  readonly #topics = new Map<string, Topic>();
   readonly #stateListeners: Listeners<BusState>;
-  readonly #interruptionListeners: Listeners<Interruption>;
-  /** Interruptions not yet told. Bounded by the channels that are subscribed to. */
-  #interrupted: 'all' | Set<string> = new Set();
   readonly #upkeepTimer: NodeJS.Timeout;
   #state: BusState;
   #undecodable = 0;
@@ -112,12 +93,9 @@ class RedisBus implements Bus {
     const { url, pingIntervalMs, pingDeadlineMs, random } = options;
     this.#logger = options.logger.child({ part: 'bus' });
     this.#clock = options.clock ?? Date.now;
-    this.#fanOut = new FanOut(this.#logger);
-    const onFailure = (error: unknown): void => {
+    this.#stateListeners = new Listeners((error) => {
       this.#logger.error({ err: error }, 'a listener to the state of the bus failed');
-    };
-    this.#stateListeners = new Listeners(onFailure);
-    this.#interruptionListeners = new Listeners(onFailure);
+    });
     this.maxHistoryEntries = options.maxHistoryEntriesPerLog ?? 20_000;
 
     const connection = {
@@ -128,33 +106,15 @@ class RedisBus implements Bus {
       ...(random === undefined ? {} : { random }),
     };
     this.#redis = connectRedis({ ...connection, name: 'publisher', prepare: loadScripts });
-    const subscriber = { ...connection, name: 'subscriber' };
-    if (this.#redis instanceof RedisCluster) {
-      const ofCluster = new RedisClusterSubscriber({ ...subscriber, cluster: this.#redis, scopeOf });
-      const order = new LogOrder(
-        (channel, message) => this.#fanOut.deliver(channel, message),
-        (channel) => this.#noteInterruption([channel]),
-      );
-      ofCluster.onLogComplete((offset) => {
-        this.#completeThrough = offset;
-        this.#releaseOrdered();
-      });
-      this.#subscriber = ofCluster;
-      this.#order = order;
-    } else {
-      this.#subscriber = new RedisSubscriber(subscriber);
-      this.#order = null;
-    }
-    const client = this.#subscriber.asClient();
-    this.#pubsub = new RedisPubSub({
-      // It asks for one, and publishes nothing: what is published here is kept as well, in one step.
-      publisher: client,
-      subscriber: client,
-      messageEventName: 'messageBuffer',
-      // RedisPubSub swallows what a deserializer throws and hands on the raw text: the codec stands behind it instead.
-      deserializer: (message) => message,
+    this.#epoch = new RedisEpoch(this.#redis, this.#clock, (epoch) => this.#channels.followEpoch(epoch));
+    this.#channels = new RedisChannels({
+      redis: this.#redis,
+      connection,
+      epoch: this.#epoch,
+      onState: () => this.#updateState(),
+      onUndecodable: (name) => this.#dropUndecodable(name),
+      logger: this.#logger,
     });
-    this.#epoch = new RedisEpoch(this.#redis, this.#clock, (epoch) => this.#order?.discardBefore(epoch));
     const history = {
       redis: this.#redis,
       epoch: this.#epoch,
@@ -166,6 +126,7 @@ class RedisBus implements Bus {
     this.#writes = new RedisWrites(this.#redis, this.#log, options.maxPendingMessages ?? 100_000);
     this.#history = new RedisHistory({
       ...history,
+      heardThrough: () => this.#channels.completeThrough,
       onUndecodable: (key) => this.#dropUndecodable(key),
     });
     this.#demand = new RedisDemand({
@@ -181,8 +142,6 @@ class RedisBus implements Bus {
       }
       this.#updateState();
     });
-    this.#subscriber.onState(() => this.#updateState());
-    this.#subscriber.onInterruption((channels) => this.#noteInterruption(channels));
     this.#upkeepTimer = setInterval(() => {
       Promise.all([this.#demand.renewTotals(), this.#log.keepUp(this.#token)]).catch((error: unknown) => {
         this.#logger.debug({ reason: messageOf(error) }, 'the upkeep of what is kept in Redis waits until it is back');
@@ -233,17 +192,7 @@ class RedisBus implements Bus {
     listener: (message: Messages[K]) => void,
   ): Promise<() => Promise<void>> {
     this.#assertOpen();
-    const remove = this.#fanOut.add(channel.name, listener);
-    let topic = this.#topics.get(channel.name);
-    if (topic === undefined) {
-      topic = { id: this.#pubsub.subscribe<Buffer>(channel.name, (message) => this.#receive(channel, message)) };
-      this.#topics.set(channel.name, topic);
-    }
-    await topic.id;
-    return async () => {
-      remove();
-      await this.#release(channel.name);
-    };
+    return this.#channels.subscribe(channel, listener);
   }
 
   readHistory(key: LogKey & { readonly kind: 'trade' }, range: HistoryRange): Promise<Messages['trade'][]>;
@@ -310,19 +259,18 @@ class RedisBus implements Bus {
   }
 
   onInterruption(listener: (channels: Interruption) => void): () => void {
-    return this.#interruptionListeners.add(listener);
+    return this.#channels.onInterruption(listener);
   }
 
   readStats(): Readonly<Record<string, number>> {
+    const heard = this.#channels.readStats();
     return {
+      ...heard,
       messagesPublished: this.#writes.published,
-      messagesReceived: this.#fanOut.received,
       messagesUndecodable: this.#undecodable,
       messagesDropped: this.#writes.dropped,
       messagesPending: this.#writes.pending,
-      listenerFailures: this.#fanOut.listenerFailures,
-      reconnects: this.#redis.reconnects + this.#subscriber.reconnects,
-      channels: this.#topics.size,
+      reconnects: this.#redis.reconnects + heard.reconnects,
       logEntriesMended: this.#log.entriesMended,
       logGapsLeft: this.#log.gapsLeft,
     };
@@ -333,11 +281,7 @@ class RedisBus implements Bus {
     this.#closed = true;
     clearInterval(this.#upkeepTimer);
     this.#stateListeners.clear();
-    this.#interruptionListeners.clear();
-    this.#order?.close();
-    this.#fanOut.clear();
-    this.#topics.clear();
-    await Promise.all([this.#redis.close(), this.#subscriber.close()]);
+    await Promise.all([this.#redis.close(), this.#channels.close()]);
   }
 
   #openWriter(token: number): BusWriter {
@@ -367,35 +311,13 @@ class RedisBus implements Bus {
     this.#log.endTerm();
   }
 
-  #receive<K extends keyof Messages>(channel: Channel<K>, data: Buffer): void {
-    const message = codecs[channel.kind].decode(data.toString());
-    if (message === null) return this.#dropUndecodable(channel.name);
-    if ('offset' in message) {
-      // Of a log that was lost: written before, and late.
-      if (!this.#epoch.follow(message.epoch)) return;
-      if (this.#order !== null) return this.#order.add(channel.name, message);
-    }
-    this.#fanOut.deliver(channel.name, message);
-  }
-
   #dropUndecodable(name: string): void {
     this.#undecodable++;
     this.#logger.debug({ name }, 'dropped a message that is none of its kind');
   }
 
-  /** Ends the subscription of a channel that has no listener left by the time it is acknowledged. */
-  async #release(name: string): Promise<void> {
-    const topic = this.#topics.get(name);
-    if (topic === undefined || this.#fanOut.has(name)) return;
-    const id = await topic.id;
-    // Someone may have joined, or another call have ended it, meanwhile.
-    if (this.#topics.get(name) !== topic || this.#fanOut.has(name)) return;
-    this.#topics.delete(name);
-    this.#pubsub.unsubscribe(id);
-  }
-
   #readConnections(): BusState {
-    const states = [this.#redis.state, this.#subscriber.state];
+    const states = [this.#redis.state, this.#channels.state];
     return states.find((state) => !state.connected) ?? { connected: true, reason: null };
   }
 
@@ -404,29 +326,7 @@ class RedisBus implements Bus {
     const changed = state.connected !== this.#state.connected;
     this.#state = state;
     if (changed) this.#stateListeners.tell(state);
-    this.#tellInterruption();
-  }
-
-  #noteInterruption(channels: Interruption): void {
-    if (channels === 'all' || this.#interrupted === 'all') this.#interrupted = 'all';
-    else this.#interrupted = this.#interrupted.union(new Set(channels));
-    if (channels !== 'all') this.#order?.discard(channels);
-    this.#tellInterruption();
-  }
-
-  /** Not before the history can be read. */
-  #tellInterruption(): void {
-    if (!this.#state.connected) return;
-    const interrupted = this.#interrupted;
-    this.#interrupted = new Set();
-    if (interrupted === 'all') this.#interruptionListeners.tell('all');
-    else if (interrupted.size > 0) this.#interruptionListeners.tell([...interrupted]);
-    this.#releaseOrdered();
-  }
-
-  /** Not before an interruption among what is below has been told. */
-  #releaseOrdered(): void {
-    if (this.#state.connected) this.#order?.release(this.#completeThrough);
+    this.#channels.follow(state.connected);
   }
 
   async #whileOpen(write: () => Promise<void>): Promise<void> {
@@ -437,11 +337,6 @@ class RedisBus implements Bus {
   #assertOpen(): void {
     if (this.#closed) throw new Error('The bus is closed.');
   }
-}
-
-/** What belongs to a symbol goes through its slot alone; the rest, which others publish too, through all nodes. */
-function scopeOf(channel: string): ChannelScope {
-  return /^market-data:(quotes|trades|bars):/.test(channel) ? 'sharded' : 'classic';
 }
 
 function messageOf(error: unknown): string {

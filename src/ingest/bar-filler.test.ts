@@ -357,6 +357,27 @@ describe('the next bar says that some are missing', () => {
     expect([await readLog(), await readLog('MINUTE')]).toEqual([['!23'], ['0']]);
   });
 
+  test('where it is still to say so of an earlier loss: what is known to be missing is not asked for', async () => {
+    const { want, feed, source, goTo, readLog } = await build();
+    await want('AAPL');
+    await goTo(1_010);
+    feed.emit(bar(0));
+    feed.disconnect();
+    await goTo(2_500);
+    source.barHistory = new SourceUnavailableError('out of order');
+    feed.connect();
+    await goTo(4_000);
+    feed.disconnect();
+    await goTo(6_500);
+    source.barHistory = range(0, 6).map((number) => bar(number));
+    feed.connect();
+    await goTo(7_010);
+    feed.emit(bar(6));
+    await goTo(8_000);
+    expect(await readLog()).toEqual(['0', '!6']);
+    expect(source.askedBars).toHaveLength(1);
+  });
+
   test('after an outage of more than five minutes', async () => {
     const { want, feed, source, goTo, readLog } = await build();
     await want('AAPL');

@@ -25,8 +25,8 @@ export type BarGap = {
   readonly counter: LogCounter;
   /** Bars of windows that ended by then are in the log, or of no interest (Unix ms, the exchange's time). */
   readonly since: number;
-  /** When it was opened (Unix ms): bars of the symbol come since then at the earliest. */
-  readonly openedAt: number;
+  /** The symbol is subscribed by then (Unix ms), if not before: its bars come live. */
+  readonly subscribedAt: number;
   /** It passed since another process wrote the log: what that one had of it, the log alone knows. */
   isInherited: boolean;
   /** What came since, in the order of arrival. Bounded over all gaps. */
@@ -73,6 +73,7 @@ export class BarFiller {
       clock: options.clock,
       timers: options.timers,
       historyLagMs: options.historyLagMs,
+      isReady: (gap) => options.clock() - options.historyLagMs >= gap.subscribedAt,
       fill: (gap, signal) => this.#fill(gap, signal),
       giveUp: (gap, reason) => {
         const hasMissed = this.#hasMissed(gap);
@@ -83,10 +84,10 @@ export class BarFiller {
   }
 
   /** Opens a gap where a log is continued that a predecessor wrote until just now. */
-  inherit(symbol: string, interval: LiveBarInterval, counter: LogCounter): void {
+  inherit(symbol: string, interval: LiveBarInterval, counter: LogCounter, subscribedAt: number): void {
     const { newest } = counter.bars[interval];
     if (newest === null) return;
-    this.#open({ symbol, interval, counter, since: newest.end - BAR_LATENESS_MS, isInherited: true });
+    this.#open({ symbol, interval, counter, since: newest.end - BAR_LATENESS_MS, isInherited: true, subscribedAt });
   }
 
   /** Opens gaps in the logs of a symbol that are written here: from now on its bars are missing. */
@@ -95,7 +96,7 @@ export class BarFiller {
     for (const interval of ['SECOND', 'MINUTE'] as const) {
       // One that was late may not have come when the connection was lost.
       const since = Math.max(clock() - BAR_LATENESS_MS, counter.bars[interval].openedAt) - feedDelayMs;
-      this.#open({ symbol, interval, counter, since, isInherited: false });
+      this.#open({ symbol, interval, counter, since, isInherited: false, subscribedAt: 0 });
     }
   }
 
@@ -139,11 +140,11 @@ export class BarFiller {
     this.#rounds.close();
   }
 
-  #open(fields: Pick<BarGap, 'symbol' | 'interval' | 'counter' | 'since' | 'isInherited'>): void {
+  #open(fields: Pick<BarGap, 'symbol' | 'interval' | 'counter' | 'since' | 'isInherited' | 'subscribedAt'>): void {
     const log = fields.counter.bars[fields.interval];
     // Where the next one is to tell of an earlier loss, it tells of this one too.
     if (log.gap !== null || (log.gapBefore && !fields.isInherited)) return;
-    log.gap = { ...fields, openedAt: this.#options.clock(), waiting: [], beforeLoss: 0 };
+    log.gap = { ...fields, waiting: [], beforeLoss: 0 };
     this.#rounds.add(log.gap);
   }
 
@@ -156,9 +157,9 @@ export class BarFiller {
    * Windows that end later come live, by the exchange's time (Unix ms). Half of what its history may lag behind is for its
    * clock, which may not be quite ours: when it is asked, all of them have ended there too.
    */
-  #readEnd({ openedAt }: BarGap): number {
+  #readEnd({ subscribedAt }: BarGap): number {
     const { clock, historyLagMs, feedDelayMs } = this.#options;
-    return Math.max(this.#wholeSince ?? clock(), openedAt) - feedDelayMs + historyLagMs / 2;
+    return Math.max(this.#wholeSince ?? clock(), subscribedAt) - feedDelayMs + historyLagMs / 2;
   }
 
   async #fill(gap: BarGap, signal: AbortSignal): Promise<void> {
@@ -238,7 +239,7 @@ export class BarFiller {
 
     // Of what came both ways, the one that came live stays.
     const known = new Set([...log.starts, ...waiting.map(({ start }) => start)]);
-    const missed = bars.filter(({ start }) => !known.has(start) && start >= log.firstAt);
+    const missed = bars.filter(({ start }) => !known.has(start));
     this.#barsFilled += missed.length;
     const fetched = missed.map((bar) => toLiveBar(bar, interval, clock()));
     // What was read follows without a gap upon the newest bar before, and so does what is next where nothing was missed since.

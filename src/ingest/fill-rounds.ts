@@ -15,6 +15,8 @@ export type FillRoundsOptions<Gap> = {
   readonly timers: Timers;
   /** How far the upstream's history may lag behind its feed, in ms: so long after the connection it is asked. */
   readonly historyLagMs: number;
+  /** Whether it is known that everything from some time on comes live: others are left to a later round. */
+  readonly isReady: (gap: Gap) => boolean;
   /** Asks the history, by {@link FillRounds.ask}, and settles the gap, unless the signal says that it is too late. */
   readonly fill: (gap: Gap, signal: AbortSignal) => Promise<void>;
   /** Settles a gap, which is no longer open, without what was missed; `reason`: in plain words, where there is one. */
@@ -126,11 +128,11 @@ export class FillRounds<Gap> {
   }
 
   async #run(): Promise<void> {
-    const { concurrency, fill } = this.#options;
+    const { concurrency, fill, isReady } = this.#options;
     const round = new AbortController();
     this.#round = round;
     this.#cancelRound = this.#timers.after(ROUND_MS, () => this.giveUpAll('it takes too long to read all of it'));
-    const gaps = [...this.#open];
+    const gaps = [...this.#open].filter(isReady);
     const work = async (): Promise<void> => {
       for (let gap = gaps.shift(); gap !== undefined && !round.signal.aborted; gap = gaps.shift()) {
         if (this.#open.has(gap)) await fill(gap, round.signal);
@@ -139,7 +141,7 @@ export class FillRounds<Gap> {
     await Promise.all(Array.from({ length: concurrency }, work));
     if (this.#round !== round) return;
     this.#endRound();
-    // A gap that was opened meanwhile has a round of its own.
+    // A gap that was opened meanwhile, or was not ready, has a round of its own.
     this.resume();
   }
 }

@@ -29,6 +29,9 @@ export type GapsOptions = {
   readonly onMissed: (symbol: string, prints: readonly Trade[]) => void;
 };
 
+/** The feed asks for fifty symbols every 50 ms: twice that time is given to it. */
+const SUBSCRIBING_MS_PER_SYMBOL = 2;
+
 /** The counters of symbols. */
 type Counters = Iterable<readonly [symbol: string, counter: LogCounter]>;
 
@@ -37,12 +40,16 @@ type Flow = { readonly prints: PrintFiller | null; readonly bars: BarFiller; isW
 
 /** What was missed while the upstream, or a writer, was away: prints and bars, of stocks and of indices. */
 export class Gaps {
+  readonly #options: GapsOptions;
   readonly #predecessor: Predecessor;
   readonly #prints: PrintFiller;
   readonly #stocks: Flow;
   readonly #indices: Flow;
+  /** Unix ms. */
+  #subscribingUntil = 0;
 
   constructor(options: GapsOptions) {
+    this.#options = options;
     this.#predecessor = new Predecessor(options.bus, options.clock);
     this.#prints = new PrintFiller(options);
     this.#stocks = { prints: this.#prints, bars: new BarFiller(options), isWhole: false };
@@ -54,13 +61,18 @@ export class Gaps {
     await this.#predecessor.look();
   }
 
-  /** Symbols are continued whose logs a predecessor may have written until just now. */
-  enter(counters: Counters): void {
+  /** Symbols are subscribed, whose logs a predecessor may have written until just now. */
+  enter(counters: ReadonlyMap<string, LogCounter>): void {
+    const { clock, historyLagMs } = this.#options;
+    this.#subscribingUntil = Math.max(clock(), this.#subscribingUntil) + counters.size * SUBSCRIBING_MS_PER_SYMBOL;
+    // A few of them are subscribed long before the history is asked.
+    const subscribedAt = Math.max(clock(), this.#subscribingUntil - historyLagMs / 2);
     for (const [symbol, counter] of counters) {
       const { prints, bars } = this.#flowOf(symbol);
-      if (this.#predecessor.hasWritten(counter.newest)) prints?.inherit(symbol, counter);
+      if (this.#predecessor.hasWritten(counter.newest)) prints?.inherit(symbol, counter, subscribedAt);
       for (const interval of ['SECOND', 'MINUTE'] as const) {
-        if (this.#predecessor.hasWritten(counter.bars[interval].newest)) bars.inherit(symbol, interval, counter);
+        if (this.#predecessor.hasWritten(counter.bars[interval].newest))
+          bars.inherit(symbol, interval, counter, subscribedAt);
       }
     }
     for (const flow of [this.#stocks, this.#indices]) if (flow.isWhole) resume(flow);

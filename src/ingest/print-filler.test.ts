@@ -199,13 +199,18 @@ describe('prints that were missed', () => {
     feed.connect();
     await time.advance(1_000);
     expect(ingest.readStats()).toMatchObject({ gapsOpen: 1, printsBehindGaps: 1 });
+    // Its history lags: what it does not reach yet is not taken for all.
+    source.history = range(1, 17_400).map((number) => print(number));
     feed.connect();
-    feed.emit(print(17_499), print(17_500));
+    feed.emit(print(17_500));
+    await time.advance(1_000);
+    expect(log.at(-1)).toMatchObject({ id: '14998' });
+    source.history = range(1, 17_500).map((number) => print(number));
     await time.advance(1_000);
     expect(log.map(({ id }) => Number(id))).toEqual(range(1, 17_500));
     expect(log.map(({ sequence }) => sequence)).toEqual(range(1, 17_500));
     expect(log.filter(({ gapBefore }) => gapBefore)).toEqual([]);
-    expect(source.askedTrades.map(({ from }) => from! - NOON)).toEqual([1, 5_000, 5_000, 9_999, 14_998]);
+    expect(source.askedTrades.map(({ from }) => from! - NOON)).toEqual([1, 5_000, 5_000, 9_999, 14_998, 14_998]);
     expect(ingest.readStats()).toMatchObject({ gapsFilled: 1, gapsUnfilled: 0, gapsOpen: 0, printsBehindGaps: 0 });
   });
 
@@ -259,6 +264,27 @@ describe('prints that were missed', () => {
     await second.time.advance(2_000);
     expect(await second.readLog()).toEqual(['501', '502', '503']);
   });
+});
+
+test('prints between two writers are asked for when all symbols are subscribed, or when this one is for certain', async () => {
+  const first = await build();
+  const symbols = [...range(1, 1_998).map((number) => `S${number}`), 'AAPL', 'MSFT'];
+  await first.want(...symbols);
+  first.feed.emit(print(1), print(1, { symbol: 'MSFT' }));
+  await first.ingest.close();
+  const second = await build(first);
+  await second.time.advance(10);
+  second.source.history = [print(1), print(1, { symbol: 'MSFT' })];
+  second.source.askedTrades = [];
+  await second.time.advance(3_000);
+  expect(second.source.askedTrades).toEqual([]);
+  second.source.history = [...second.source.history, print(5), print(2_900, { symbol: 'MSFT' }), print(3_500)];
+  second.feed.emit(print(3_500));
+  await second.time.advance(1_000);
+  expect(second.source.askedTrades.map(({ symbol }) => symbol)).toEqual(['AAPL']);
+  await second.time.advance(2_000);
+  expect(await second.readLog()).toEqual(['1', '5', '3500']);
+  expect(await second.readLog('MSFT')).toEqual(['1', '2900']);
 });
 
 describe('the next print says that some are missing', () => {
@@ -352,6 +378,23 @@ describe('the next print says that some are missing', () => {
     const [newest] = await bus.readHistory({ kind: 'trade', symbol: 'AAPL' }, { last: 1 });
     expect(newest).toMatchObject({ id: '100002', sequence: 100_002 });
     expect(ingest.readStats()['gapsTold']).toBe(1);
+  });
+
+  test('where it is still to say so of an earlier loss: what is known to be missing is not asked for', async () => {
+    const { want, feed, source, time, readLog } = await build();
+    await want('AAPL');
+    feed.emit(print(1));
+    feed.disconnect();
+    source.history = new SourceUnavailableError('out of order');
+    feed.connect();
+    await time.advance(1_000);
+    feed.disconnect();
+    source.history = [print(1), print(2), print(4)];
+    feed.connect();
+    feed.emit(print(4));
+    await time.advance(2_000);
+    expect(await readLog()).toEqual(['1', '!4']);
+    expect(source.askedTrades).toHaveLength(1);
   });
 
   test('after an outage of more than five minutes', async () => {

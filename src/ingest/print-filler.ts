@@ -41,6 +41,8 @@ export type PrintGap = {
   waiting: Trade[];
   /** How many of them came before the last loss: an answer has to reach beyond. */
   beforeLoss: number;
+  /** The symbol is subscribed by then (Unix ms), if not before: its prints come live. */
+  readonly subscribedAt: number;
 };
 
 export type PrintFillerOptions = {
@@ -82,6 +84,8 @@ export class PrintFiller {
       clock: options.clock,
       timers: options.timers,
       historyLagMs: options.historyLagMs,
+      isReady: (gap) =>
+        gap.waiting.length > gap.beforeLoss || options.clock() - options.historyLagMs >= gap.subscribedAt,
       fill: (gap, signal) => this.#fill(gap, signal),
       giveUp: (gap, reason) => {
         if (reason !== null) this.#tell(gap.symbol, reason);
@@ -91,8 +95,8 @@ export class PrintFiller {
   }
 
   /** Opens a gap where a log is continued that a predecessor wrote until just now. What it had, the log alone knows. */
-  inherit(symbol: string, counter: LogCounter): void {
-    this.#open(symbol, counter, null);
+  inherit(symbol: string, counter: LogCounter, subscribedAt: number): void {
+    this.#open(symbol, counter, null, subscribedAt);
   }
 
   /** Opens a gap in a log that is written here: from now on prints are missing. Where nothing is known before, it is told. */
@@ -101,7 +105,7 @@ export class PrintFiller {
     if (counter.gap === null && counter.gapBefore) return;
     counter.gapBefore = true;
     // As they are now: with the next print a quiet symbol may forget them.
-    this.#open(symbol, counter, counter.olderIds === null ? [counter.ids] : [counter.ids, counter.olderIds]);
+    this.#open(symbol, counter, counter.olderIds === null ? [counter.ids] : [counter.ids, counter.olderIds], 0);
   }
 
   /** Keeps a print behind its gap. Beyond the bound the gap is given up, and the print goes out with the others. */
@@ -142,13 +146,13 @@ export class PrintFiller {
     this.#rounds.close();
   }
 
-  #open(symbol: string, counter: LogCounter, ids: readonly ReadonlySet<string>[] | null): void {
+  #open(symbol: string, counter: LogCounter, ids: readonly ReadonlySet<string>[] | null, subscribedAt: number): void {
     const { newest, firstAt } = counter;
     if (counter.gap !== null || newest === null) return;
     // What was printed before the log began was not missed.
     const from = Math.max(firstAt, newest.timestamp - OVERLAP_MS);
     const had = ids === null ? null : { ids, since: from };
-    counter.gap = { symbol, counter, newest, from, had, written: new Set(), waiting: [], beforeLoss: 0 };
+    counter.gap = { symbol, counter, newest, from, had, written: new Set(), waiting: [], beforeLoss: 0, subscribedAt };
     this.#rounds.add(counter.gap);
   }
 
@@ -202,8 +206,8 @@ export class PrintFiller {
     const log = { kind: 'trade', symbol } as const;
     const after = Math.max(0, newest.receivedAt - OVERLAP_MS - WRITTEN_WITHIN_MS) * OFFSETS_PER_MS;
     const [[oldest], entries] = await Promise.all([
-      bus.readHistory(log, { after: 0, limit: 1 }),
-      bus.readHistory(log, { after }),
+      bus.readHistory(log, { after: 0, limit: 1, unsettled: true }),
+      bus.readHistory(log, { after, unsettled: true }),
     ]);
     const ids = new Set(entries.map(({ id }) => id));
     if (oldest === undefined || !ids.has(newest.id)) throw new Error('the log does not hold the newest print any more');

@@ -100,6 +100,8 @@ export class Index {
   readonly day = new BarWindow();
   previousDay: PastBar | null = null;
   lastMinute: PastBar | null = null;
+  /** Its values leave no prints of which the bars of past seconds could be made. */
+  readonly seconds: PastBar[] = [];
   readonly minutes: PastBar[] = [];
   readonly days: PastBar[] = [];
 

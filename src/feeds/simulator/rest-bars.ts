@@ -128,12 +128,17 @@ function readBase(
 ): Iterable<PastBar> {
   const { market } = request.tape;
   if (timespan === 'second') {
-    const bars = isIndexItem(item) ? [] : sumSeconds(request, item, from, to);
+    const bars = isIndexItem(item) ? secondsOf(item, from, to) : sumSeconds(request, item, from, to);
     return order === 'asc' ? bars.reverse() : bars;
   }
   if (timespan === 'minute' || timespan === 'hour') return market.minutesBetween(item, from, to, order);
   const days = market.daysBetween(item, from, to, request.now);
   return order === 'asc' ? days : days.reverse();
+}
+
+/** Newest first. */
+function secondsOf({ seconds }: Index, from: number, to: number): PastBar[] {
+  return seconds.filter(({ start }) => start >= from && start <= to).reverse();
 }
 
 /** Second bars of the prints that are remembered, newest first. */

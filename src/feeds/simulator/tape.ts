@@ -39,6 +39,8 @@ const NANOS_BETWEEN_PRINTS = 600;
 const QUEUE_CAPACITY = 131_072;
 /** Finished minutes of a symbol that are kept: two days. The oldest half goes when they are full. */
 const MAX_MINUTES = 2_880;
+/** Finished seconds of an index that are kept: an hour. */
+const MAX_INDEX_SECONDS = 3_600;
 const MAX_DAYS = 730;
 
 /** Of instruments, each half minute: those whose limit-up limit-down bands are sent. */
@@ -162,7 +164,11 @@ export class Tape {
     }
     this.#active.clear();
     for (const index of this.market.indices) {
-      if (index.second.exists) this.#listener.onBar(index, 'A', index.second);
+      if (index.second.exists) {
+        this.#listener.onBar(index, 'A', index.second);
+        index.seconds.push(freezeBar(index.second));
+        if (index.seconds.length > MAX_INDEX_SECONDS) index.seconds.splice(0, MAX_INDEX_SECONDS / 2);
+      }
       index.second.reset(time);
     }
     if (time % 60_000 === 0) this.#turnMinute(time);
