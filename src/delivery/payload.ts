@@ -1,15 +1,24 @@
 import { encodeCursor, type LogPosition } from '../market/log.ts';
 
+export type PayloadFacts = {
+  /** The root field, by which figures are kept. */
+  readonly field: string;
+  /** It may tell of places in the document of an operation. */
+  readonly isOfDocument: boolean;
+  /** When ingest read what it tells, in Unix ms; `null` where it tells nothing of the market. */
+  readonly receivedAt: number | null;
+  /** Its place in the log, where it is an entry of one. */
+  readonly place: LogPosition | null;
+};
+
 /**
  * One result as it leaves, encoded once however many subscribers get it: the JSON of the GraphQL result, and from that, when
  * first asked for, the bytes of each transport.
  */
 export class Payload {
-  /** The root field, by which figures are kept. */
   readonly field: string;
-  /** When ingest read what it tells, in Unix ms; `null` where it tells nothing of the market. */
+  readonly isOfDocument: boolean;
   readonly receivedAt: number | null;
-  /** Its place in the log, where it is an entry of one. */
   readonly place: LogPosition | null;
   /** How often it was handed to a transport in this turn, and how often live: not as a snapshot or a resumed entry. */
   deliveries = 0;
@@ -19,8 +28,9 @@ export class Payload {
   #tail: Uint8Array | null = null;
   #event: Uint8Array | null = null;
 
-  constructor(result: string, about: { field: string; receivedAt: number | null; place: LogPosition | null }) {
+  constructor(result: string, about: PayloadFacts) {
     this.#result = result;
+    this.isOfDocument = about.isOfDocument;
     this.field = about.field;
     this.receivedAt = about.receivedAt;
     this.place = about.place;
@@ -45,6 +55,11 @@ export class Payload {
 
   /** The same result for a reader that cannot resume from here, but from `place`. */
   at(place: LogPosition): Payload {
-    return new Payload(this.#result, { field: this.field, receivedAt: this.receivedAt, place });
+    return new Payload(this.#result, {
+      field: this.field,
+      isOfDocument: this.isOfDocument,
+      receivedAt: this.receivedAt,
+      place,
+    });
   }
 }

@@ -86,7 +86,7 @@ export class Plan {
   readonly #args: ExecutionArgs;
   readonly #project: Projection | null;
   /** As long as the event lives: it may wait for one reader after another has had it. */
-  readonly #payloads = new WeakMap<object, Payload>();
+  readonly #made = new WeakMap<object, Payload | Promise<Payload>>();
   #lastEvent: object | null = null;
   #lastPayload: Payload | null = null;
 
@@ -105,32 +105,39 @@ export class Plan {
   }
 
   /**
-   * The result for an event. `args` are those of the operation where it is another than the plan was made for: where graphql-js has
-   * to be asked, its errors point at places in the reader's document, and the result is not shared.
+   * The result for an event. `args` are those of the operation where it is another than the plan was made for: what graphql-js was
+   * asked for may point at places in the document, as errors do, and is shared by those alone who sent the same one.
    */
   payloadOf(event: object, args: ExecutionArgs | null): Payload | Promise<Payload> {
     if (event === this.#lastEvent) return this.#lastPayload!;
-    const payload = this.#payloads.get(event) ?? this.#makePayload(event);
-    if (payload === null) return this.#execute(event, args);
+    const made = this.#made.get(event) ?? this.#make(event);
+    const fit = (payload: Payload) => (payload.isOfDocument && args !== null ? this.#execute(event, args) : payload);
+    if (made instanceof Promise) return made.then(fit);
+    if (made.isOfDocument) return fit(made);
     this.#lastEvent = event;
-    this.#lastPayload = payload;
-    return payload;
+    this.#lastPayload = made;
+    return made;
   }
 
-  #makePayload(event: object): Payload | null {
+  #make(event: object): Payload | Promise<Payload> {
     const result = this.#project?.(event) ?? null;
-    if (result === null) return null;
-    this.#observer.onExecution(this.field);
-    const payload = this.#describe(result, event);
-    this.#payloads.set(event, payload);
-    return payload;
+    if (result !== null) this.#observer.onExecution(this.field);
+    const made = result === null ? this.#execute(event, null) : this.#describe(result, false, event);
+    this.#made.set(event, made);
+    if (made instanceof Promise)
+      made.then(
+        (payload) => this.#made.set(event, payload),
+        // Its readers are told.
+        () => this.#made.delete(event),
+      );
+    return made;
   }
 
   #execute(event: object, args: ExecutionArgs | null): Payload | Promise<Payload> {
     this.#observer.onExecution(this.field);
     const result = execute({ ...(args ?? this.#args), contextValue: this.#args.contextValue, rootValue: event });
-    if (result instanceof Promise) return result.then((settled) => this.#describe(this.#stringify(settled), event));
-    return this.#describe(this.#stringify(result as ExecutionResult), event);
+    const describe = (settled: ExecutionResult): Payload => this.#describe(this.#stringify(settled), true, event);
+    return result instanceof Promise ? result.then(describe) : describe(result as ExecutionResult);
   }
 
   #stringify(result: ExecutionResult): string {
@@ -141,9 +148,9 @@ export class Plan {
     });
   }
 
-  #describe(result: string, event: object): Payload {
+  #describe(result: string, isOfDocument: boolean, event: object): Payload {
     const { field } = this;
-    return new Payload(result, { field, receivedAt: receivedAtOf(event), place: placeOf(event) });
+    return new Payload(result, { field, isOfDocument, receivedAt: receivedAtOf(event), place: placeOf(event) });
   }
 }
 

@@ -162,7 +162,9 @@ describe('a socket outlet', () => {
       sender.pull();
     }
     client.tcp.resume();
-    await vi.waitFor(() => expect(Math.min(...senders.map(({ sent }) => sent))).toBeGreaterThan(100));
+    await vi.waitFor(() => expect(Math.min(...senders.map(({ sent }) => sent))).toBeGreaterThan(100), {
+      timeout: 20_000,
+    });
     for (const sender of senders) outlet.detach(sender);
     const counts = senders.map(({ sent }) => sent);
     expect(Math.max(...counts)).toBeLessThan(4 * Math.min(...counts));

@@ -3,7 +3,7 @@ import { Payload } from './payload.ts';
 import { Turn } from './turn.ts';
 
 function makePayload(): Payload {
-  return new Payload('{"data":{}}', { field: 'trades', receivedAt: 1, place: null });
+  return new Payload('{"data":{}}', { field: 'trades', isOfDocument: false, receivedAt: 1, place: null });
 }
 
 /** When all that was set going before has been handled. */

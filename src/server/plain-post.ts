@@ -31,13 +31,14 @@ export function createPlainPost({ path, getEnveloped, fallback, maxBytes }: Plai
     const document = enveloped.parse(params.query);
     if (enveloped.validate(enveloped.schema, document).length > 0) return null;
     if (getOperationAST(document, params.operationName)?.operation !== 'query') return null;
-    const result: ExecutionResult = await enveloped.execute({
+    const args = {
       schema: enveloped.schema,
       document,
       operationName: params.operationName,
       variableValues: params.variables,
       contextValue: await enveloped.contextFactory(),
-    });
+    };
+    const result = await (enveloped.execute(args) as Promise<ExecutionResult>);
     return result.errors === undefined ? JSON.stringify(result) : null;
   }
 
