@@ -1,0 +1,235 @@
+import { sql } from 'drizzle-orm';
+import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
+import pg from 'pg';
+import { ClientError } from '../errors.ts';
+import type { Logger } from '../market/logger.ts';
+import { EmbeddedPostgres } from './embedded-postgres.ts';
+import { migrate } from './migrate.ts';
+
+export type Queries = NodePgDatabase;
+export type Transaction = Parameters<Parameters<Queries['transaction']>[0]>[0];
+
+export type DatabaseOptions = {
+  /** `postgres://…`; `null`: an embedded Postgres in `dataDir`. */
+  readonly url: string | null;
+  readonly dataDir: string;
+  readonly logger: Logger;
+};
+
+const MAX_CONNECTIONS = 10;
+const CONNECT_TIMEOUT_MS = 5_000;
+const STATEMENT_TIMEOUT_MS = 10_000;
+/** How often an unreachable database is tried again, and a reachable one is looked at. */
+const CHECK_MS = 3_000;
+const RETRY_AFTER_MS = 1_000;
+/** What the role of the one process that works open orders is locked by. */
+const WORK_LOCK = 7_283_002;
+
+/**
+ * The ledger's database. Nothing is opened before it is needed: the embedded one takes memory, which a process without accounts
+ * does without. Its tables are there when the first query runs.
+ */
+export class Database {
+  readonly #options: DatabaseOptions;
+  readonly #embedded: EmbeddedPostgres | null;
+  readonly #pool: pg.Pool;
+  readonly #queries: Queries;
+  #opening: Promise<void> | null = null;
+  #isConnected: boolean;
+  #checking: NodeJS.Timeout | null = null;
+  #check: Promise<void> | null = null;
+  #isClosed = false;
+  readonly #onOpen: (() => void)[] = [];
+
+  constructor(options: DatabaseOptions) {
+    this.#options = options;
+    this.#embedded = options.url === null ? new EmbeddedPostgres(options) : null;
+    // Until it is needed nothing is wrong with one that waits to be started.
+    this.#isConnected = this.#embedded !== null;
+    this.#pool = this.#createPool();
+    this.#pool.on('error', (error) => options.logger.debug({ err: error }, 'an idle connection to the database ended'));
+    this.#queries = drizzle(this.#pool);
+  }
+
+  /** Whether it can be used now, as far as is known. */
+  get isConnected(): boolean {
+    return this.#isConnected;
+  }
+
+  /** Calls `listener` once, when the database is used first. */
+  onOpen(listener: () => void): void {
+    this.#onOpen.push(listener);
+  }
+
+  /** Begins to connect where there may be something to do: orders of before may be open. Returns at once. */
+  start(): void {
+    if (this.#embedded !== null && !this.#embedded.exists) return;
+    this.#lookAfter();
+  }
+
+  /**
+   * Runs `work` on the tables.
+   * @throws {ClientError} UPSTREAM_UNAVAILABLE where the database cannot be reached
+   */
+  async use<T>(work: (queries: Queries) => Promise<T>): Promise<T> {
+    try {
+      await this.#open();
+      return await work(this.#queries);
+    } catch (error) {
+      if (!isUnreachable(error)) throw error;
+      this.#note(false, error);
+      throw new ClientError(
+        'UPSTREAM_UNAVAILABLE',
+        'Accounts cannot be reached now.',
+        { retryAfterMs: RETRY_AFTER_MS },
+        error,
+      );
+    }
+  }
+
+  /** All of `work` or none of it. */
+  transact<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
+    return this.use((queries) => queries.transaction(work));
+  }
+
+  /**
+   * Asks for the role of the one process that works open orders: `null` where another has it. It is lost with the connection that
+   * holds it, of which `onLost` is told, and which the database notices by itself.
+   */
+  async takeRole(onLost: () => void): Promise<(() => Promise<void>) | null> {
+    return this.use(async () => {
+      if (this.#embedded !== null) {
+        if (!this.#embedded.isOwner) return null;
+        // Where the thread is, there is the role.
+        return async () => {};
+      }
+      const client = new pg.Client(this.#connection());
+      let isHeld = true;
+      const lose = (): void => {
+        if (!isHeld) return;
+        isHeld = false;
+        onLost();
+      };
+      client.on('error', lose);
+      client.on('end', lose);
+      const release = async (): Promise<void> => {
+        isHeld = false;
+        await client.end();
+      };
+      try {
+        await client.connect();
+        const { rows } = await client.query<{ held: boolean }>('SELECT pg_try_advisory_lock($1) AS held', [WORK_LOCK]);
+        if (rows[0]?.held === true) return release;
+      } catch (error) {
+        await release().catch(() => {});
+        throw error;
+      }
+      await release();
+      return null;
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    if (this.#checking !== null) clearInterval(this.#checking);
+    await this.#check;
+    await this.#opening?.catch(() => {});
+    await this.#pool.end();
+    await this.#embedded?.close();
+  }
+
+  #open(): Promise<void> {
+    this.#opening ??= this.#migrate().catch((error: unknown) => {
+      this.#opening = null;
+      throw error;
+    });
+    return this.#opening;
+  }
+
+  async #migrate(): Promise<void> {
+    const client = await this.#pool.connect();
+    try {
+      const applied = await migrate(client);
+      if (applied.length > 0)
+        this.#options.logger.info({ applied }, 'the tables of the ledger were brought up to date');
+    } finally {
+      client.release();
+    }
+    this.#note(true, null);
+    this.#lookAfter();
+    for (const listener of this.#onOpen.splice(0)) listener();
+  }
+
+  /** Tells by and by whether it can be reached, also where nobody uses it. */
+  #lookAfter(): void {
+    if (this.#checking !== null || this.#isClosed) return;
+    const look = (): void => {
+      this.#check ??= this.use((queries) => queries.execute(sql`SELECT 1`))
+        .then(
+          () => this.#note(true, null),
+          (error: unknown) => this.#note(false, error),
+        )
+        .finally(() => (this.#check = null));
+    };
+    this.#checking = setInterval(look, CHECK_MS);
+    this.#checking.unref();
+    look();
+  }
+
+  #note(isConnected: boolean, error: unknown): void {
+    if (this.#isConnected === isConnected || this.#isClosed) return;
+    this.#isConnected = isConnected;
+    if (isConnected) this.#options.logger.info({}, 'the database is connected');
+    else this.#options.logger.warn({ err: error }, 'the database cannot be reached');
+  }
+
+  #connection(): pg.ClientConfig {
+    const common = { connectionTimeoutMillis: CONNECT_TIMEOUT_MS, application_name: 'tapeql', keepAlive: true };
+    if (this.#embedded === null) {
+      return { ...common, connectionString: this.#options.url!, statement_timeout: STATEMENT_TIMEOUT_MS };
+    }
+    return { ...common, ...this.#embedded.address, user: 'postgres', database: 'postgres', ssl: false };
+  }
+
+  #createPool(): pg.Pool {
+    const embedded = this.#embedded;
+    const config: pg.PoolConfig = { ...this.#connection(), max: MAX_CONNECTIONS, allowExitOnIdle: true };
+    // It is one backend for all: what more connections would bring is waiting.
+    if (embedded !== null) Object.assign(config, { max: 2, connectionTimeoutMillis: 30_000, idleTimeoutMillis: 0 });
+    const pool = new pg.Pool(config);
+    if (embedded === null) return pool;
+    const connect = pool.connect.bind(pool) as (done?: ConnectCallback) => Promise<pg.PoolClient>;
+    return Object.assign(pool, {
+      connect(done?: ConnectCallback) {
+        if (done === undefined) return embedded.ensure().then(() => connect());
+        // What the pool itself calls, for a single query.
+        embedded.ensure().then(
+          () => void connect(done),
+          (error: Error) => done(error),
+        );
+        return undefined;
+      },
+    });
+  }
+}
+
+type ConnectCallback = (error: Error, client?: pg.PoolClient) => void;
+
+/** Classes of SQLSTATE: connection lost, too many connections, shut down or starting up. */
+const AWAY = /^(08|53|57P)/;
+const SYSTEM_ERRORS = new Set([
+  ...['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'ENOTFOUND', 'EAI_AGAIN', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'EAGAIN'],
+]);
+
+function isUnreachable(error: unknown): boolean {
+  // What Drizzle throws has what the driver threw as its cause.
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if (cause instanceof ClientError) return false;
+    if (cause instanceof AggregateError && cause.errors.some(isUnreachable)) return true;
+    const code = (cause as NodeJS.ErrnoException).code ?? '';
+    if (SYSTEM_ERRORS.has(code) || AWAY.test(code)) return true;
+    if (/^(Connection terminated|timeout exceeded when trying to connect|Client was closed)/.test(cause.message))
+      return true;
+  }
+  return false;
+}

@@ -1,0 +1,58 @@
+import Big from 'big.js';
+
+/** An exact decimal number: money, quantities and prices of the ledger are never doubles. */
+export type Decimal = Big;
+
+/** Cash is kept to four decimals, half-even: of an amount that lies between two, the even one. */
+const MONEY_DECIMALS = 4;
+/** Long enough for a price, or an average of prices, of any listed share. */
+const PRICE_DECIMALS = 8;
+
+export const ZERO: Decimal = new Big(0);
+
+/** From a decimal text, such as the database gives. @throws where it is none */
+export function decimal(text: string): Decimal {
+  return new Big(text);
+}
+
+/** The decimal number that a price was before it became a double: the shortest one that is read back as the same double. */
+export function decimalOfPrice(price: number): Decimal {
+  return new Big(String(price));
+}
+
+export function roundMoney(value: Decimal): Decimal {
+  return value.round(MONEY_DECIMALS, Big.roundHalfEven);
+}
+
+/** `quantity × price`, as cash moves by it. */
+export function amountOf(quantity: Decimal, price: Decimal): Decimal {
+  return roundMoney(quantity.times(price));
+}
+
+/** `part` of `whole`, in percent; 0 of nothing. */
+export function percentOf(part: Decimal, whole: Decimal): number {
+  return whole.eq(0) ? 0 : Number(part.div(whole).times(100).round(6, Big.roundHalfEven));
+}
+
+export function averagePriceOf(amount: Decimal, quantity: Decimal): Decimal {
+  return quantity.eq(0) ? ZERO : amount.div(quantity).round(PRICE_DECIMALS, Big.roundHalfEven);
+}
+
+/** `whole × part / parts`, as money. */
+export function shareOf(whole: Decimal, part: Decimal, parts: Decimal): Decimal {
+  // Multiplied first: a division that does not come out even is cut at the end only.
+  return part.eq(parts) ? whole : whole.times(part).div(parts).round(MONEY_DECIMALS, Big.roundHalfEven);
+}
+
+/** Money and prices have cents at least: `100000.00`, `12.3456`. */
+export function formatMoney(value: Decimal): string {
+  const text = value.toFixed();
+  const point = text.indexOf('.');
+  const decimals = point === -1 ? 0 : text.length - point - 1;
+  return decimals < 2 ? value.toFixed(2) : text;
+}
+
+/** No more digits than it has: `10`, `0.5`. */
+export function formatQuantity(value: Decimal): string {
+  return value.toFixed();
+}

@@ -1,0 +1,138 @@
+import { randomUUID } from 'node:crypto';
+import { and, eq, sql } from 'drizzle-orm';
+import { CASH, MARKET, movementAccountOf } from './accounts.ts';
+import type { Transaction } from './database.ts';
+import { amountOf, decimal, type Decimal, shareOf, ZERO } from './decimal.ts';
+import type { NotificationBody } from './notification.ts';
+import type { OrderSide, OrderTicket, Rejection } from './order.ts';
+import { accounts, executions, movements, notifications, orders, positions } from './tables.ts';
+
+/** An account whose row this transaction has locked: whatever else changes it waits. */
+export type LockedAccount = {
+  readonly userId: string;
+  readonly logId: string;
+  readonly cash: Decimal;
+  readonly notified: number;
+};
+
+/** `null` where there is none. */
+export async function lockAccount(tx: Transaction, userId: string): Promise<LockedAccount | null> {
+  const [row] = await tx.select().from(accounts).where(eq(accounts.userId, userId)).for('update');
+  return row === undefined ? null : { userId, logId: row.logId, cash: decimal(row.cash), notified: row.notified };
+}
+
+/** Why the account cannot afford an order at a price, besides those that are open already; `null`: it can. */
+export async function findShortage(
+  tx: Transaction,
+  account: LockedAccount,
+  ticket: Pick<OrderTicket, 'symbol' | 'side' | 'quantity'>,
+  price: Decimal,
+): Promise<Rejection | null> {
+  const { userId, cash } = account;
+  const open = await tx
+    .select({ symbol: orders.symbol, side: orders.side, quantity: orders.quantity, limitPrice: orders.limitPrice })
+    .from(orders)
+    .where(and(eq(orders.userId, userId), eq(orders.status, 'PENDING')));
+  if (ticket.side === 'BUY') {
+    const promised = open
+      .filter(({ side }) => side === 'BUY')
+      .map(({ quantity, limitPrice }) => amountOf(decimal(quantity), decimal(limitPrice!)))
+      .reduce((sum, amount) => sum.plus(amount), ZERO);
+    return cash.minus(promised).lt(amountOf(ticket.quantity, price)) ? 'INSUFFICIENT_FUNDS' : null;
+  }
+  const promised = open
+    .filter(({ side, symbol }) => side === 'SELL' && symbol === ticket.symbol)
+    .reduce((sum, { quantity }) => sum.plus(decimal(quantity)), ZERO);
+  const { quantity: held } = await readHolding(tx, userId, ticket.symbol);
+  return held.minus(promised).lt(ticket.quantity) ? 'INSUFFICIENT_POSITION' : null;
+}
+
+export type Fill = {
+  readonly orderId: string;
+  readonly symbol: string;
+  readonly side: OrderSide;
+  readonly quantity: Decimal;
+  readonly price: Decimal;
+};
+
+/**
+ * Settles an execution that fills an order: the execution, the position, the cash, both movements, and the notification. The
+ * order's own row is the caller's. Returns the number of the notification.
+ */
+export async function settle(tx: Transaction, account: LockedAccount, fill: Fill, at: Date): Promise<number> {
+  const { userId } = account;
+  const { orderId, symbol, side, quantity, price } = fill;
+  const amount = amountOf(quantity, price);
+  const id = randomUUID();
+  await tx.insert(executions).values({
+    ...{ id, orderId, userId, symbol, side, executedAt: at },
+    ...{ quantity: quantity.toFixed(), price: price.toFixed(), amount: amount.toFixed() },
+  });
+  await changeHolding(tx, userId, fill, amount);
+  const own = movementAccountOf(userId);
+  const [buyer, seller] = side === 'BUY' ? [own, MARKET] : [MARKET, own];
+  const moved = { executionId: id, movedAt: at };
+  await tx.insert(movements).values([
+    { ...moved, asset: CASH, amount: amount.toFixed(), source: buyer, target: seller },
+    { ...moved, asset: symbol, amount: quantity.toFixed(), source: seller, target: buyer },
+  ]);
+  const cash = side === 'BUY' ? account.cash.minus(amount) : account.cash.plus(amount);
+  const body: NotificationBody = {
+    ...{ kind: 'TradeExecuted', id, orderId, symbol, side, status: 'FILLED' },
+    ...{ quantity: quantity.toFixed(), price: price.toFixed() },
+  };
+  return notify(tx, account, body, at, cash);
+}
+
+/** Adds to the user's log, and sets the cash where it has changed. Returns the entry's number. */
+export async function notify(
+  tx: Transaction,
+  account: LockedAccount,
+  body: NotificationBody,
+  at: Date,
+  cash: Decimal = account.cash,
+): Promise<number> {
+  const { userId } = account;
+  const number = account.notified + 1;
+  await tx.update(accounts).set({ cash: cash.toFixed(), notified: number }).where(eq(accounts.userId, userId));
+  await tx.insert(notifications).values({ userId, number, body, createdAt: at });
+  return number;
+}
+
+async function readHolding(tx: Transaction, userId: string, symbol: string) {
+  const [row] = await tx
+    .select({ quantity: positions.quantity, cost: positions.cost })
+    .from(positions)
+    .where(and(eq(positions.userId, userId), eq(positions.symbol, symbol)));
+  return row === undefined
+    ? { quantity: ZERO, cost: ZERO }
+    : { quantity: decimal(row.quantity), cost: decimal(row.cost) };
+}
+
+/** Bought shares add their cost; sold ones take their part of it with them, so that the average stays. */
+async function changeHolding(tx: Transaction, userId: string, fill: Fill, amount: Decimal): Promise<void> {
+  const { symbol, side, quantity } = fill;
+  if (side === 'BUY') {
+    await tx
+      .insert(positions)
+      .values({ userId, symbol, quantity: quantity.toFixed(), cost: amount.toFixed() })
+      .onConflictDoUpdate({
+        target: [positions.userId, positions.symbol],
+        set: {
+          quantity: sql`${positions.quantity} + excluded.quantity`,
+          cost: sql`${positions.cost} + excluded.cost`,
+        },
+      });
+    return;
+  }
+  const held = await readHolding(tx, userId, symbol);
+  const left = held.quantity.minus(quantity);
+  const place = and(eq(positions.userId, userId), eq(positions.symbol, symbol));
+  if (left.eq(0)) {
+    await tx.delete(positions).where(place);
+    return;
+  }
+  const cost = held.cost.minus(shareOf(held.cost, quantity, held.quantity));
+  // The table refuses less than nothing, whatever was checked before.
+  await tx.update(positions).set({ quantity: left.toFixed(), cost: cost.toFixed() }).where(place);
+}
