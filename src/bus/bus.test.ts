@@ -6,7 +6,16 @@ import { recordingLogger } from '../../test/recording-logger.ts';
 import type { TestRedis } from '../../test/redis.ts';
 import type { TestRedisCluster } from '../../test/redis-cluster.ts';
 import { OFFSETS_PER_MS } from '../market/log.ts';
-import { barChannel, controlChannel, demandChannel, quoteChannel, statusChannel, tradeChannel } from './bus.ts';
+import {
+  barChannel,
+  controlChannel,
+  demandChannel,
+  ordersChannel,
+  quoteChannel,
+  statusChannel,
+  tradeChannel,
+  userChannel,
+} from './bus.ts';
 import type { Bus, LogEntry } from './bus.ts';
 import { createMemoryBus } from './memory.ts';
 import { createRedisBus } from './redis.ts';
@@ -78,6 +87,8 @@ describe.each(Object.entries(kinds))('a bus %s', (_, open) => {
       reader.subscribe(statusChannel, hear),
       reader.subscribe(demandChannel, hear),
       reader.subscribe(controlChannel, hear),
+      reader.subscribe(userChannel('a user'), hear),
+      reader.subscribe(ordersChannel, hear),
     ]);
     const quote = makeQuote('BRK.B', { bid: null, vwap: 0.1 + 0.2 });
     const trade = makeTrade('BRK.B', offsetAt(START), { tape: null, conditions: [12, 37], gapBefore: true });
@@ -90,11 +101,17 @@ describe.each(Object.entries(kinds))('a bus %s', (_, open) => {
     await writer.publishStatus(status);
     await writer.setDemand('api-1', new Map([['BRK.B', 2]]));
     await writer.publishControl(control);
+    const told = { number: 7, notification: { kind: 'TradeExecuted', orderId: 'order-1' } };
+    await writer.tell(userChannel('a user'), told);
+    await writer.tell(ordersChannel, { id: 'order-2' });
 
-    await expect.poll(() => heard).toHaveLength(6);
+    await expect.poll(() => heard).toHaveLength(8);
     // Order is kept per channel, and among the logs.
     expect(heard).toEqual(
-      expect.arrayContaining([quote, trade, bar, status, { process: 'api-1', counts: { 'BRK.B': 2 } }, control]),
+      expect.arrayContaining([
+        ...[quote, trade, bar, status, { process: 'api-1', counts: { 'BRK.B': 2 } }, control],
+        ...[told, { id: 'order-2' }],
+      ]),
     );
   });
 

@@ -13,6 +13,8 @@ export type Messages = {
   demand: DemandChange;
   control: ControlMessage;
   writer: WriterChange;
+  user: UserEvent;
+  order: OrderOpened;
 };
 
 /** A channel's name together with the kind of message it carries. */
@@ -33,6 +35,10 @@ export const statusChannel: Channel<'status'> = { kind: 'status', name: 'market-
 export const demandChannel: Channel<'demand'> = { kind: 'demand', name: 'market-data:subscriptions' };
 export const controlChannel: Channel<'control'> = { kind: 'control', name: 'market-data:control' };
 
+/** What one user is told: that its log of notifications has grown. */
+export const userChannel = (user: string): Channel<'user'> => ({ kind: 'user', name: `user:{${user}}:events` });
+export const ordersChannel: Channel<'order'> = { kind: 'order', name: 'ledger:orders' };
+
 export const writerChannel: Channel<'writer'> = { kind: 'writer', name: 'ingest:lease' };
 
 /** The state of the ingest side, whole in itself; published on change and every few seconds as a sign of life. */
@@ -51,6 +57,18 @@ export type ControlMessage = { readonly action: 'pause' | 'resume'; readonly dat
 
 /** The role of the writer is free again: the process that had it has given it up in order. */
 export type WriterChange = { readonly released: string };
+
+/**
+ * A user's log of notifications holds so many entries now. The entry that came last travels along for outside programs; who
+ * needs them all reads the ledger.
+ */
+export type UserEvent = {
+  readonly number: number;
+  readonly notification: { readonly kind: string; readonly orderId: string };
+};
+
+/** An order waits to be filled from now on. */
+export type OrderOpened = { readonly id: string };
 
 /** A log of one symbol. */
 export type LogKey =
@@ -144,6 +162,9 @@ export interface Bus {
    * hears, in order, so that the newest stays.
    */
   keepControl(message: ControlMessage): Promise<void>;
+
+  /** Publishes what any process may tell the others. */
+  tell<K extends 'user' | 'order'>(channel: Channel<K>, message: Messages[K]): Promise<void>;
 
   /**
    * Calls `listener` with each message from the moment the promise resolves; while the bus is not connected it resolves at

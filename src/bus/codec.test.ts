@@ -12,6 +12,8 @@ const samples: { [K in keyof Messages]: Messages[K] } = {
   demand: { process: 'api-1', counts: { 'BRK.B': 3, 'I:SPX': 0 } },
   control: { action: 'pause', data: { reason: 'maintenance' } },
   writer: { released: 'ingest-1' },
+  user: { number: 7, notification: { kind: 'TradeExecuted', orderId: 'order-1' } },
+  order: { id: 'order-1' },
 };
 
 describe.each(Object.keys(samples) as (keyof Messages)[])('the codec of %s', (kind) => {

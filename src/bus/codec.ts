@@ -79,6 +79,11 @@ export const codecs: { readonly [K in keyof Messages]: Codec<Messages[K]> } = {
   demand: defineCodec<Messages['demand']>({ process: isString, counts: isCounts }),
   control: { encode: JSON.stringify, decode: decodeControl },
   writer: defineCodec<Messages['writer']>({ released: isString }),
+  user: defineCodec<Messages['user']>({
+    number: Number.isSafeInteger,
+    notification: hasShape<Messages['user']['notification']>({ kind: isString, orderId: isString }),
+  }),
+  order: defineCodec<Messages['order']>({ id: isString }),
 };
 
 export type Codec<T> = {

@@ -114,6 +114,11 @@ class MemoryBus implements Bus {
     this.#control = message;
   }
 
+  async tell<K extends 'user' | 'order'>(channel: Channel<K>, message: Messages[K]): Promise<void> {
+    this.#admit(1);
+    this.#enqueue(channel, message);
+  }
+
   async subscribe<K extends keyof Messages>(
     channel: Channel<K>,
     listener: (message: Messages[K]) => void,

@@ -187,6 +187,12 @@ class RedisBus implements Bus {
     await run(this.#redis, 'set', controlKey, codecs.control.encode(message), 'PX', CONTROL_KEEP_MS);
   }
 
+  async tell<K extends 'user' | 'order'>(channel: Channel<K>, message: Messages[K]): Promise<void> {
+    this.#assertOpen();
+    const text = codecs[channel.kind].encode(message);
+    await this.#writes.publish(1, () => run(this.#redis, 'publish', channel.name, text));
+  }
+
   async subscribe<K extends keyof Messages>(
     channel: Channel<K>,
     listener: (message: Messages[K]) => void,
