@@ -69,6 +69,7 @@ const server = start(['--expose-gc', '--import', collect, 'src/main.ts'], {
   PORT: '0',
   HOST: '127.0.0.1',
   MAX_CONNECTIONS_PER_USER: '1000',
+  RATE_LIMITS: 'market=1000000,http=1000000',
   // The log itself, which is bounded by time, is to be at its size before anything is measured.
   HISTORY_SECONDS: '1',
 });

@@ -25,7 +25,17 @@ const seconds = Number(process.argv[2] ?? 20);
 await using redis = await startRedis();
 const startedAt = performance.now();
 const child = spawn(process.execPath, [path.join(import.meta.dirname, '../src/main.ts')], {
-  env: { ...process.env, REDIS_URL: redis.url, PORT: '0', HOST: '127.0.0.1', FEED: 'simulated', LOG_LEVEL: 'info' },
+  env: {
+    ...process.env,
+    REDIS_URL: redis.url,
+    PORT: '0',
+    HOST: '127.0.0.1',
+    FEED: 'simulated',
+    LOG_LEVEL: 'info',
+    // All clients come from one address.
+    MAX_CONNECTIONS_PER_USER: '1000',
+    RATE_LIMITS: 'market=1000000,http=1000000',
+  },
   stdio: ['ignore', 'pipe', 'inherit'],
 });
 process.once('exit', () => child.kill('SIGKILL'));

@@ -22,6 +22,8 @@ export type Config = {
   };
   readonly anonymousMarketData: boolean;
   readonly maxConnectionsPerUser: number;
+  /** How many proxies in front append to X-Forwarded-For; 0: an address is that of the connection. */
+  readonly trustedProxies: number;
   /** Of all workers together. */
   readonly maxConnections: number;
   readonly maxSymbolsPerSubscription: number;
@@ -65,6 +67,7 @@ export const CONFIG_VARIABLES = [
   'ANONYMOUS_MARKET_DATA',
   'MAX_CONNECTIONS_PER_USER',
   'MAX_CONNECTIONS',
+  'TRUSTED_PROXIES',
   'MAX_SYMBOLS_PER_SUBSCRIPTION',
   'MAX_SUBSCRIPTIONS_PER_CONNECTION',
   'OPENING_CASH',
@@ -185,6 +188,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     anonymousMarketData: choice('ANONYMOUS_MARKET_DATA', 'true', ['true', 'false']) === 'true',
     maxConnectionsPerUser: integer('MAX_CONNECTIONS_PER_USER', 5, 1, 1_000_000),
     maxConnections: integer('MAX_CONNECTIONS', 20_000, 1, 1_000_000),
+    trustedProxies: integer('TRUSTED_PROXIES', 0, 0, 10),
     maxSymbolsPerSubscription: integer('MAX_SYMBOLS_PER_SUBSCRIPTION', 500, 1, 100_000),
     maxSubscriptionsPerConnection: integer('MAX_SUBSCRIPTIONS_PER_CONNECTION', 50, 1, 100_000),
     openingCash: read<string>('OPENING_CASH', '100000.00', (value) =>

@@ -9,6 +9,7 @@ import { createRedisStore } from './bus/redis-store.ts';
 import type { Store } from './bus/store.ts';
 import type { Config } from './config.ts';
 import { DeliveryFigures } from './delivery/figures.ts';
+import { createFollowQuotes } from './delivery/follow-quotes.ts';
 import { Hub } from './delivery/hub.ts';
 import type { LogBounds } from './delivery/log-stream.ts';
 import { PauseSwitch } from './delivery/pause-switch.ts';
@@ -16,6 +17,7 @@ import { Reads } from './delivery/reads.ts';
 import { RESUME_GRACE_MS } from './delivery/resume.ts';
 import { StatusBoard } from './delivery/status-board.ts';
 import { Turn } from './delivery/turn.ts';
+import { ViewerStreams } from './delivery/viewer-streams.ts';
 import { type Enveloped, WebSocketTransport } from './delivery/websocket.ts';
 import type { FeedLimits } from './feeds/polygon/limits.ts';
 import { createPolygonRest } from './feeds/polygon/rest.ts';
@@ -23,6 +25,9 @@ import { createPolygonFeed, feedNameOf } from './feeds/polygon/socket.ts';
 import { startSimulatorProcess } from './feeds/simulator/simulator-process.ts';
 import { createIngest } from './ingest/ingest.ts';
 import { createLeasedIngest, type LeasedIngest } from './ingest/lease.ts';
+import { Database } from './ledger/database.ts';
+import { DEMO_POSITIONS, DEMO_USER } from './ledger/demo.ts';
+import { Ledger } from './ledger/ledger.ts';
 import { systemTimers } from './market/timers.ts';
 import { createCalendar } from './market/calendar.ts';
 import type { Logger } from './market/logger.ts';
@@ -31,16 +36,22 @@ import { type MarketDataSource, SourceUnavailableError } from './market/source.t
 import { printSdl, schema } from './schema/schema.ts';
 import type { Crew } from './server/crew.ts';
 import { createCrewPages } from './server/crew-pages.ts';
-import { createGraphQL, MAX_MESSAGE_BYTES } from './server/graphql.ts';
+import { createGraphQL, MAX_BODY_BYTES, MAX_MESSAGE_BYTES } from './server/graphql.ts';
 import { createHealth } from './server/health.ts';
 import { type HttpServer, startHttpServer } from './server/http.ts';
 import { createMetrics } from './server/metrics.ts';
+import { ConnectionLimit } from './access/connection-limit.ts';
+import { readAddressOf } from './access/client-address.ts';
+import { RateLimits } from './access/limits.ts';
+import { createRedisCounts } from './bus/redis-counts.ts';
 import { createPlainPost } from './server/plain-post.ts';
 import { readStats, type StatsSources } from './server/stats.ts';
 
 /** Where a simulated exchange of this system says how to reach it, for the api processes beside the ingest that runs it. */
 const SIMULATOR_KEY = 'simulator:rest-url';
 const SIMULATOR_RENEW_MS = 20_000;
+/** Of one address, before it is known whose they are: many users may come from one, but not all at one moment. */
+const MAX_PENDING_CONNECTIONS = 100;
 /** The simulated exchange takes any key. */
 const SIMULATOR_API_KEY = 'simulated';
 
@@ -66,6 +77,9 @@ export type Tuning = {
   readonly historyLagMs?: number;
   readonly initTimeoutMs?: number;
   readonly pingIntervalMs?: number;
+  readonly rateWindowSeconds?: number;
+  readonly connectionLeaseMs?: number;
+  readonly httpTimeouts?: { readonly headersMs: number; readonly requestMs: number };
   readonly logBounds?: Partial<LogBounds>;
   readonly feedLimits?: Partial<FeedLimits>;
   /** Unix ms. Default `Date.now`. */
@@ -298,6 +312,29 @@ async function openServer(parts: ServerParts, stack: AsyncDisposableStack): Prom
   if (parts.pause.state.paused) hub.pause();
   stack.defer(parts.pause.onChange(({ paused }) => (paused ? hub.pause() : hub.resume())));
 
+  const { database, ledger } = openLedger({ ...parts, hub, reads }, stack);
+  const viewerStreams = new ViewerStreams();
+  stack.defer(() => viewerStreams.close());
+
+  const readAddress = readAddressOf(config.trustedProxies);
+  const counts =
+    config.redisUrls.length === 0
+      ? null
+      : createRedisCounts({ url: config.redisUrls.join(','), logger: logger.child({ part: 'limits' }) });
+  stack.defer(() => counts?.close());
+  const rateLimits = new RateLimits({
+    limits: config.rateLimits,
+    shared: counts,
+    ...(tuning.rateWindowSeconds !== undefined && { windowSeconds: tuning.rateWindowSeconds }),
+  });
+  const connectionLimit = new ConnectionLimit({
+    max: config.maxConnectionsPerUser,
+    shared: counts,
+    process: randomUUID(),
+    ...(tuning.connectionLeaseMs !== undefined && { leaseMs: tuning.connectionLeaseMs }),
+    logger: logger.child({ part: 'limits' }),
+  });
+  stack.defer(() => connectionLimit.close());
   const graphql = createGraphQL({
     schema,
     context: {
@@ -305,11 +342,14 @@ async function openServer(parts: ServerParts, stack: AsyncDisposableStack): Prom
       reads,
       status,
       reference: parts.reference,
+      ledger,
+      viewerStreams,
       limits: { maxSymbols: config.maxSymbolsPerSubscription },
     },
     figures,
     turn,
     allowedOrigins: config.allowedOrigins,
+    admission: { rateLimits, readAddress, maxEventStreams: config.maxSubscriptionsPerConnection },
     ...(tuning.pingIntervalMs !== undefined && { eventStream: { pingIntervalMs: tuning.pingIntervalMs } }),
     logger: logger.child({ part: 'graphql' }),
   });
@@ -318,13 +358,16 @@ async function openServer(parts: ServerParts, stack: AsyncDisposableStack): Prom
     path: '/graphql',
     getEnveloped,
     fallback: (request, response) => graphql(request, response),
-    maxBytes: MAX_MESSAGE_BYTES,
+    maxBytes: MAX_BODY_BYTES,
   });
   const webSockets = new WebSocketTransport({
     path: '/graphql',
     getEnveloped,
     allowedOrigins: config.allowedOrigins,
     maxConnections: config.maxConnections,
+    readAddress,
+    takeSeat: (user, onRefused) => connectionLimit.take(user, onRefused),
+    maxPendingPerAddress: Math.max(MAX_PENDING_CONNECTIONS, config.maxConnectionsPerUser),
     maxSubscriptionsPerConnection: config.maxSubscriptionsPerConnection,
     maxMessageBytes: MAX_MESSAGE_BYTES,
     turn,
@@ -351,7 +394,8 @@ async function openServer(parts: ServerParts, stack: AsyncDisposableStack): Prom
     readServiceStatus: () => status.readServiceStatus(),
     isReady: () => status.heard || parts.ingest !== null,
     readConnections: () => webSockets.readConnections(figures.readStats().active),
-    isDatabaseConnected: () => false,
+    // Ingest has no use for it.
+    isDatabaseConnected: () => config.role === 'ingest' || database.isConnected,
     startedAt: parts.startedAt,
     now,
   });
@@ -378,9 +422,36 @@ async function openServer(parts: ServerParts, stack: AsyncDisposableStack): Prom
           upgrade: (request, socket, head) => webSockets.upgrade(request, socket, head),
         }
       : null,
+    ...(tuning.httpTimeouts !== undefined && { timeouts: tuning.httpTimeouts }),
     logger: logger.child({ part: 'http' }),
   });
   stack.defer(() => server.close());
   stack.defer(() => webSockets.close());
   return server;
+}
+
+/** What viewers own; its database is opened when it is needed. */
+function openLedger(
+  parts: ServerParts & { readonly hub: Hub; readonly reads: Reads },
+  stack: AsyncDisposableStack,
+): { database: Database; ledger: Ledger } {
+  const { config, bus, hub, reads, status, pause, now } = parts;
+  const logger = parts.logger.child({ part: 'ledger' });
+  const database = new Database({ url: config.databaseUrl, dataDir: config.dataDir, logger });
+  stack.defer(() => database.close());
+  const hasUsers = config.jwt.secret !== null || config.jwt.jwksUrl !== null;
+  const ledger = new Ledger({
+    database,
+    openingCash: config.openingCash,
+    openingPositionsOf: (userId) => (!hasUsers && userId === DEMO_USER ? DEMO_POSITIONS : []),
+    bus,
+    readQuotes: (symbols) => reads.readQuotes(symbols),
+    follow: createFollowQuotes(hub, logger),
+    isMarketOpen: () => status.readMarketStatus().isOpen && !pause.state.paused,
+    now,
+    logger,
+  });
+  stack.defer(() => ledger.close());
+  if (config.role !== 'ingest') database.start();
+  return { database, ledger };
 }

@@ -1,5 +1,14 @@
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -10,11 +19,18 @@ export type Program = {
   readonly names: readonly string[];
   /** Names an executable by its path, before all others. */
   readonly pathVariable?: string;
+  /** A folder of versions, in which apt puts it beyond the PATH: the newest one's `bin` has it. */
+  readonly versions?: string;
   /** What Debian and Ubuntu call it. */
   readonly aptPackage: string;
 };
 
 export const REDIS_SERVER: Program = { names: ['redis-server'], aptPackage: 'redis-server' };
+export const POSTGRES: Program = {
+  names: ['postgres'],
+  versions: '/usr/lib/postgresql',
+  aptPackage: 'postgresql',
+};
 export const CHROMIUM: Program = {
   names: ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'],
   pathVariable: 'CHROMIUM_PATH',
@@ -27,12 +43,18 @@ export function findProgram(program: Program): string | null {
   if (named !== null) return isExecutable(named) ? named : null;
   for (const name of program.names) {
     // /usr/bin also where the PATH lacks it: that is where apt puts things.
-    for (const folder of [...(process.env['PATH'] ?? '').split(delimiter), '/usr/bin']) {
+    for (const folder of [...(process.env['PATH'] ?? '').split(delimiter), '/usr/bin', ...listVersions(program)]) {
       const path = join(folder, name);
       if (folder !== '' && isExecutable(path)) return path;
     }
   }
   return null;
+}
+
+function listVersions({ versions }: Program): string[] {
+  if (versions === undefined || !existsSync(versions)) return [];
+  const newestFirst = readdirSync(versions).toSorted((a, b) => Number(b) - Number(a));
+  return newestFirst.map((version) => join(versions, version, 'bin'));
 }
 
 /** Throws one line that says what to install. */

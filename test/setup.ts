@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { TestProject } from 'vitest/node';
-import { CHROMIUM, installPrograms, REDIS_SERVER } from './programs.ts';
+import { CHROMIUM, installPrograms, POSTGRES, REDIS_SERVER } from './programs.ts';
 import type { Program } from './programs.ts';
 
 /**
@@ -10,11 +10,12 @@ import type { Program } from './programs.ts';
 export async function setup(project: TestProject): Promise<void> {
   // Internal to vitest: should it go, every run counts as a whole one.
   const { filenamePattern } = project.vitest as unknown as { filenamePattern?: string[] };
-  if (filenamePattern === undefined) return installPrograms([REDIS_SERVER, CHROMIUM]);
+  if (filenamePattern === undefined) return installPrograms([REDIS_SERVER, POSTGRES, CHROMIUM]);
   const { testFiles } = await project.globTestFiles(filenamePattern);
   const sources = (await Promise.all(testFiles.map((file) => readFile(file, 'utf8')))).join('\n');
   const wanted: Program[] = [];
   if (/\/redis(-cluster)?\.ts'/.test(sources)) wanted.push(REDIS_SERVER);
+  if (/\/postgres\.ts'/.test(sources)) wanted.push(POSTGRES);
   if (/\/chromium\.ts'/.test(sources)) wanted.push(CHROMIUM);
   await installPrograms(wanted);
 }

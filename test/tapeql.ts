@@ -59,6 +59,7 @@ export async function startTestTapeql(
     POLYGON_WS_URL: simulator.wsUrl,
     POLYGON_REST_URL: simulator.restUrl,
     QUOTE_INTERVAL_MS: '0',
+    ...UNLIMITED,
     ...options.env,
   });
   const tapeql = await startTapeql(config, { logger, tuning: { ...QUICK, ...options.tuning } });
@@ -90,6 +91,12 @@ export async function startTestTapeql(
     },
   };
 }
+
+/** All clients of a test come from one address, and are not there to be counted; a test of the limits says what they are. */
+const UNLIMITED = {
+  MAX_CONNECTIONS_PER_USER: '1000000',
+  RATE_LIMITS: 'portfolio=1000000,tradeNotifications=1000000,market=1000000,orders=1000000,http=1000000',
+};
 
 const PATIENCE = { timeout: 10_000, interval: 5 };
 
@@ -144,7 +151,7 @@ export function runMain(
   exited: Promise<ProcessExit>;
 } {
   const child = spawn(process.execPath, [MAIN, ...args], {
-    env: { PATH: process.env['PATH'] ?? '', HOST: '127.0.0.1', ...env },
+    env: { PATH: process.env['PATH'] ?? '', HOST: '127.0.0.1', ...UNLIMITED, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   // No test run that dies leaves a process behind.

@@ -22,6 +22,13 @@ export const completeKey = 'history:complete';
 export const statusKey = 'market-data:status:last';
 export const controlKey = 'market-data:control:last';
 
+/** How often a user did something, since the first time in a window; named by both. */
+export const rateKey = (name: string): string => `rate:{${name}}`;
+/** A hash: how many connections of a user each process has. */
+export const connectionCountsKey = (user: string): string => `connections:{${user}}`;
+/** A sorted set: the processes that have connections, by the time (Unix ms) at which they count as dead. */
+export const connectionProcessesKey = 'connections:processes';
+
 /** The process that is the writer, for as long as its lease runs; beside it the token of the newest lease. */
 export const leaseKey = 'ingest:lease';
 export const leaseTokenKey = '{ingest:lease}:token';

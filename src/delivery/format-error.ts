@@ -74,6 +74,8 @@ function coded(
   // One field's failure does not decide the status of a response that holds other fields.
   const setsStatus = httpStatus !== 200 && located?.path === undefined;
   const isSpecified = code === 'GRAPHQL_PARSE_FAILED' || code === 'GRAPHQL_VALIDATION_FAILED';
+  const { retryAfterMs } = details;
+  const headers = typeof retryAfterMs === 'number' && { 'retry-after': String(Math.ceil(retryAfterMs / 1000)) };
   return new GraphQLError(message, {
     nodes: located?.nodes ?? null,
     source: located?.source ?? null,
@@ -81,6 +83,10 @@ function coded(
     path: located?.path ?? null,
     originalError,
     // `spec`: GraphQL over HTTP leaves these errors at 200 where the client accepts application/json only.
-    extensions: { code, ...(setsStatus ? { http: { status: httpStatus, spec: isSpecified } } : {}), ...details },
+    extensions: {
+      code,
+      ...(setsStatus && { http: { status: httpStatus, spec: isSpecified, ...(headers !== false && { headers }) } }),
+      ...details,
+    },
   });
 }

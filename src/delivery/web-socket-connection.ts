@@ -20,6 +20,8 @@ export type ConnectionOwner = {
   readonly wheel: TimerWheel;
   readonly logger: Logger;
   readonly onMessage: () => void;
+  /** Once per connection: when it was initialised, or ended without. */
+  readonly onPendingEnd: (address: string) => void;
 };
 
 /**
@@ -35,6 +37,8 @@ export class Connection implements OperationOrderOptions {
   readonly operations: OperationOrder;
   /** Since the last ping something was heard of it. */
   isAlive = true;
+  /** As it counts for its user. */
+  seat: { release(): void } | null = null;
   handle: (text: string) => Promise<void> = () => Promise.resolve();
   readonly #owner: ConnectionOwner;
   readonly #closed: (code: number, reason: string) => Promise<void>;
@@ -58,8 +62,10 @@ export class Connection implements OperationOrderOptions {
   }
 
   noteInitialised(): void {
-    this.#cancelInit?.();
+    if (this.#cancelInit === null) return;
+    this.#cancelInit();
     this.#cancelInit = null;
+    this.#owner.onPendingEnd(this.address);
   }
 
   receive(text: string): void {
@@ -70,6 +76,7 @@ export class Connection implements OperationOrderOptions {
 
   end(code: number, reason: string): void {
     this.noteInitialised();
+    this.seat?.release();
     this.operations.close();
     this.outlet.drop();
     this.#owner.logger.debug({ connection: this.id, code }, 'disconnected');

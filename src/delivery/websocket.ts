@@ -27,6 +27,12 @@ export type WebSocketTransportOptions = {
   /** Beside the same origin. A request without an Origin header is no browser's and is accepted. */
   readonly allowedOrigins: readonly string[];
   readonly maxConnections: number;
+  /** Whom a connection counts for. */
+  readonly readAddress: (request: IncomingMessage) => string;
+  /** Counts a connection of a user. `null`: he has as many as he may; `onRefused`: this turned out a little later. */
+  readonly takeSeat: (user: string, onRefused: () => void) => { release(): void } | null;
+  /** Connections of one address that have not been acknowledged yet. */
+  readonly maxPendingPerAddress: number;
   readonly maxSubscriptionsPerConnection: number;
   /** A longer message ends the connection with 1009. */
   readonly maxMessageBytes: number;
@@ -37,6 +43,8 @@ export type WebSocketTransportOptions = {
   readonly pingIntervalMs?: number;
   readonly logger: Logger;
 };
+
+const TOO_MANY = { code: CLOSE_CODES.TRY_AGAIN_LATER, reason: 'Too many connections' };
 
 /** At most so many times in an interval pings are sent, each time to a part of the connections. */
 const PING_SLOTS = 60;
@@ -59,6 +67,8 @@ export class WebSocketTransport {
   /** The connections in parts, of which one is pinged at a time. */
   readonly #pingSlots: Set<TapeSocket>[];
   #pingSlot = 0;
+  /** By address, how many have not been acknowledged yet. */
+  readonly #pending = new Map<string, number>();
   readonly #counts = { accepted: 0, refused: 0, messagesIn: 0, messagesOut: 0 };
   /** The functions that belong to an operation, from its preparation to its start. */
   readonly #onClose: (this: WebSocket, code: number, reason: Buffer) => void;
@@ -86,6 +96,7 @@ export class WebSocketTransport {
       initTimeoutMs: options.initTimeoutMs ?? 5000,
       wheel: new TimerWheel(),
       logger: options.logger,
+      onPendingEnd: (address) => this.#notePendingEnd(address),
       onMessage: () => this.#counts.messagesIn++,
     };
     const intervalMs = options.pingIntervalMs ?? 12_000;
@@ -106,7 +117,7 @@ export class WebSocketTransport {
     return makeServer<Record<string, unknown> | undefined, Connection>({
       // Kept by the wheel, for all connections.
       connectionInitWaitTimeout: 0,
-      onConnect: ({ extra }) => extra.noteInitialised(),
+      onConnect: ({ extra }) => this.#seat(extra),
       onSubscribe: ({ connectionParams, extra }, _id, payload) => this.#prepare(extra, connectionParams, payload),
       execute: (args) => this.#enveloped.get(args)!.execute(args),
       subscribe: (args) => {
@@ -156,7 +167,8 @@ export class WebSocketTransport {
       return;
     }
     const id = ++this.#counts.accepted;
-    const address = request.socket.remoteAddress ?? 'unknown';
+    const address = this.#options.readAddress(request);
+    this.#pending.set(address, (this.#pending.get(address) ?? 0) + 1);
     webSocket.connection = new Connection(this.#owner, { id, webSocket, tcp, address });
     this.#sockets.add(webSocket);
     // The part whose turn has just been: its first ping comes after a whole interval.
@@ -174,9 +186,30 @@ export class WebSocketTransport {
       return { code: CLOSE_CODES.FORBIDDEN, reason: 'Origin not allowed' };
     }
     if (this.#sockets.size >= this.#options.maxConnections) {
-      return { code: CLOSE_CODES.TRY_AGAIN_LATER, reason: 'Too many connections' };
+      return TOO_MANY;
+    }
+    if ((this.#pending.get(this.#options.readAddress(request)) ?? 0) >= this.#options.maxPendingPerAddress) {
+      return TOO_MANY;
     }
     return null;
+  }
+
+  /** The connection counts for its user from here on: before, nobody knows whose it is. Returns whether it is let in. */
+  #seat(connection: Connection): boolean {
+    connection.noteInitialised();
+    const refuse = (): void => {
+      this.#counts.refused++;
+      connection.close(TOO_MANY.code, TOO_MANY.reason);
+    };
+    connection.seat = this.#options.takeSeat(`address ${connection.address}`, refuse);
+    if (connection.seat === null) refuse();
+    return connection.seat !== null;
+  }
+
+  #notePendingEnd(address: string): void {
+    const others = this.#pending.get(address)! - 1;
+    if (others === 0) this.#pending.delete(address);
+    else this.#pending.set(address, others);
   }
 
   async #prepare(
@@ -200,6 +233,7 @@ export class WebSocketTransport {
       const enveloped = this.#options.getEnveloped({
         connectionParams,
         params: payload,
+        address: connection.address,
       });
       const document = enveloped.parse(payload.query);
       const errors = enveloped.validate(enveloped.schema, document);

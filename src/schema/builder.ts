@@ -12,12 +12,15 @@ export const builder = new SchemaBuilder<{
     DateTime: { Input: number; Output: number };
     Symbol: { Input: string; Output: string };
     Cursor: { Input: LogPosition; Output: LogPosition };
+    /** A text of digits on both sides: it is never a double. */
+    Decimal: { Input: string; Output: string };
   };
 }>({ defaultFieldNullability: false });
 
 builder.queryType({
   description: 'Reads of the current state: answered from the cache, and from the upstream on a miss.',
 });
+builder.mutationType({ description: "What changes the viewer's own." });
 builder.subscriptionType({
   description:
     'Live streams. State (quotes, statuses) comes current first and then at each change; a reader that is behind skips to the newest. ' +
@@ -56,6 +59,19 @@ builder.scalarType('Cursor', {
     const position = typeof value === 'string' ? decodeCursor(value) : null;
     if (position === null) throw badInput(value, 'no cursor of this service');
     return position;
+  },
+});
+
+// Longer ones than any amount are refused before anything is worked out with them.
+const DECIMAL = /^-?\d{1,20}(\.\d{1,12})?$/;
+
+builder.scalarType('Decimal', {
+  description: 'An exact decimal number as text, such as "10250.37". As input whole numbers are accepted as well.',
+  serialize: (value) => value,
+  parseValue: (value) => {
+    const text = Number.isSafeInteger(value) ? String(value) : value;
+    if (typeof text !== 'string' || !DECIMAL.test(text)) throw badInput(value, 'no decimal text such as "10250.37"');
+    return text;
   },
 });
 

@@ -1,8 +1,11 @@
+import type { Viewer } from '../access/viewer.ts';
 import type { Hub } from '../delivery/hub.ts';
 import type { Reads } from '../delivery/reads.ts';
 import type { StatusBoard } from '../delivery/status-board.ts';
 import type { ResumePoint } from '../delivery/resume.ts';
 import type { RunningOperation } from '../delivery/subscribe.ts';
+import type { ViewerStreams } from '../delivery/viewer-streams.ts';
+import type { Ledger } from '../ledger/ledger.ts';
 import type { ReferenceBook } from '../market/reference-book.ts';
 
 /** What every resolver is given that is the same for all operations, for no market data depends on who asks. */
@@ -11,11 +14,16 @@ export type SharedContext = {
   readonly reads: Reads;
   readonly status: StatusBoard;
   readonly reference: ReferenceBook;
+  /** What belongs to one viewer is read for that viewer only, whom the resolver names. */
+  readonly ledger: Ledger;
+  readonly viewerStreams: ViewerStreams;
   readonly limits: { readonly maxSymbols: number };
 };
 
 /** What a resolver is given. */
 export type SchemaContext = SharedContext & {
+  /** Who asks; `null`: anonymous. */
+  readonly viewer: Viewer | null;
   /** Where this operation asks to go on in the log. */
   readonly resume: ResumePoint;
   readonly running: RunningOperation;

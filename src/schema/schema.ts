@@ -6,6 +6,9 @@ import './trade.ts';
 import './bar.ts';
 import './market-status.ts';
 import './service-status.ts';
+import './portfolio.ts';
+import './order.ts';
+import './trade-notification.ts';
 
 export const schema = builder.toSchema();
 

@@ -12,12 +12,16 @@ import type { DeliveryFigures } from '../delivery/figures.ts';
 import type { Turn } from '../delivery/turn.ts';
 import type { Logger } from '../market/logger.ts';
 import type { SchemaContext, SharedContext } from '../schema/context.ts';
+import { type AdmissionOptions, useAdmission } from './admission.ts';
 import { nameArgument } from './bad-input.ts';
+import { contentSecurityPolicyOf, useCsrfPrevention } from './browser-policy.ts';
 import { playground } from './playground.ts';
 import { createSharedContext } from './shared-context.ts';
 
-/** The longest request or message, in bytes: the largest sensible operation, 500 symbols of 32 characters, is a tenth of it. */
-export const MAX_MESSAGE_BYTES = 256 * 1024;
+/** The longest message on a WebSocket, in bytes: the largest sensible operation, 500 symbols of 32 characters, is a third of it. */
+export const MAX_MESSAGE_BYTES = 64 * 1024;
+/** The longest body of a request. More than is of use, so that what is wrong with a long document is told by name. */
+export const MAX_BODY_BYTES = 256 * 1024;
 
 /** Parsed documents are kept up to this many characters of source in all. */
 const MAX_CACHED_SOURCE = 4 * 1024 * 1024;
@@ -30,6 +34,7 @@ export type GraphQLServerOptions = {
   /** Beside the same origin. */
   readonly allowedOrigins: readonly string[];
   readonly eventStream?: EventStreamOptions;
+  readonly admission: Omit<AdmissionOptions, 'schema'>;
   readonly logger: Logger;
 };
 
@@ -44,10 +49,13 @@ export function createGraphQL(options: GraphQLServerOptions) {
     viewerOf: () => null,
     observer: { onExecution: (field) => figures.onExecution(field), onUnexpectedError: reportError },
   });
+  /** Of the playground, which is the same for all but for what it is filled with. */
+  let shown = { made: '', policy: '' };
   return createYoga<object, SchemaContext>({
     schema,
     context: ({ request, params }) => ({
       ...context,
+      viewer: null,
       resume: new ResumePoint({ extensions: params?.extensions, lastEventId: readLastEventId(request) }),
       running: { subscription: null },
     }),
@@ -56,10 +64,15 @@ export function createGraphQL(options: GraphQLServerOptions) {
     healthCheckEndpoint: '/graphql/health',
     batching: false,
     multipart: false,
-    maxRequestBodySize: MAX_MESSAGE_BYTES,
+    maxRequestBodySize: MAX_BODY_BYTES,
     cors: options.allowedOrigins.length === 0 ? false : { origin: [...options.allowedOrigins], credentials: false },
     graphiql: playground,
-    renderGraphiQL,
+    renderGraphiQL: (graphiql) => {
+      const page = renderGraphiQL(graphiql);
+      const made = JSON.stringify(graphiql);
+      if (made !== shown.made) shown = { made, policy: contentSecurityPolicyOf(page) };
+      return page;
+    },
     maskedErrors: { maskError: (error) => toGraphQLError(error) },
     parserAndValidationCache: {
       documentCache: createSourceCache(),
@@ -77,6 +90,14 @@ export function createGraphQL(options: GraphQLServerOptions) {
       },
     },
     plugins: [
+      useCsrfPrevention(options.allowedOrigins),
+      useAdmission({ schema, ...options.admission }),
+      {
+        onResponse({ response }) {
+          if (response.headers.get('content-type') !== 'text/html') return;
+          response.headers.set('content-security-policy', shown.policy);
+        },
+      },
       useExecution(createSubscribe({ plans, turn, observer: figures })),
       useBadInput(),
       useEventStream(options.eventStream),

@@ -20,7 +20,7 @@ describe('health', () => {
       clients: 0,
       uptime: expect.any(Number),
       redis: null,
-      database: false,
+      database: true,
       feed: true,
       timestamp: expect.any(Number),
     };

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Logger } from '../market/logger.ts';
+import { SECURITY_HEADERS } from './browser-policy.ts';
 import type { HealthPages } from './health.ts';
 
 export type HttpServerOptions = {
@@ -18,6 +19,8 @@ export type HttpServerOptions = {
     readonly handle: (request: IncomingMessage, response: ServerResponse) => unknown;
     readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
   } | null;
+  /** Default 10 s for the headers of a request, 30 s for all of it. */
+  readonly timeouts?: { readonly headersMs: number; readonly requestMs: number };
   readonly logger: Logger;
 };
 
@@ -34,6 +37,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
 
   async function route(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const path = request.url?.split('?', 1)[0] ?? '/';
+    response.setHeaders(SECURITY_HEADERS);
     if (api !== null && path === '/graphql') {
       await api.handle(request, response);
       return;
@@ -59,9 +63,18 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     }
   }
 
-  const server = createServer((request, response) => {
+  const { headersMs, requestMs } = options.timeouts ?? { headersMs: 10_000, requestMs: 30_000 };
+  const timeouts = {
+    headersTimeout: headersMs,
+    requestTimeout: requestMs,
+    connectionsCheckingInterval: Math.min(1000, headersMs),
+  };
+  const server = createServer(timeouts, (request, response) => {
     route(request, response).catch((error: unknown) => {
-      logger.error({ err: error, path: request.url?.split('?', 1)[0] }, 'request failed');
+      const details = { err: error, path: request.url?.split('?', 1)[0] };
+      // Who leaves before his request is whole, or takes too long, is no failure of ours.
+      if (request.complete) logger.error(details, 'request failed');
+      else logger.debug(details, 'request left');
       if (response.headersSent) response.destroy();
       else
         send(
@@ -76,9 +89,10 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   });
   if (api === null) server.on('upgrade', (_request, socket) => socket.destroy());
   else server.on('upgrade', api.upgrade);
-  // A request that is no HTTP is answered and forgotten.
-  server.on('clientError', (_error, socket) => {
-    if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+  // A request that is no HTTP, or never becomes a whole one, is answered and forgotten.
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    const status = CLIENT_ERRORS[error.code ?? ''] ?? '400 Bad Request';
+    if (socket.writable) socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
     else socket.destroy();
   });
 
@@ -94,6 +108,11 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   return { url: urlOf(server, options.host), close: () => closeServer(server) };
 }
 
+const CLIENT_ERRORS: Readonly<Record<string, string>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+};
+
 const JSON_TYPE = 'application/json; charset=utf-8';
 
 function send(
@@ -107,7 +126,6 @@ function send(
     'content-type': type,
     'content-length': Buffer.byteLength(body),
     'cache-control': 'no-store',
-    'x-content-type-options': 'nosniff',
     ...headers,
   });
   response.end(response.req.method === 'HEAD' ? undefined : body);

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { RawWebSocket } from '../../test/raw-web-socket.ts';
 import { recordingLogger } from '../../test/recording-logger.ts';
 import { postOperation } from '../../test/tapeql.ts';
+import { unlimited } from '../../test/unlimited.ts';
 import { DeliveryFigures } from '../delivery/figures.ts';
 import { StateMailbox } from '../delivery/mailbox.ts';
 import { TimerWheel } from '../delivery/timer-wheel.ts';
@@ -59,6 +60,7 @@ const graphql = createGraphQL({
   figures,
   turn,
   allowedOrigins: [],
+  admission: unlimited.admission,
   logger,
 });
 const webSockets = new WebSocketTransport({
@@ -66,6 +68,7 @@ const webSockets = new WebSocketTransport({
   getEnveloped: (context) => graphql.getEnveloped(context) as unknown as Enveloped,
   allowedOrigins: [],
   maxConnections: 10,
+  ...unlimited.connections,
   maxSubscriptionsPerConnection: 10,
   maxMessageBytes: MAX_MESSAGE_BYTES,
   turn,

@@ -26,8 +26,9 @@ type Params = {
  * Yoga answers; whatever else comes, or goes wrong, is handed to Yoga, which tells it by the specification.
  */
 export function createPlainPost({ path, getEnveloped, fallback, maxBytes }: PlainPostOptions): Handler {
-  async function answer(params: Params): Promise<string | null> {
-    const enveloped = getEnveloped({ params });
+  async function answer(params: Params, request: IncomingMessage): Promise<string | null> {
+    // Under the name by which Yoga gives it.
+    const enveloped = getEnveloped({ params, req: request });
     const document = enveloped.parse(params.query);
     if (enveloped.validate(enveloped.schema, document).length > 0) return null;
     if (getOperationAST(document, params.operationName)?.operation !== 'query') return null;
@@ -47,7 +48,7 @@ export function createPlainPost({ path, getEnveloped, fallback, maxBytes }: Plai
     if (mediaType === null) return fallback(request, response);
     return readBody(request).then(async (bytes) => {
       const params = parseParams(bytes);
-      const body = params === null ? null : await answer(params).catch(() => null);
+      const body = params === null ? null : await answer(params, request).catch(() => null);
       if (body === null) return fallback(Object.assign(request, { body: Readable.from([bytes]) }), response);
       response.writeHead(200, { 'content-type': mediaType, 'content-length': Buffer.byteLength(body) });
       response.end(body);

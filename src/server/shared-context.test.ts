@@ -2,6 +2,7 @@ import { getNamedType, GraphQLNonNull, GraphQLObjectType, GraphQLSchema, GraphQL
 import { describe, expect, it } from 'vitest';
 import { makeBar, makeQuote, makeStatus, makeTrade } from '../../test/market-samples.ts';
 import { recordingLogger } from '../../test/recording-logger.ts';
+import { unlimited } from '../../test/unlimited.ts';
 import { DeliveryFigures } from '../delivery/figures.ts';
 import { StateMailbox } from '../delivery/mailbox.ts';
 import { TimerWheel } from '../delivery/timer-wheel.ts';
@@ -30,6 +31,7 @@ async function subscribeOnce(schema: GraphQLSchema, query: string, context: obje
     figures,
     turn,
     allowedOrigins: [],
+    admission: unlimited.admission,
     logger,
   });
   const response = await graphql.fetch('http://tapeql/graphql', {

@@ -6,7 +6,12 @@ import type { SchemaContext, SharedContext } from '../schema/context.ts';
  * is not marked as depending on it, would tell everybody what it worked out for whoever came first. So it fails, each time.
  */
 export function createSharedContext(context: SharedContext): SchemaContext {
-  const shared: SchemaContext = { ...context, resume: new ResumePoint({}), running: { subscription: null } };
+  const shared: SchemaContext = {
+    ...context,
+    viewer: null,
+    resume: new ResumePoint({}),
+    running: { subscription: null },
+  };
   // Enumerable, so that a copy fails as well, and is not taken for the context of somebody unknown.
   return Object.defineProperty(shared, 'viewer', {
     enumerable: true,

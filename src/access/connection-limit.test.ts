@@ -1,0 +1,155 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { RawWebSocket } from '../../test/raw-web-socket.ts';
+import { recordingLogger } from '../../test/recording-logger.ts';
+import { startRedis, type TestRedis } from '../../test/redis.ts';
+import { startTestTapeql, type TestTapeql } from '../../test/tapeql.ts';
+import { createRedisCounts } from '../bus/redis-counts.ts';
+import { ConnectionLimit, type Seat } from './connection-limit.ts';
+
+const TOO_MANY = { code: 1013, reason: 'Too many connections' };
+
+/** Whether a connection is still there a round trip after it was let in; one that is not was closed with 1013. */
+async function isLetIn(socket: RawWebSocket): Promise<boolean> {
+  try {
+    await socket.opened;
+    await socket.initialise();
+    await socket.settle();
+    return true;
+  } catch {
+    expect(await socket.closed).toEqual(TOO_MANY);
+    return false;
+  }
+}
+
+describe('a server with MAX_CONNECTIONS_PER_USER=2', () => {
+  let tapeql: TestTapeql;
+  beforeAll(async () => {
+    tapeql = await startTestTapeql({ env: { MAX_CONNECTIONS_PER_USER: '2', TRUSTED_PROXIES: '1' } });
+  });
+  afterAll(() => tapeql[Symbol.asyncDispose]());
+
+  const from = (address: string): RawWebSocket =>
+    new RawWebSocket(tapeql.webSocketUrl, { headers: { 'x-forwarded-for': address } });
+
+  it('closes the third of an address with 1013; another address, and one more when one has ended, are let in', async () => {
+    const sockets = [from('192.0.2.1'), from('192.0.2.1')];
+    expect(await Promise.all(sockets.map(isLetIn))).toEqual([true, true]);
+    expect(await isLetIn(from('192.0.2.1'))).toBe(false);
+    await using other = from('192.0.2.2');
+    expect(await isLetIn(other)).toBe(true);
+    for (const socket of sockets) await socket[Symbol.asyncDispose]();
+    await expect
+      .poll(async () => {
+        await using again = from('192.0.2.1');
+        return isLetIn(again);
+      })
+      .toBe(true);
+  });
+
+  it('does not let wait more of an address for their acknowledgement than its bound', async () => {
+    const sockets = Array.from({ length: 110 }, () => from('192.0.2.3'));
+    const closings = sockets.map(({ closed }) => closed);
+    const first = await Promise.race(closings);
+    expect(first).toEqual(TOO_MANY);
+    await using other = from('192.0.2.4');
+    expect(await isLetIn(other)).toBe(true);
+    for (const socket of sockets) await socket[Symbol.asyncDispose]();
+  });
+});
+
+describe('servers with a Redis', () => {
+  let redis: TestRedis;
+  beforeAll(async () => {
+    redis = await startRedis();
+  });
+  afterAll(() => redis?.stop());
+
+  it('count the connections of an address together', async () => {
+    const env = { MAX_CONNECTIONS_PER_USER: '3', REDIS_URL: redis.url };
+    await using a = await startTestTapeql({ env });
+    await using b = await startTestTapeql({ env });
+    await using first = new RawWebSocket(a.webSocketUrl);
+    await using second = new RawWebSocket(a.webSocketUrl);
+    await using third = new RawWebSocket(b.webSocketUrl);
+    expect([await isLetIn(first), await isLetIn(second), await isLetIn(third)]).toEqual([true, true, true]);
+    // It is let in by what this server knows, and ended when Redis has answered.
+    const fourth = new RawWebSocket(b.webSocketUrl);
+    expect(await fourth.closed).toEqual(TOO_MANY);
+    await first[Symbol.asyncDispose]();
+    await expect
+      .poll(async () => {
+        const next = new RawWebSocket(b.webSocketUrl);
+        const letIn = (await isLetIn(next)) && (await staysFor(next));
+        await next[Symbol.asyncDispose]();
+        return letIn;
+      })
+      .toBe(true);
+  });
+
+  /** What the other servers say is known after two round trips to Redis: well before several to the server. */
+  async function staysFor(socket: RawWebSocket): Promise<boolean> {
+    try {
+      for (let round = 0; round < 20; round++) await socket.settle();
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  async function openMember(process: string, max: number) {
+    const counts = createRedisCounts({ url: redis.url, logger: recordingLogger().logger });
+    const { logger } = recordingLogger();
+    const limit = new ConnectionLimit({ max, shared: counts, process, leaseMs: 600, logger });
+    /** Resolves with whether the seat was refused by then. */
+    const take = async (user: string): Promise<{ seat: Seat | null; refused: boolean }> => {
+      let refused = false;
+      const seat = limit.take(user, () => (refused = true));
+      // Behind what the taking has asked, and what that asked in turn.
+      for (let round = 0; round < 4; round++)
+        await counts.stateConnections('nobody', process, 0).catch(() => undefined);
+      return { seat, refused: refused || seat === null };
+    };
+    await expect
+      .poll(() =>
+        counts.stateConnections('nobody', process, 0).then(
+          () => true,
+          () => false,
+        ),
+      )
+      .toBe(true);
+    return { limit, counts, take };
+  }
+
+  it('those of a process that died are forgotten with its lease', async () => {
+    const [dying, other] = [await openMember('dying', 2), await openMember('other', 2)];
+    await dying.take('ann');
+    await dying.take('ann');
+    expect(await other.take('ann')).toMatchObject({ refused: true });
+    // It renews its lease no more, and takes nothing back: as kill -9.
+    dying.limit.close();
+    await expect.poll(async () => (await other.take('ann')).refused, { timeout: 10_000 }).toBe(false);
+    other.limit.close();
+    await Promise.all([dying.counts.close(), other.counts.close()]);
+  });
+
+  it('are stated again when Redis has lost them', async () => {
+    const [holder, other] = [await openMember('holder', 2), await openMember('another', 2)];
+    await holder.take('ben');
+    await holder.take('ben');
+    await redis.restart();
+    // Until it has been stated again, the other one lets him in.
+    await expect
+      .poll(
+        async () => {
+          const { seat, refused } = await other.take('ben');
+          seat?.release();
+          return refused;
+        },
+        { timeout: 10_000 },
+      )
+      .toBe(true);
+    holder.limit.close();
+    other.limit.close();
+    await Promise.all([holder.counts.close(), other.counts.close()]);
+  });
+});

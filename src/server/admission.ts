@@ -1,0 +1,134 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type DocumentNode, type ExecutionArgs, getOperationAST, OperationTypeNode } from 'graphql';
+import type { Plugin } from 'graphql-yoga';
+import { findExcess, parseBounded } from '../access/complexity.ts';
+import { assertAffordable, measure } from '../access/cost.ts';
+import type { RateKind, RateLimits } from '../access/limits.ts';
+import { shapeOf } from '../delivery/shape.ts';
+import { ClientError } from '../errors.ts';
+
+export type AdmissionOptions = {
+  readonly schema: ExecutionArgs['schema'];
+  readonly rateLimits: Pick<RateLimits, 'consume' | 'refuseSpent'>;
+  readonly readAddress: (request: IncomingMessage) => string;
+  /** Event streams of one user at a time, to this process: each is a connection of its own, with one subscription. */
+  readonly maxEventStreams: number;
+};
+
+/** What an operation's context has of who asks, on each of the transports. */
+type Asking = {
+  readonly viewer?: { readonly id: string } | null;
+  /** Of a WebSocket. */
+  readonly address?: string;
+  /** Over HTTP; SSE is one of its ways to answer. */
+  readonly req?: IncomingMessage;
+  readonly res?: ServerResponse;
+  readonly params?: { readonly operationName?: string | null; readonly variables?: Record<string, unknown> | null };
+};
+
+/**
+ * Lets an operation in, whatever way it came: a document within its bounds, an operation that is not too dear, and a user who has
+ * not had too many in this minute. Refused, it has cost no more than its parsing.
+ */
+export function useAdmission(options: AdmissionOptions): Plugin {
+  const { schema, rateLimits, readAddress, maxEventStreams } = options;
+  const documents = new WeakMap<object, DocumentNode>();
+  /** What came of counting a request, which may be tried in two ways one after the other, and counts once. */
+  const counted = new WeakMap<IncomingMessage, { refusal: Error | null }>();
+  const eventStreams = new Map<string, number>();
+
+  const addressOf = ({ address, req }: Asking): string =>
+    `address ${address ?? (req === undefined ? 'unknown' : readAddress(req))}`;
+
+  /** @throws {ClientError} RATE_LIMITED, at once or by the promise */
+  function count(asking: Asking, kind: RateKind, user: string, operations = 1): void | Promise<void> {
+    const { req } = asking;
+    if (req === undefined) return rateLimits.consume(kind, user, operations);
+    const known = counted.get(req);
+    if (known !== undefined) {
+      if (known.refusal !== null) throw known.refusal;
+      return undefined;
+    }
+    const outcome: { refusal: Error | null } = { refusal: null };
+    counted.set(req, outcome);
+    const refuse = (refusal: Error): never => {
+      outcome.refusal = refusal;
+      throw refusal;
+    };
+    try {
+      return rateLimits.consume(kind, user, operations)?.catch(refuse);
+    } catch (refusal) {
+      return refuse(refusal as Error);
+    }
+  }
+
+  /** What comes to nothing is work all the same. It is answered with what is wrong with it; the next one is refused. */
+  function countInvalid(asking: Asking): void {
+    try {
+      count(asking, 'http', addressOf(asking))?.catch(() => undefined);
+    } catch {
+      // As above.
+    }
+  }
+
+  function holdEventStream({ res }: Asking, user: string): void {
+    if (res === undefined) return;
+    const streams = eventStreams.get(user) ?? 0;
+    if (streams >= maxEventStreams) {
+      throw new ClientError('TOO_MANY_SUBSCRIPTIONS', `A user may have ${maxEventStreams} event streams at a time.`, {
+        limit: maxEventStreams,
+      });
+    }
+    eventStreams.set(user, streams + 1);
+    res.once('close', () => {
+      const others = eventStreams.get(user)! - 1;
+      if (others === 0) eventStreams.delete(user);
+      else eventStreams.set(user, others);
+    });
+  }
+
+  return {
+    onParse({ context, setParseFn }) {
+      setParseFn(parseBounded);
+      const asking = context as Asking;
+      if (asking.req !== undefined && !counted.has(asking.req)) rateLimits.refuseSpent('http', addressOf(asking));
+      return ({ result }) => {
+        if (result instanceof Error || result === null) countInvalid(asking);
+        else documents.set(context, result as DocumentNode);
+      };
+    },
+    onValidate({ context, setValidationFn, validateFn }) {
+      setValidationFn((ofSchema: typeof schema, document: DocumentNode, ...rest: unknown[]) => {
+        const excess = findExcess(ofSchema, document);
+        return excess.length > 0 ? excess : validateFn(ofSchema, document, ...rest);
+      });
+      return ({ valid }) => {
+        if (!valid) countInvalid(context as Asking);
+      };
+    },
+    onContextBuilding({ context }) {
+      const asking = context as Asking;
+      const document = documents.get(context);
+      if (document === undefined) return undefined;
+      const { operationName = null, variables } = asking.params ?? {};
+      const operation = getOperationAST(document, operationName)?.operation;
+      const user = asking.viewer == null ? addressOf(asking) : `user ${asking.viewer.id}`;
+      if (operation === OperationTypeNode.SUBSCRIPTION) {
+        const counting = count(asking, kindOf(shapeOf(schema, document, operationName).field), user);
+        if (counting !== undefined) return counting.then(() => holdEventStream(asking, user));
+        return holdEventStream(asking, user);
+      }
+      const { cost, roots } = measure(schema, document, operationName, variables);
+      // Each field of a mutation places an order or cancels one.
+      const [kind, operations] =
+        operation === OperationTypeNode.MUTATION ? (['orders', roots] as const) : ['http' as const, 1];
+      const counting = count(asking, kind, user, operations);
+      if (counting !== undefined) return counting.then(() => assertAffordable(cost));
+      return assertAffordable(cost);
+    },
+  } as Plugin;
+}
+
+function kindOf(field: string | null): RateKind {
+  return field === 'portfolio' || field === 'tradeNotifications' ? field : 'market';
+}

@@ -1,0 +1,158 @@
+import { connect } from 'node:net';
+import { type Browser, chromium } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { CHROMIUM_ARGS, findChromium } from '../../test/chromium.ts';
+import { startTestTapeql, type TestTapeql } from '../../test/tapeql.ts';
+
+const APP = 'https://app.example.com';
+const QUERY = encodeURIComponent('{ __typename }');
+
+let tapeql: TestTapeql;
+beforeAll(async () => {
+  tapeql = await startTestTapeql({
+    env: { ALLOWED_ORIGINS: APP },
+    tuning: { httpTimeouts: { headersMs: 300, requestMs: 600 } },
+  });
+});
+afterAll(() => tapeql?.[Symbol.asyncDispose]());
+
+describe('pages of other origins', () => {
+  type Asked = { method?: string; path?: string; headers?: Record<string, string>; body?: string };
+  const statusOf = async ({ path = '', ...init }: Asked): Promise<number> => {
+    // fetch itself forbids to set what a browser tells of a page; the bytes do not.
+    const { port } = new URL(tapeql.url);
+    const socket = connect(Number(port), '127.0.0.1');
+    const { method = 'GET', headers = {}, body = '' } = init;
+    const lines = Object.entries({ host: `127.0.0.1:${port}`, 'content-length': String(body.length), ...headers });
+    socket.write(
+      `${method} /graphql${path} HTTP/1.1\r\nconnection: close\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n${body}`,
+    );
+    let answer = '';
+    for await (const chunk of socket) answer += String(chunk);
+    return Number(answer.slice(9, 12));
+  };
+  const json = { 'content-type': 'application/json' };
+  const body = '{"query":"{ __typename }"}';
+
+  it.each<[string, Asked]>([
+    [
+      'a form',
+      { method: 'POST', headers: { 'content-type': 'application/x-www-form-urlencoded' }, body: `query=${QUERY}` },
+    ],
+    ['a text', { method: 'POST', headers: { 'content-type': 'text/plain' }, body }],
+    ['a form of parts', { method: 'POST', headers: { 'content-type': 'multipart/form-data; boundary=x' }, body }],
+    ['an image', { path: `?query=${QUERY}`, headers: { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors' } }],
+    [
+      'a link to an operation',
+      { path: `?query=${QUERY}`, headers: { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' } },
+    ],
+    [
+      'an event source',
+      { path: `?query=${QUERY}`, headers: { 'sec-fetch-site': 'same-site', origin: 'https://evil.example.com' } },
+    ],
+    [
+      'a post',
+      {
+        method: 'POST',
+        headers: { ...json, 'sec-fetch-site': 'cross-site', origin: 'https://evil.example.com' },
+        body,
+      },
+    ],
+  ])('%s is refused', async (_what, asked) => {
+    expect(await statusOf(asked)).toBe(403);
+  });
+
+  it.each<[string, Asked]>([
+    ['a program that posts', { method: 'POST', headers: json, body }],
+    ['a program that gets', { path: `?query=${QUERY}`, headers: { accept: 'application/json' } }],
+    ['a page of this server', { method: 'POST', headers: { ...json, 'sec-fetch-site': 'same-origin' }, body }],
+    [
+      'what the user typed',
+      { path: `?query=${QUERY}`, headers: { 'sec-fetch-site': 'none', accept: 'application/json' } },
+    ],
+    ['an allowed origin', { method: 'POST', headers: { ...json, 'sec-fetch-site': 'cross-site', origin: APP }, body }],
+    [
+      'a link to the playground',
+      { headers: { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate', accept: 'text/html' } },
+    ],
+  ])('%s is answered', async (_what, asked) => {
+    expect(await statusOf(asked)).toBe(200);
+  });
+});
+
+describe('every answer', () => {
+  it.each(['/', '/graphql', `/graphql?query=${QUERY}`, '/health', '/metrics', '/nothing'])(
+    '%s has its headers',
+    async (path) => {
+      const { headers } = await fetch(`${tapeql.url}${path}`, {
+        redirect: 'manual',
+        headers: { accept: 'text/html, application/json' },
+      });
+      expect(Object.fromEntries(headers)).toMatchObject({
+        'x-content-type-options': 'nosniff',
+        'referrer-policy': 'no-referrer',
+        'cross-origin-opener-policy': 'same-origin',
+        'cross-origin-resource-policy': 'same-origin',
+        'content-security-policy': expect.stringContaining("default-src 'none'"),
+      });
+    },
+  );
+
+  it('lets a posted query be no exception', async () => {
+    const headers = { 'content-type': 'application/json' };
+    const answer = await fetch(tapeql.endpoint, { method: 'POST', headers, body: '{"query":"{ __typename }"}' });
+    expect(answer.headers.get('content-security-policy')).toMatch(/default-src 'none'/);
+  });
+});
+
+describe('the playground in a browser', () => {
+  let browser: Browser;
+  beforeAll(async () => {
+    browser = await chromium.launch({ executablePath: findChromium(), args: [...CHROMIUM_ARGS] });
+  });
+  afterAll(() => browser?.close());
+
+  it('runs its own scripts and none that was put in', async () => {
+    const page = await browser.newPage();
+    const complaints: string[] = [];
+    page.on('console', (message) => {
+      if (message.type() === 'error') complaints.push(message.text());
+    });
+    await page.goto(tapeql.endpoint);
+    await page.getByRole('tab').first().waitFor();
+    expect(complaints).toEqual([]);
+    await page.evaluate(() => {
+      const script = document.createElement('script');
+      script.textContent = 'globalThis.wasPutIn = true';
+      document.body.append(script);
+    });
+    expect(await page.evaluate(() => 'wasPutIn' in globalThis)).toBe(false);
+    expect(complaints.join()).toMatch(/Content Security Policy/);
+  });
+});
+
+describe('who is slow', () => {
+  /** What a client that writes this and then nothing is told. */
+  async function readAnswer(bytes: string): Promise<string> {
+    const { port } = new URL(tapeql.url);
+    const socket = connect(Number(port), '127.0.0.1');
+    socket.write(bytes);
+    let answer = '';
+    for await (const chunk of socket) answer += String(chunk);
+    return answer.split('\r\n', 1)[0]!;
+  }
+
+  it.each([
+    ['its headers', 'GET /graphql HTTP/1.1\r\nhost: x\r\n'],
+    [
+      'its body',
+      'POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"query":',
+    ],
+  ])('with %s is answered with 408', async (_what, bytes) => {
+    expect(await readAnswer(bytes)).toBe('HTTP/1.1 408 Request Timeout');
+  });
+
+  it('headers that are too long are answered with 431', async () => {
+    expect(await readAnswer(`GET / HTTP/1.1\r\nx: ${'y'.repeat(20_000)}\r\n\r\n`)).toMatch(/ 431 /);
+  });
+});
