@@ -13,6 +13,8 @@ const STOP_DEADLINE_MS = 5000;
 /** The supervisor's comes when all of its workers have had theirs. */
 const SUPERVISOR_STOP_DEADLINE_MS = 6000;
 
+const AUDIT_ARGUMENT = 'audit';
+
 /** Runs until SIGTERM or SIGINT; what cannot be closed in time is left behind. */
 async function run(): Promise<void> {
   if (process.argv[2] === WORKER_ARGUMENT) {
@@ -30,6 +32,10 @@ async function run(): Promise<void> {
     return;
   }
   const logger = createLogger(config.logLevel);
+  if (process.argv[2] === AUDIT_ARGUMENT) {
+    await runAudit(config, logger);
+    return;
+  }
   const workers = config.workers === 'auto' ? availableParallelism() : config.workers;
   if (config.role !== 'ingest' && workers > 1) {
     await runSupervisor(config, workers, logger);
@@ -39,6 +45,27 @@ async function run(): Promise<void> {
   // An ingest process serves no clients: it opens a port, for the operator's routes, only where it is told one.
   const listens = config.role !== 'ingest' || (env['PORT'] ?? '') !== '';
   await runTapeql(config, { logger, listens });
+}
+
+/** Compares the ledger's balances with its movements, also beside a system that runs; exit status 1 where they differ. */
+async function runAudit(config: Config, logger: Logger): Promise<void> {
+  const [{ audit }, { Database }] = await Promise.all([import('./ledger/audit.ts'), import('./ledger/database.ts')]);
+  const database = new Database({ url: config.databaseUrl, dataDir: config.dataDir, logger });
+  try {
+    const { accounts, movements, differences } = await audit(database);
+    for (const { account, asset, balance, movements: sum } of differences) {
+      process.stdout.write(`${account} holds ${balance} ${asset}, and its movements come to ${sum}\n`);
+    }
+    const verdict =
+      differences.length === 0 ? 'every balance is the sum of its movements' : `${differences.length} differ`;
+    process.stdout.write(`${accounts} accounts, ${movements} movements: ${verdict}\n`);
+    if (differences.length > 0) process.exitCode = 1;
+  } catch (error) {
+    process.stderr.write(`The ledger cannot be read: ${(error as Error).message}\n`);
+    process.exitCode = 1;
+  } finally {
+    await database.close();
+  }
 }
 
 /** The system in this process, or the part of it that ROLE names. */

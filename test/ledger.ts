@@ -2,7 +2,6 @@ import { rmSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { vi } from 'vitest';
 import type { Bus } from '../src/bus/bus.ts';
 import { createMemoryBus } from '../src/bus/memory.ts';
 import { Database } from '../src/ledger/database.ts';
@@ -116,8 +115,4 @@ export function makeTicket(fields: Partial<OrderTicket> | Record<string, string>
     quantity: decimal(String(quantity)),
     limitPrice: limitPrice === null ? null : decimal(String(limitPrice)),
   } as OrderTicket;
-}
-
-export function until(assertion: () => unknown): Promise<unknown> {
-  return vi.waitFor(assertion, { timeout: 10_000, interval: 5 });
 }

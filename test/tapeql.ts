@@ -1,5 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
+import { rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import { expect, vi } from 'vitest';
@@ -60,6 +63,7 @@ export async function startTestTapeql(
     POLYGON_REST_URL: simulator.restUrl,
     QUOTE_INTERVAL_MS: '0',
     ...UNLIMITED,
+    DATA_DIR: nameDataDir(),
     ...options.env,
   });
   const tapeql = await startTapeql(config, { logger, tuning: { ...QUICK, ...options.tuning } });
@@ -97,6 +101,13 @@ const UNLIMITED = {
   MAX_CONNECTIONS_PER_USER: '1000000',
   RATE_LIMITS: 'portfolio=1000000,tradeNotifications=1000000,market=1000000,orders=1000000,http=1000000',
 };
+
+/** A folder that is not there yet, for whoever comes to need a database, and is gone when the test ends. */
+function nameDataDir(): string {
+  const folder = path.join(tmpdir(), `tapeql-data-${randomUUID().slice(0, 8)}`);
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
 
 const PATIENCE = { timeout: 10_000, interval: 5 };
 
@@ -151,7 +162,7 @@ export function runMain(
   exited: Promise<ProcessExit>;
 } {
   const child = spawn(process.execPath, [MAIN, ...args], {
-    env: { PATH: process.env['PATH'] ?? '', HOST: '127.0.0.1', ...UNLIMITED, ...env },
+    env: { PATH: process.env['PATH'] ?? '', HOST: '127.0.0.1', DATA_DIR: nameDataDir(), ...UNLIMITED, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   // No test run that dies leaves a process behind.

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { makeDataDir, startLedger, type TestLedger, type TestLedgerOptions, until } from '../../test/ledger.ts';
+import { makeDataDir, startLedger, type TestLedger, type TestLedgerOptions } from '../../test/ledger.ts';
 import { startPostgres, type TestPostgres } from '../../test/postgres.ts';
+import { until } from '../../test/until.ts';
 import { audit } from './audit.ts';
 import { decimal } from './decimal.ts';
 

@@ -1,0 +1,160 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
+import path from 'node:path';
+import { getTableColumns, getTableName, is } from 'drizzle-orm';
+import { PgTable } from 'drizzle-orm/pg-core';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { makeDataDir, startLedger } from '../../test/ledger.ts';
+import { startPostgres, type TestPostgres } from '../../test/postgres.ts';
+import { until } from '../../test/until.ts';
+import { audit } from './audit.ts';
+import * as tables from './tables.ts';
+
+const PROCESS = path.resolve(import.meta.dirname, '../../test/ledger-process.ts');
+
+/** A process of its own that opens the ledger, places orders when it is told to, and tells what has come of each. */
+async function forkLedger(options: { url: string | null; dataDir: string }) {
+  const child = fork(PROCESS, [JSON.stringify(options)], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  await once(child, 'message');
+  return {
+    async place(user: string): Promise<{ id: string; status: string }> {
+      const answer = once(child, 'message');
+      child.send({ user });
+      return (await answer)[0] as { id: string; status: string };
+    },
+    async kill(): Promise<void> {
+      const gone = once(child, 'exit');
+      child.kill('SIGKILL');
+      await gone;
+    },
+  };
+}
+
+describe('a database on a server', () => {
+  let postgres: TestPostgres;
+  beforeAll(async () => {
+    postgres = await startPostgres();
+  });
+  afterAll(() => postgres.stop());
+
+  it('is brought up to date once, by whichever of several processes', async () => {
+    const url = await postgres.createDatabase();
+    const ledgers = await Promise.all(Array.from({ length: 5 }, () => startLedger({ url })));
+    await Promise.all(ledgers.map(({ ledger }) => ledger.readAccount('ann')));
+    const told = ledgers.flatMap(({ records }) =>
+      records.filter(({ message }) => message.includes('brought up to date')),
+    );
+    expect(told).toHaveLength(1);
+    for (const ledger of ledgers) await ledger.close();
+  });
+
+  it('has the tables and columns that the code knows', async () => {
+    const url = await postgres.createDatabase();
+    const ledger = await startLedger({ url });
+    await ledger.ledger.readAccount('ann');
+    await ledger.close();
+    const client = new pg.Client(url);
+    await client.connect();
+    const { rows } = await client.query<{ column: string }>(
+      `SELECT format('%s.%s %s', table_name, column_name, is_nullable) AS column FROM information_schema.columns
+       WHERE table_schema = 'public' AND table_name <> 'migrations'`,
+    );
+    await client.end();
+    const known = Object.values(tables).flatMap((table) =>
+      is(table, PgTable)
+        ? Object.values(getTableColumns(table)).map(
+            (column) => `${getTableName(table)}.${column.name} ${column.notNull ? 'NO' : 'YES'}`,
+          )
+        : [],
+    );
+    expect(rows.map(({ column }) => column).toSorted()).toEqual(known.toSorted());
+  });
+
+  it('is told to be away while it is, and serves again by itself', async () => {
+    const ledger = await startLedger({ url: await postgres.createDatabase() });
+    ledger.market.set('AAPL', { ask: 10 });
+    expect(ledger.database.isConnected).toBe(false);
+    await ledger.place('ann', {});
+    expect(ledger.database.isConnected).toBe(true);
+    await postgres.kill();
+    await expect(ledger.place('ann', {})).rejects.toMatchObject({
+      code: 'UPSTREAM_UNAVAILABLE',
+      details: { retryAfterMs: 1000 },
+    });
+    expect(ledger.database.isConnected).toBe(false);
+    await postgres.restart();
+    await until(() => expect(ledger.database.isConnected).toBe(true));
+    await ledger.place('ann', {});
+    expect((await ledger.ledger.readAccount('ann')).holdings).toMatchObject([{ symbol: 'AAPL' }]);
+    await ledger.close();
+  });
+
+  it('gives the role of who works open orders to one, and to another when that one is gone', async () => {
+    const url = await postgres.createDatabase();
+    const [one, other] = [await startLedger({ url }), await startLedger({ url })];
+    const release = await one.database.takeRole(() => undefined);
+    expect(release).not.toBeNull();
+    expect(await other.database.takeRole(() => undefined)).toBeNull();
+    await release!();
+    const taken = await other.database.takeRole(() => undefined);
+    expect(taken).not.toBeNull();
+    await taken!();
+    await one.close();
+    await other.close();
+  });
+});
+
+describe('the embedded database', () => {
+  it('is not opened before it is needed', async () => {
+    const dataDir = await makeDataDir();
+    const ledger = await startLedger({ dataDir });
+    ledger.database.start();
+    expect(ledger.database.isConnected).toBe(true);
+    expect(readdirSync(dataDir)).toEqual([]);
+    await ledger.close();
+  });
+
+  it('serves several processes at once, and goes on when the one that ran it is killed', async () => {
+    const dataDir = await makeDataDir();
+    const [first, second] = [await forkLedger({ url: null, dataDir }), await forkLedger({ url: null, dataDir })];
+    const placed = await Promise.all(
+      Array.from({ length: 10 }, (_, index) => (index % 2 === 0 ? first : second).place('ann')),
+    );
+    expect(placed.every(({ status }) => status === 'FILLED')).toBe(true);
+    await first.kill();
+    expect((await second.place('ann')).status).toBe('FILLED');
+    await second.kill();
+    await using ledger = await startLedger({ dataDir });
+    expect((await ledger.ledger.readAccount('ann')).holdings[0]!.quantity.toFixed()).toBe('11');
+    expect((await audit(ledger.database)).differences).toEqual([]);
+  });
+});
+
+describe.each(['the embedded database', 'a PostgreSQL server'])(
+  'kill -9 right after an acknowledged order, over %s',
+  (kind) => {
+    it('loses nothing of it: order, position, cash and notification', async () => {
+      await using postgres = kind === 'a PostgreSQL server' ? await startPostgres() : null;
+      const options = { url: (await postgres?.createDatabase()) ?? null, dataDir: await makeDataDir() };
+      const orders: string[] = [];
+      for (let round = 1; round <= 3; round++) {
+        const ledger = await forkLedger(options);
+        const { id, status } = await ledger.place('ann');
+        await ledger.kill();
+        orders.unshift(id);
+        expect(status).toBe('FILLED');
+        await using restarted = await startLedger(options);
+        const kept = await restarted.ledger.listOrders('ann', null, 10);
+        expect(kept.map((order) => order.id)).toEqual(orders);
+        const account = await restarted.ledger.readAccount('ann');
+        expect(account.cash.toFixed()).toBe(String(100_000 - 100 * round));
+        expect(account.holdings[0]!.quantity.toFixed()).toBe(String(round));
+        const notifications = await restarted.ledger.readNotifications('ann', 0, 10);
+        expect(notifications.map(({ orderId }) => orderId)).toEqual(orders.toReversed());
+        expect((await audit(restarted.database)).differences).toEqual([]);
+      }
+    });
+  },
+);

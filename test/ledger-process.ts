@@ -1,0 +1,17 @@
+import { startLedger } from './ledger.ts';
+
+/* A ledger in a process of its own, which a test may kill: places an order of a user at each message, and answers with it. */
+
+const opened = await startLedger(
+  JSON.parse(process.argv[2]!) as { url: string | null; dataDir: string },
+);
+opened.market.set('AAPL', { bid: 100, ask: 100 });
+await opened.ledger.readAccount('somebody');
+process.on('message', ({ user }: { user: string }) => {
+  opened.place(user, { clientOrderId: crypto.randomUUID() }).then(
+    (order) => process.send!({ id: order.id, status: order.status }),
+    (error: unknown) => process.send!({ id: '', status: String(error) }),
+  );
+});
+process.once('disconnect', () => process.exit());
+process.send!('ready');
