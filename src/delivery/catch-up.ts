@@ -245,6 +245,11 @@ export class CatchUp<T extends LogEntry> {
       lane.buffer = [...lane.buffer, ...page.entries];
       lane.readTo = page.entries.at(-1)?.offset ?? lane.readTo;
       lane.atEnd = page.atEnd;
+      // What was there when the pass began is gone: the writer, which will tell it, may not know it yet.
+      const end = this.#ends[this.#lanes.indexOf(lane)]!.offset;
+      if (page.atEnd && lane.readTo < end && page.floor < end) {
+        throw new Error(`Part of the log of ${lane.topic.key.symbol} is lost.`);
+      }
     }
   }
 
