@@ -205,7 +205,11 @@ export class CatchUp<T extends LogEntry> {
 
   async #findEnd(topic: LogTopic<T>, tail: Tail<T>, mayBeLevel: boolean): Promise<LogEnd> {
     if (mayBeLevel && topic.level !== null) return topic.level;
+    const { heard } = topic;
     const end = await this.#options.history.readEnd(topic.key);
+    if (heard.epoch === end.epoch && heard.offset > end.offset) {
+      throw new Error(`The log of ${topic.key.symbol} does not hold any more what was heard of it.`);
+    }
     // Where it was interrupted meanwhile, what follows on it may not have been heard.
     if (!tail.broken) topic.noteEnd(end);
     return end;
@@ -245,6 +249,11 @@ export class CatchUp<T extends LogEntry> {
       lane.buffer = [...lane.buffer, ...page.entries];
       lane.readTo = page.entries.at(-1)?.offset ?? lane.readTo;
       lane.atEnd = page.atEnd;
+      // What was there when the pass began is gone: the writer, which will tell it, may not know it yet.
+      const end = this.#ends[this.#lanes.indexOf(lane)]!.offset;
+      if (page.atEnd && lane.readTo < end && page.floor < end) {
+        throw new Error(`Part of the log of ${lane.topic.key.symbol} is lost.`);
+      }
     }
   }
 

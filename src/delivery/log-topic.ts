@@ -1,4 +1,5 @@
 import { barChannel, type Bus, type Channel, type LogEntry, type LogKey, tradeChannel } from '../bus/bus.ts';
+import type { LogPosition } from '../market/log.ts';
 import type { LoggedTrade } from '../market/trade.ts';
 import type { LogEnd } from './history-reader.ts';
 
@@ -50,6 +51,11 @@ export class LogTopic<T extends LogEntry> {
   /** The offset of the newest entry that was heard live in this epoch; 0: none. */
   offsetIn(epoch: string | null): number {
     return this.#epoch === epoch ? this.#offset : 0;
+  }
+
+  /** The newest entry that all streams were given: whoever was not here then must find it in the history. */
+  get heard(): LogPosition {
+    return { epoch: this.#epoch ?? '', offset: this.#offset };
   }
 
   /** Keeps what comes live from now on. To be given back by {@link release}. */
