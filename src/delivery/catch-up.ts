@@ -2,7 +2,7 @@ import type { LogEntry } from '../bus/bus.ts';
 import { type LogPosition, OFFSETS_PER_MS } from '../market/log.ts';
 import type { HistoryReader, LogEnd } from './history-reader.ts';
 import type { LogTopic, Tail } from './log-topic.ts';
-import { checkResume, expired } from './resume.ts';
+import { checkResume, expired, placeAfterEdge } from './resume.ts';
 
 /** Where a stream begins to read. */
 export type Origin =
@@ -240,10 +240,12 @@ export class CatchUp<T extends LogEntry> {
       const lane = lanes[index]!;
       this.#checkEpoch(page.epoch);
       if (page.floor > Math.max(lane.readTo, lane.completeThrough)) {
+        const nowMs = now();
+        const oldestMs = nowMs - historyMs;
         throw expired(`The history of ${lane.topic.key.symbol} no longer reaches back far enough.`, {
           epoch: page.epoch,
-          oldestMs: now() - historyMs,
-          floor: Math.max(page.floor, this.#given),
+          oldestMs,
+          floor: Math.max(placeAfterEdge(page.floor, { oldestMs, nowMs }), this.#given),
         });
       }
       lane.buffer = [...lane.buffer, ...page.entries];

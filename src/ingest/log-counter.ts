@@ -101,7 +101,8 @@ export function noteEntry(event: Trade | LiveBar, counter: LogCounter): boolean 
   log.gapBefore = false;
   if (event.kind === 'trade') {
     if (counter.newest === null || event.timestamp >= counter.newest.timestamp) counter.newest = event;
-    if (event.timestamp < counter.firstAt) counter.firstAt = event.timestamp;
+    // What was missed before was told: it is not to be fetched any more.
+    if (gapBefore || event.timestamp < counter.firstAt) counter.firstAt = event.timestamp;
   } else noteBar(event, counter.bars[event.interval], gapBefore);
   return gapBefore;
 }
