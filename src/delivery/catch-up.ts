@@ -200,7 +200,7 @@ export class CatchUp<T extends LogEntry> {
     if (tail.broken) return false;
     const end = this.#ends[lane]!;
     const first = tail.entries.find(({ offset }) => offset > end.offset);
-    return first?.kind !== 'trade' || first.sequence <= end.sequence + 1;
+    return first === undefined || first.sequence <= end.sequence + 1;
   }
 
   async #findEnd(topic: LogTopic<T>, tail: Tail<T>, mayBeLevel: boolean): Promise<LogEnd> {

@@ -1,6 +1,5 @@
 import { barChannel, type Bus, type Channel, type LogEntry, type LogKey, tradeChannel } from '../bus/bus.ts';
 import type { LogPosition } from '../market/log.ts';
-import type { LoggedTrade } from '../market/trade.ts';
 import type { LogEnd } from './history-reader.ts';
 
 /** What a topic tells those who follow it. */
@@ -34,7 +33,7 @@ export class LogTopic<T extends LogEntry> {
   #epoch: string | null = null;
   /** Of the newest entry that all streams were given. */
   #offset = 0;
-  /** Of the newest print that was heard; `null`: none was since the last interruption. */
+  /** Of the newest entry that was heard; `null`: none was since the last interruption. */
   #sequence: number | null = null;
   /** The newest entry as history had it. */
   #end: LogEnd | null = null;
@@ -77,7 +76,7 @@ export class LogTopic<T extends LogEntry> {
     for (const stream of this.streams) stream.interrupt();
   }
 
-  /** Where the log ended when it was read: the first print that is heard is measured against it. */
+  /** Where the log ended when it was read: the first entry that is heard is measured against it. */
   noteEnd(end: LogEnd): void {
     this.#end = end;
   }
@@ -107,21 +106,19 @@ export class LogTopic<T extends LogEntry> {
     } else if (entry.offset <= this.#offset) {
       return; // Delivered twice, or late.
     }
-    if (entry.kind === 'trade') {
-      // The bus delivers at most once: a hole in the numbers is a message that was lost.
-      if (this.#isHoleBefore(entry)) {
-        this.#breakTail();
-        for (const stream of this.streams) stream.interrupt();
-      }
-      this.#sequence = entry.sequence;
+    // The bus delivers at most once: a hole in the numbers is a message that was lost.
+    if (this.#isHoleBefore(entry)) {
+      this.#breakTail();
+      for (const stream of this.streams) stream.interrupt();
     }
+    this.#sequence = entry.sequence;
     if (this.#tail !== null && this.#tail.entries.push(entry) > MAX_TAIL_ENTRIES) this.#breakTail();
     for (const stream of this.streams) stream.put(entry);
     // Last: a stream that has no room for it reads on from the entry before.
     this.#offset = entry.offset;
   }
 
-  #isHoleBefore({ epoch, offset, sequence }: LoggedTrade): boolean {
+  #isHoleBefore({ epoch, offset, sequence }: LogEntry): boolean {
     if (this.#sequence !== null) return sequence > this.#sequence + 1;
     const end = this.#end;
     return end !== null && end.epoch === epoch && offset > end.offset && sequence > end.sequence + 1;
