@@ -159,6 +159,8 @@ async function main(options: Options): Promise<number> {
   return failures.length === 0 ? 0 : 1;
 }
 
+// What runs beside this process ends at its `exit`, which a signal alone does not bring.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 try {
   process.exit(await main(readArguments(process.argv.slice(2))));
 } catch (error) {

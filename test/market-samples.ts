@@ -70,6 +70,7 @@ export function makeBar(symbol: string, offset: number, fields: Partial<LoggedBa
     receivedAt: end,
     epoch: 'epoch-1',
     offset,
+    sequence: 1,
     gapBefore: false,
     ...fields,
   };

@@ -13,6 +13,8 @@ const MIN_PACE = 0.93;
 const MIN_PER_SECOND = 500;
 const MAX_PER_SECOND = 20_000_000;
 const START_PER_SECOND = 16_000;
+/** How far apart the rate that was sustained and the one that was not are in the end. */
+const PRECISION = 1.1;
 /** How long the backlog of a rate that was too high may take; a server with a longer one is started again. */
 const RECOVERY_MS = 6_000;
 
@@ -66,7 +68,7 @@ async function search(
     const found = await findHighestRate({
       start: known === undefined || Number.isNaN(known) || known === 0 ? START_PER_SECOND : known,
       factor: known === undefined ? 4 : 1.3,
-      refinements: known === undefined ? 4 : 1,
+      precision: PRECISION,
       min: MIN_PER_SECOND,
       max: MAX_PER_SECOND,
       attempt,

@@ -85,7 +85,7 @@ export const http: Scenario = {
           failures,
           serverLoad: cpu / elapsed,
           generatorLoad: generatorCpu / elapsed,
-          disturbance: (onCore - cpu) / elapsed,
+          disturbance: Math.max(0, onCore - cpu) / elapsed,
         };
       } finally {
         await generator.stop();

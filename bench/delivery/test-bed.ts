@@ -181,6 +181,8 @@ export class Arena {
       inTime.messages < offered ? await this.waitForQuiet(drainMs, offered, Math.max(QUIET_MS, drainMs / 4)) : inTime;
     const elapsed = after.at - before.at;
     const cpu = after.server - before.server;
+    const onServerCore =
+      after.serverCore.busy + after.serverCore.stolen - before.serverCore.busy - before.serverCore.stolen;
     return {
       eventsPerSecond: (published.events / published.elapsedMs) * 1_000,
       offeredPerSecond: (offered / published.elapsedMs) * 1_000,
@@ -194,9 +196,8 @@ export class Arena {
       serverLoad: cpu / elapsed,
       generatorLoad: (after.generator - before.generator) / elapsed,
       loadCoreBusy: (after.loadCore.busy - before.loadCore.busy) / elapsed,
-      disturbance:
-        (after.serverCore.busy + after.serverCore.stolen - before.serverCore.busy - before.serverCore.stolen - cpu) /
-        elapsed,
+      // The core's own figures are counted in ticks: of little they may miss some.
+      disturbance: Math.max(0, onServerCore - cpu) / elapsed,
       troubles: last.troubles,
       words: last.words,
     };

@@ -3,12 +3,12 @@ import { describe, expect, it } from 'vitest';
 import { findHighestRate } from './highest-rate.ts';
 
 /** A server that sustains up to a rate. */
-async function search(capacity: number, options: { start?: number; refinements?: number; max?: number } = {}) {
+async function search(capacity: number, options: { start?: number; factor?: number; max?: number } = {}) {
   const tried: number[] = [];
   const found = await findHighestRate({
     start: 10_000,
     factor: 4,
-    refinements: 4,
+    precision: 1.1,
     min: 1_000,
     max: 10_000_000,
     ...options,
@@ -21,16 +21,16 @@ async function search(capacity: number, options: { start?: number; refinements?:
 }
 
 describe('findHighestRate', () => {
-  it('finds the capacity within the step that it is told, never above it', async () => {
+  it('finds the capacity within the precision that it is told, never above it', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.integer({ min: 1_000, max: 9_000_000 }),
         fc.integer({ min: 1_000, max: 9_000_000 }),
-        async (capacity, start) => {
-          const { rate } = await search(capacity, { start, refinements: 5 });
+        fc.constantFrom(1.3, 4),
+        async (capacity, start, factor) => {
+          const { rate } = await search(capacity, { start, factor });
           expect(rate).toBeLessThanOrEqual(capacity);
-          // A factor of 4 halved by ratio five times.
-          expect(rate! * 4 ** (1 / 32)).toBeGreaterThanOrEqual(capacity * 0.999_999);
+          expect(rate! * 1.1).toBeGreaterThanOrEqual(capacity * 0.999_999);
         },
       ),
     );
@@ -48,5 +48,10 @@ describe('findHighestRate', () => {
     const { tried } = await search(2_000_000);
     expect(new Set(tried).size).toBe(tried.length);
     expect(tried.length).toBeLessThanOrEqual(10);
+  });
+
+  it('starts near what is known already, and is not lost where that was far off', async () => {
+    expect((await search(2_000_000, { start: 1_900_000, factor: 1.3 })).tried.length).toBeLessThanOrEqual(4);
+    expect((await search(2_000_000, { start: 40_000, factor: 1.3 })).tried.length).toBeLessThanOrEqual(11);
   });
 });

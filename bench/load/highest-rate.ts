@@ -1,13 +1,18 @@
+const MAX_FACTOR = 4;
+
 /** What one trial at a rate has shown. */
 export type Trial = { readonly isSustained: boolean };
 
 export type SearchOptions<T extends Trial> = {
   /** The first rate to try. */
   readonly start: number;
-  /** By which the rate is multiplied, or divided, until a sustained and an unsustained one are known. */
+  /**
+   * By which the rate is multiplied, or divided, until a sustained and an unsustained one are known; squared at each step, so
+   * that a start that is far off costs little, up to {@link MAX_FACTOR}.
+   */
   readonly factor: number;
-  /** How often the span between the two is halved, by ratio; each time makes the answer twice as fine. */
-  readonly refinements: number;
+  /** Then the span between the two is halved, by ratio, until it is no wider than this. */
+  readonly precision: number;
   readonly min: number;
   readonly max: number;
   /** Runs at a rate. A rate is never tried twice. */
@@ -22,9 +27,10 @@ export type Found<T extends Trial> = { readonly rate: number; readonly trial: T 
  * sustained and the lowest that was not. A machine that is disturbed for a moment costs the answer one step, not the run.
  */
 export async function findHighestRate<T extends Trial>(options: SearchOptions<T>): Promise<Found<T>> {
-  const { factor, min, max, attempt } = options;
+  const { precision, min, max, attempt } = options;
   let best: Found<T> = null;
   let tooHigh: number | null = null;
+  let { factor } = options;
   const tryRate = async (rate: number): Promise<void> => {
     const trial = await attempt(rate);
     if (trial.isSustained) best = { rate, trial };
@@ -35,16 +41,17 @@ export async function findHighestRate<T extends Trial>(options: SearchOptions<T>
   await tryRate(rate);
   while (tooHigh === null && rate < max) {
     rate = Math.min(rate * factor, max);
+    factor = Math.min(factor * factor, MAX_FACTOR);
     await tryRate(rate);
   }
   while (best === null && rate > min) {
     rate = Math.max(rate / factor, min);
+    factor = Math.min(factor * factor, MAX_FACTOR);
     await tryRate(rate);
   }
-  for (let left = options.refinements; left > 0; left -= 1) {
+  for (;;) {
     const low = best as Found<T>;
-    if (low === null || tooHigh === null) break;
+    if (low === null || tooHigh === null || tooHigh / low.rate <= precision) return low;
     await tryRate(Math.sqrt(low.rate * tooHigh));
   }
-  return best;
 }

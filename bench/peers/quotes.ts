@@ -28,29 +28,27 @@ export function readRequest(text: string): { readonly symbols: readonly string[]
 /** Who watches each symbol; a channel of Redis is subscribed to when its first watcher comes. */
 export class QuoteRooms<Member> {
   readonly #redis: Redis;
+  /** By channel. */
   readonly #rooms = new Map<string, Set<Member>>();
 
   constructor(redisUrl: string, onQuote: (quote: PeerQuote, members: ReadonlySet<Member>) => void) {
     this.#redis = new Redis(redisUrl);
-    const roomsByChannel = new Map<string, Set<Member>>();
     this.#redis.on('message', (channel: string, text: string) => {
-      const members = roomsByChannel.get(channel);
+      const members = this.#rooms.get(channel);
       if (members !== undefined) onQuote(pickFields(JSON.parse(text) as Quote), members);
     });
-    this.#open = (symbol) => {
-      const room = new Set<Member>();
-      const { name } = quoteChannel(symbol);
-      this.#rooms.set(symbol, room);
-      roomsByChannel.set(name, room);
-      this.#redis.subscribe(name).catch((error: unknown) => console.error('could not subscribe', error));
-      return room;
-    };
   }
 
-  readonly #open: (symbol: string) => Set<Member>;
-
   join(member: Member, symbols: readonly string[]): void {
-    for (const symbol of symbols) (this.#rooms.get(symbol) ?? this.#open(symbol)).add(member);
+    for (const symbol of symbols) {
+      const channel = quoteChannel(symbol).name;
+      let room = this.#rooms.get(channel);
+      if (room === undefined) {
+        this.#rooms.set(channel, (room = new Set()));
+        this.#redis.subscribe(channel).catch((error: unknown) => console.error('could not subscribe', error));
+      }
+      room.add(member);
+    }
   }
 
   leave(member: Member): void {

@@ -58,6 +58,7 @@ export const codecs: { readonly [K in keyof Messages]: Codec<Messages[K]> } = {
     receivedAt: Number.isFinite,
     epoch: isString,
     offset: Number.isSafeInteger,
+    sequence: Number.isSafeInteger,
     gapBefore: isBoolean,
   }),
   status: defineCodec<Messages['status']>({

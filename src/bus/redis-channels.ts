@@ -73,9 +73,9 @@ export class RedisChannels {
       // It asks for one, and publishes nothing: what is published here is kept as well, in one step.
       publisher: client,
       subscriber: client,
+      // As bytes, which it hands on as they are: a deserializer would be given a copy, and what it throws is swallowed. The
+      // codec stands behind it instead.
       messageEventName: 'messageBuffer',
-      // RedisPubSub swallows what a deserializer throws and hands on the raw text: the codec stands behind it instead.
-      deserializer: (message) => message,
     });
     this.#subscriber.onState(() => options.onState());
     this.#subscriber.onInterruption((channels) => this.#noteInterruption(channels));

@@ -2,7 +2,7 @@ import type { LogEntry } from '../bus/bus.ts';
 import { type LogPosition, OFFSETS_PER_MS } from '../market/log.ts';
 import type { HistoryReader, LogEnd } from './history-reader.ts';
 import type { LogTopic, Tail } from './log-topic.ts';
-import { checkResume, expired } from './resume.ts';
+import { checkResume, expired, placeAfterEdge } from './resume.ts';
 
 /** Where a stream begins to read. */
 export type Origin =
@@ -200,12 +200,16 @@ export class CatchUp<T extends LogEntry> {
     if (tail.broken) return false;
     const end = this.#ends[lane]!;
     const first = tail.entries.find(({ offset }) => offset > end.offset);
-    return first?.kind !== 'trade' || first.sequence <= end.sequence + 1;
+    return first === undefined || first.sequence <= end.sequence + 1;
   }
 
   async #findEnd(topic: LogTopic<T>, tail: Tail<T>, mayBeLevel: boolean): Promise<LogEnd> {
     if (mayBeLevel && topic.level !== null) return topic.level;
+    const { heard } = topic;
     const end = await this.#options.history.readEnd(topic.key);
+    if (heard.epoch === end.epoch && heard.offset > end.offset) {
+      throw new Error(`The log of ${topic.key.symbol} does not hold any more what was heard of it.`);
+    }
     // Where it was interrupted meanwhile, what follows on it may not have been heard.
     if (!tail.broken) topic.noteEnd(end);
     return end;
@@ -236,15 +240,22 @@ export class CatchUp<T extends LogEntry> {
       const lane = lanes[index]!;
       this.#checkEpoch(page.epoch);
       if (page.floor > Math.max(lane.readTo, lane.completeThrough)) {
+        const nowMs = now();
+        const oldestMs = nowMs - historyMs;
         throw expired(`The history of ${lane.topic.key.symbol} no longer reaches back far enough.`, {
           epoch: page.epoch,
-          oldestMs: now() - historyMs,
-          floor: Math.max(page.floor, this.#given),
+          oldestMs,
+          floor: Math.max(placeAfterEdge(page.floor, { oldestMs, nowMs }), this.#given),
         });
       }
       lane.buffer = [...lane.buffer, ...page.entries];
       lane.readTo = page.entries.at(-1)?.offset ?? lane.readTo;
       lane.atEnd = page.atEnd;
+      // What was there when the pass began is gone: the writer, which will tell it, may not know it yet.
+      const end = this.#ends[this.#lanes.indexOf(lane)]!.offset;
+      if (page.atEnd && lane.readTo < end && page.floor < end) {
+        throw new Error(`Part of the log of ${lane.topic.key.symbol} is lost.`);
+      }
     }
   }
 

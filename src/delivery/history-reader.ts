@@ -134,8 +134,7 @@ export class HistoryReader {
           for (const [index, { answer }] of chunk.entries()) {
             // Where part of a log was lost, the rest of it may be there still.
             const entry = entries[index]?.epoch === epoch ? entries[index] : null;
-            const sequence = entry?.kind === 'trade' ? entry.sequence : 0;
-            answer.resolve({ epoch, offset: entry?.offset ?? 0, sequence });
+            answer.resolve({ epoch, offset: entry?.offset ?? 0, sequence: entry?.sequence ?? 0 });
           }
         } catch (error) {
           for (const { answer } of chunk) answer.reject(error);

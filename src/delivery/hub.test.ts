@@ -3,7 +3,7 @@ import { letRun } from '../../test/manual-time.ts';
 import { makeBar, makeQuote, makeTrade } from '../../test/market-samples.ts';
 import { overrideBus } from '../../test/override-bus.ts';
 import { recordingLogger } from '../../test/recording-logger.ts';
-import type { BusState, Interruption } from '../bus/bus.ts';
+import type { BusState, Interruption, LogEntry } from '../bus/bus.ts';
 import { createMemoryBus } from '../bus/memory.ts';
 import { decodeCursor, OFFSETS_PER_MS } from '../market/log.ts';
 import { Hub, type HubOptions } from './hub.ts';
@@ -139,6 +139,34 @@ describe('logs', () => {
     await bus.append([second, minute]);
     expect(await take(stream, 1)).toEqual([minute]);
   });
+
+  test.each(['print', 'bar'])(
+    'a %s that the bus lost on the way shows by its number, and is read from history',
+    async (kind) => {
+      const lost = new Set<number>();
+      const { logger } = recordingLogger();
+      const inner = createMemoryBus({ historyMs: 300_000 + RESUME_GRACE_MS, logger });
+      const epoch = await inner.readEpoch();
+      const { hub, nextOffset } = await createHub({
+        bus: overrideBus(inner, {
+          subscribe: (channel, listener) =>
+            inner.subscribe(channel, (message) => {
+              if (!('offset' in message) || !lost.has(message.offset)) listener(message);
+            }),
+        }),
+      });
+      const make = (sequence: number): LogEntry =>
+        kind === 'print'
+          ? makeTrade('A', nextOffset(), { sequence, epoch })
+          : makeBar('A', nextOffset(), { sequence, epoch });
+      const stream = await (kind === 'print' ? hub.openTrades(['A'], null) : hub.openBars(['A'], 'SECOND', null));
+      const entries = [1, 2, 3, 4].map(make);
+      lost.add(entries[1]!.offset).add(entries[2]!.offset);
+      for (const entry of entries) await inner.append([entry]);
+      expect(await take<LogEntry>(stream, 4)).toEqual(entries);
+      await inner.close();
+    },
+  );
 
   test('are resumed after a cursor: no gap and no duplicate, over all symbols, history first', async () => {
     const { hub, bus, nextTrade } = await createHub();

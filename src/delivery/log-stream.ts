@@ -4,6 +4,7 @@ import { encodeCursor, type LogPosition, OFFSETS_PER_MS } from '../market/log.ts
 import { CatchUp, type Origin, type Step } from './catch-up.ts';
 import type { HistoryReader } from './history-reader.ts';
 import type { LogListener, LogTopic } from './log-topic.ts';
+import { noteLate } from './late-events.ts';
 import { Mailbox } from './mailbox.ts';
 import { expired } from './resume.ts';
 import type { TimerWheel } from './timer-wheel.ts';
@@ -201,6 +202,7 @@ export class LogStream<T extends LogEntry> extends Mailbox<T> implements LogList
     this.#given = Math.max(this.#given, entry.offset);
     this.#entries.push(entry);
     this.#bytes += sizeOf(entry);
+    noteLate(entry);
   }
 
   #createCatchUp(origin: Origin): CatchUp<T> {

@@ -1,5 +1,5 @@
 import { barChannel, type Bus, type Channel, type LogEntry, type LogKey, tradeChannel } from '../bus/bus.ts';
-import type { LoggedTrade } from '../market/trade.ts';
+import type { LogPosition } from '../market/log.ts';
 import type { LogEnd } from './history-reader.ts';
 
 /** What a topic tells those who follow it. */
@@ -33,7 +33,7 @@ export class LogTopic<T extends LogEntry> {
   #epoch: string | null = null;
   /** Of the newest entry that all streams were given. */
   #offset = 0;
-  /** Of the newest print that was heard; `null`: none was since the last interruption. */
+  /** Of the newest entry that was heard; `null`: none was since the last interruption. */
   #sequence: number | null = null;
   /** The newest entry as history had it. */
   #end: LogEnd | null = null;
@@ -50,6 +50,11 @@ export class LogTopic<T extends LogEntry> {
   /** The offset of the newest entry that was heard live in this epoch; 0: none. */
   offsetIn(epoch: string | null): number {
     return this.#epoch === epoch ? this.#offset : 0;
+  }
+
+  /** The newest entry that all streams were given: whoever was not here then must find it in the history. */
+  get heard(): LogPosition {
+    return { epoch: this.#epoch ?? '', offset: this.#offset };
   }
 
   /** Keeps what comes live from now on. To be given back by {@link release}. */
@@ -71,7 +76,7 @@ export class LogTopic<T extends LogEntry> {
     for (const stream of this.streams) stream.interrupt();
   }
 
-  /** Where the log ended when it was read: the first print that is heard is measured against it. */
+  /** Where the log ended when it was read: the first entry that is heard is measured against it. */
   noteEnd(end: LogEnd): void {
     this.#end = end;
   }
@@ -101,21 +106,19 @@ export class LogTopic<T extends LogEntry> {
     } else if (entry.offset <= this.#offset) {
       return; // Delivered twice, or late.
     }
-    if (entry.kind === 'trade') {
-      // The bus delivers at most once: a hole in the numbers is a message that was lost.
-      if (this.#isHoleBefore(entry)) {
-        this.#breakTail();
-        for (const stream of this.streams) stream.interrupt();
-      }
-      this.#sequence = entry.sequence;
+    // The bus delivers at most once: a hole in the numbers is a message that was lost.
+    if (this.#isHoleBefore(entry)) {
+      this.#breakTail();
+      for (const stream of this.streams) stream.interrupt();
     }
+    this.#sequence = entry.sequence;
     if (this.#tail !== null && this.#tail.entries.push(entry) > MAX_TAIL_ENTRIES) this.#breakTail();
     for (const stream of this.streams) stream.put(entry);
     // Last: a stream that has no room for it reads on from the entry before.
     this.#offset = entry.offset;
   }
 
-  #isHoleBefore({ epoch, offset, sequence }: LoggedTrade): boolean {
+  #isHoleBefore({ epoch, offset, sequence }: LogEntry): boolean {
     if (this.#sequence !== null) return sequence > this.#sequence + 1;
     const end = this.#end;
     return end !== null && end.epoch === epoch && offset > end.offset && sequence > end.sequence + 1;

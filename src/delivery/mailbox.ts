@@ -1,3 +1,4 @@
+import { noteLate } from './late-events.ts';
 import type { TimerWheel } from './timer-wheel.ts';
 
 /** Who takes the messages of a mailbox, as they come. */
@@ -214,6 +215,7 @@ export class StateMailbox<T> extends Mailbox<T> {
     this.#ready ??= new Map();
     if (this.#ready.has(key)) this.conflated++;
     this.#ready.set(key, value);
+    noteLate(value);
   }
 
   #putPaced(key: string, value: T): void {

@@ -9,6 +9,7 @@ import { encodeCursor } from '../market/log.ts';
 import { ReferenceBook } from '../market/reference-book.ts';
 import { schema as realSchema } from '../schema/schema.ts';
 import { Plans } from './plan.ts';
+import { noteLate } from './late-events.ts';
 import { createProjection } from './projection.ts';
 
 /** The same subscription as another client would write it: in another layout and order, among others or alone, by another name. */
@@ -63,6 +64,8 @@ async function compare(setting: Case, numRuns: number) {
         observer: { onExecution: () => executions++, onUnexpectedError: () => undefined },
       });
 
+      // They come again for each reader, as for one that is behind.
+      for (const event of events) noteLate(event);
       const args = toArgs(document, generated.operationName, generated.variableValues);
       const plain = await settle(answerPlainly(args, events));
       const forgotten = await rejections.take();

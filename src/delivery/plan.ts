@@ -2,6 +2,7 @@ import { execute, type ExecutionArgs, type ExecutionResult, type GraphQLError } 
 import { LRUCache } from 'lru-cache';
 import type { LogPosition } from '../market/log.ts';
 import { serializeError, toGraphQLError } from './format-error.ts';
+import { isLate } from './late-events.ts';
 import { Payload } from './payload.ts';
 import { createProjection, type Projection } from './projection.ts';
 import { describeResults, type Shape, shapeOf } from './shape.ts';
@@ -85,7 +86,7 @@ export class Plan {
   readonly #observer: PlanObserver;
   readonly #args: ExecutionArgs;
   readonly #project: Projection | null;
-  /** As long as the event lives: it may wait for one reader after another has had it. */
+  /** Of events that are asked for again after others, as long as they live, and what graphql-js is still asked for. */
   readonly #made = new WeakMap<object, Payload | Promise<Payload>>();
   #lastEvent: object | null = null;
   #lastPayload: Payload | null = null;
@@ -114,6 +115,7 @@ export class Plan {
     const fit = (payload: Payload) => (payload.isOfDocument && args !== null ? this.#execute(event, args) : payload);
     if (made instanceof Promise) return made.then(fit);
     if (made.isOfDocument) return fit(made);
+    if (this.#lastEvent !== null && isLate(this.#lastEvent)) this.#made.set(this.#lastEvent, this.#lastPayload!);
     this.#lastEvent = event;
     this.#lastPayload = made;
     return made;
@@ -121,8 +123,11 @@ export class Plan {
 
   #make(event: object): Payload | Promise<Payload> {
     const result = this.#project?.(event) ?? null;
-    if (result !== null) this.#observer.onExecution(this.field);
-    const made = result === null ? this.#execute(event, null) : this.#describe(result, false, event);
+    if (result !== null) {
+      this.#observer.onExecution(this.field);
+      return this.#describe(result, false, event);
+    }
+    const made = this.#execute(event, null);
     this.#made.set(event, made);
     if (made instanceof Promise)
       made.then(

@@ -3,7 +3,8 @@ import { RawWebSocket } from '../../test/raw-web-socket.ts';
 import { EventSourceReader } from '../../test/event-source-reader.ts';
 import { startTestTapeql, type TestTapeql } from '../../test/tapeql.ts';
 import { makeWireBar, makeWireTrade } from '../../test/wire-samples.ts';
-import { encodeCursor } from '../market/log.ts';
+import { encodeCursor, OFFSETS_PER_MS } from '../market/log.ts';
+import { placeAfterEdge } from './resume.ts';
 
 let tapeql: TestTapeql;
 beforeAll(async () => {
@@ -165,4 +166,17 @@ it('the header of a WebSocket’s upgrade is no place of its operations', async 
   await using socket = await RawWebSocket.connect(tapeql.webSocketUrl, { headers });
   socket.subscribe('1', TRADES, { after: cursors[3] });
   expect((await socket.next()).payload.data).toEqual({ trades: { price: 4 } });
+});
+
+describe('where a reader goes on whose place is no longer held', () => {
+  const span = { oldestMs: 1_000_000, nowMs: 1_300_000 };
+
+  it('is the edge of the log where that moves with the time', () => {
+    expect(placeAfterEdge(990_000 * OFFSETS_PER_MS, span)).toBe(990_000 * OFFSETS_PER_MS);
+  });
+
+  it('is some way beyond it where the log is cut by its size, so that it is still there when the reader comes', () => {
+    expect(placeAfterEdge(1_220_000 * OFFSETS_PER_MS, span)).toBe(1_230_000 * OFFSETS_PER_MS);
+    expect(placeAfterEdge(1_300_001 * OFFSETS_PER_MS, span)).toBe(1_300_001 * OFFSETS_PER_MS);
+  });
 });

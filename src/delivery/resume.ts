@@ -57,6 +57,16 @@ export function checkResume(after: LogPosition, log: { epoch: string; oldestMs: 
 }
 
 /**
+ * A place in a log that begins at `floor` from which a reader can go on for a while. A log that is cut by its size, before its time,
+ * loses its oldest entries all the time: a reader that went on at its very edge would be told again at once.
+ */
+export function placeAfterEdge(floor: number, span: { readonly oldestMs: number; readonly nowMs: number }): number {
+  const isCutBySize = floor > Math.floor(span.oldestMs) * OFFSETS_PER_MS;
+  const heldOffsets = Math.max(0, Math.floor(span.nowMs) * OFFSETS_PER_MS - floor);
+  return isCutBySize ? floor + Math.floor(heldOffsets / 8) : floor;
+}
+
+/**
  * HISTORY_EXPIRED with the oldest cursor from which a reader can go on: from what the log still holds (`floor`), but no
  * older than is promised, so that it stays good for a while.
  */

@@ -9,6 +9,8 @@ const MAX_HEADER_BYTES = 10;
 const TEXT_FRAME = 0x81;
 
 const NOTHING = new Uint8Array(0);
+/** Shared by all outlets that hold nothing. */
+const NO_MESSAGES = Object.freeze([]) as unknown as Uint8Array[];
 const NOBODY: readonly Sender[] = [];
 
 /** Whoever has more to send than the socket takes. */
@@ -19,6 +21,8 @@ export type Sender = { pull(): void };
  * always, leaves it free again.
  */
 let scratch = Buffer.allocUnsafeSlow(GATHERED_BYTES);
+/** Its first bytes as they were written last: of a broadcast the next socket is given as many. */
+let written = scratch;
 
 export type SocketOutletOptions = {
   readonly turn: Turn;
@@ -39,7 +43,7 @@ export class SocketOutlet {
   readonly #socket: Duplex;
   readonly #options: SocketOutletOptions;
   /** Pairs of what makes one message. */
-  #gathered: Uint8Array[] = [];
+  #gathered = NO_MESSAGES;
   #gatheredBytes = 0;
   #isFull = false;
   #waiting: (() => void)[] | null = null;
@@ -74,8 +78,10 @@ export class SocketOutlet {
 
   /** Takes the message whose bytes are those of `head` and then of `tail`. */
   push(head: Uint8Array, tail: Uint8Array): void {
-    if (this.#gatheredBytes === 0) this.#options.turn.add(this);
-    this.#gathered.push(head, tail);
+    if (this.#gatheredBytes === 0) {
+      this.#options.turn.add(this);
+      this.#gathered = [head, tail];
+    } else this.#gathered.push(head, tail);
     this.#gatheredBytes += head.length + tail.length + MAX_HEADER_BYTES;
     if (this.#gatheredBytes >= GATHERED_BYTES) this.flush();
   }
@@ -100,23 +106,30 @@ export class SocketOutlet {
     const gathered = this.#gathered;
     if (gathered.length === 0) return;
     const size = this.#gatheredBytes;
-    this.#gathered = [];
+    this.#gathered = NO_MESSAGES;
     this.#gatheredBytes = 0;
     // After its close frame nothing may follow.
     if (this.#webSocket.readyState !== WebSocket.OPEN) return;
     this.#options.onSent(gathered.length / 2);
     const socket = this.#socket;
     const isShared = size <= scratch.length && socket.writableLength === 0;
-    const bytes = isShared ? scratch : Buffer.allocUnsafe(size);
-    socket.write(bytes.subarray(0, writeFrames(bytes, gathered)));
+    if (isShared) {
+      const length = writeFrames(scratch, gathered);
+      if (written.length !== length) written = scratch.subarray(0, length);
+      socket.write(written);
+    } else {
+      const bytes = Buffer.allocUnsafe(size);
+      socket.write(bytes.subarray(0, writeFrames(bytes, gathered)));
+    }
     if (socket.writableLength === 0) return;
-    if (isShared) scratch = Buffer.allocUnsafeSlow(GATHERED_BYTES);
+    if (isShared) written = scratch = Buffer.allocUnsafeSlow(GATHERED_BYTES);
     this.#checkBacklog();
   }
 
   /** The connection is over: nobody waits any longer. */
   drop(): void {
-    this.#gathered = [];
+    this.#gathered = NO_MESSAGES;
+    this.#gatheredBytes = 0;
     this.#isFull = false;
     this.#senders = NOBODY;
     this.#wake();

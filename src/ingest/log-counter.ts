@@ -1,5 +1,5 @@
 import type { LogEntry } from '../bus/bus.ts';
-import type { Bar, LiveBar, LiveBarInterval } from '../market/bar.ts';
+import type { Bar, LiveBar, LiveBarInterval, LoggedBar } from '../market/bar.ts';
 import type { Trade } from '../market/trade.ts';
 import type { BarGap } from './bar-filler.ts';
 import type { PrintGap } from './print-filler.ts';
@@ -29,6 +29,8 @@ export type LogCounter = {
 
 /** Where the log of one symbol's bars of one length stands. */
 export type BarCounter = {
+  /** Of the newest bar; 0 before the first. */
+  sequence: number;
   /** The next bar follows a loss. */
   gapBefore: boolean;
   /** Of all bars, the one of the newest window; `null` before the first. */
@@ -52,7 +54,7 @@ export type BarCounter = {
 export function createLogCounter(lastEntries: readonly LogEntry[], generation: number, now: number): LogCounter {
   let sequence = 0;
   let newest: Trade | null = null;
-  const newestBars: Record<LiveBarInterval, LiveBar | null> = { SECOND: null, MINUTE: null };
+  const newestBars: Record<LiveBarInterval, LoggedBar | null> = { SECOND: null, MINUTE: null };
   for (const entry of lastEntries) {
     if (entry.kind === 'bar') newestBars[entry.interval] = entry;
     else {
@@ -77,8 +79,9 @@ export function createLogCounter(lastEntries: readonly LogEntry[], generation: n
   };
 }
 
-function createBarCounter(newest: LiveBar | null, gapBefore: boolean, openedAt: number): BarCounter {
+function createBarCounter(newest: LoggedBar | null, gapBefore: boolean, openedAt: number): BarCounter {
   return {
+    sequence: newest?.sequence ?? 0,
     gapBefore,
     newest,
     starts: newest === null ? [] : [newest.start],
@@ -101,7 +104,8 @@ export function noteEntry(event: Trade | LiveBar, counter: LogCounter): boolean 
   log.gapBefore = false;
   if (event.kind === 'trade') {
     if (counter.newest === null || event.timestamp >= counter.newest.timestamp) counter.newest = event;
-    if (event.timestamp < counter.firstAt) counter.firstAt = event.timestamp;
+    // What was missed before was told: it is not to be fetched any more.
+    if (gapBefore || event.timestamp < counter.firstAt) counter.firstAt = event.timestamp;
   } else noteBar(event, counter.bars[event.interval], gapBefore);
   return gapBefore;
 }

@@ -249,9 +249,73 @@ describe('prints that were missed', () => {
     const second = await build(first);
     await second.time.advance(10);
     second.feed.emit(print(5));
-    await second.time.advance(1_000);
+    await second.time.advance(2_000);
     expect(await second.readLog()).toEqual(['1', '2', '3', '4', '5']);
     expect((await second.readTrades()).map(({ sequence }) => sequence)).toEqual(range(1, 5));
+  });
+
+  test('are not those that the writer before had: a loss soon after the second has the role finds them known', async () => {
+    const first = await build();
+    await first.want('AAPL');
+    first.feed.emit(print(1), print(2), print(3));
+    await first.ingest.close();
+    first.source.history = [1, 2, 3].map((number) => print(number));
+    const second = await build(first);
+    await second.time.advance(2_000);
+    expect(await second.readLog()).toEqual(['1', '2', '3']);
+    second.feed.disconnect();
+    first.source.history = [1, 2, 3, 4].map((number) => print(number));
+    second.feed.connect();
+    await second.time.advance(2_000);
+    expect(await second.readLog()).toEqual(['1', '2', '3', '4']);
+  });
+
+  test('are not those from before the log, also where the second writer meets the next loss', async () => {
+    const first = await build();
+    await first.want('AAPL');
+    first.feed.emit(print(501), print(502));
+    await first.ingest.close();
+    first.source.history = [499, 500, 501, 502].map((number) => print(number));
+    const second = await build(first);
+    await second.time.advance(2_000);
+    expect(await second.readLog()).toEqual(['501', '502']);
+    second.feed.disconnect();
+    second.feed.connect();
+    await second.time.advance(2_000);
+    expect(await second.readLog()).toEqual(['501', '502']);
+  });
+
+  test('are not those that were told as missed: they would come after newer ones', async () => {
+    const { want, feed, source, time, readLog } = await build();
+    await want('AAPL');
+    feed.emit(print(1));
+    feed.disconnect();
+    source.history = new SourceUnavailableError('not in the plan');
+    feed.connect();
+    feed.emit(print(4));
+    await time.advance(2_000);
+    expect(await readLog()).toEqual(['1', '!4']);
+    feed.disconnect();
+    source.history = range(1, 6).map((number) => print(number));
+    feed.connect();
+    await time.advance(2_000);
+    expect(await readLog()).toEqual(['1', '!4', '5', '6']);
+  });
+
+  test('are not those that the writer before told as missed', async () => {
+    const first = await build();
+    await first.want('AAPL');
+    first.feed.emit(print(1));
+    first.feed.disconnect();
+    first.source.history = new SourceUnavailableError('not in the plan');
+    first.feed.connect();
+    first.feed.emit(print(4));
+    await first.time.advance(2_000);
+    await first.ingest.close();
+    first.source.history = range(1, 6).map((number) => print(number));
+    const second = await build(first);
+    await second.time.advance(2_000);
+    expect(await second.readLog()).toEqual(['1', '!4', '5', '6']);
   });
 
   test('between two writers are not those from before the log, which a reader of the one that was lost has had', async () => {
@@ -436,7 +500,7 @@ describe('the next print says that some are missing', () => {
     const second = await build(first);
     await second.want('AAPL');
     second.feed.emit(print(61_500));
-    await second.time.advance(1_000);
+    await second.time.advance(2_000);
     expect(await second.readLog()).toEqual(['1', '!61500']);
   });
 });

@@ -171,6 +171,7 @@ export class PrintFiller {
         return;
       }
       if (signal.aborted || !this.#rounds.has(gap)) return;
+      if (gap.had === null) this.#remember(gap.counter, had);
       gap.had = had;
       const ids = new Set(page.map(({ id }) => id));
       if (!ids.has(gap.newest.id)) {
@@ -211,8 +212,16 @@ export class PrintFiller {
     ]);
     const ids = new Set(entries.map(({ id }) => id));
     if (oldest === undefined || !ids.has(newest.id)) throw new Error('the log does not hold the newest print any more');
-    // One that is as old as that began then, for all that is known: the log before may have been lost.
-    return { ids: [ids], since: Math.max(from, oldest.timestamp) };
+    // One that is as old as that began then, for all that is known: the log before may have been lost. And what was told as
+    // missed is not to be had any more.
+    const told = entries.filter(({ gapBefore }) => gapBefore).map(({ timestamp }) => timestamp);
+    return { ids: [ids], since: Math.max(from, oldest.timestamp, ...told) };
+  }
+
+  /** What a predecessor had is known from now on, also to the next gap. */
+  #remember(counter: LogCounter, { ids, since }: Had): void {
+    for (const known of ids) for (const id of known) this.#options.sequencer.isDuplicate(counter, id);
+    counter.firstAt = Math.max(counter.firstAt, since);
   }
 
   #fail(gap: PrintGap, error: unknown): void {

@@ -57,6 +57,7 @@ test('an entry keeps all that the event says, and gets its place', () => {
   });
   expect(sequencer.number({ event: bar, counter, gapBefore: true })).toEqual({
     ...bar,
+    sequence: 1,
     epoch: 'one',
     offset: 1_024_001,
     gapBefore: true,
@@ -79,7 +80,7 @@ test('offsets follow the clock, rise strictly where it stands still, and never f
 test('a log goes on after its last entries, and says that others may have passed meanwhile', () => {
   const sequencer = build();
   const last: LoggedTrade = { ...trade, epoch: 'one', offset: 9_000_000, sequence: 41, gapBefore: false };
-  const lastBar = { ...bar, epoch: 'one', offset: 9_000_007, gapBefore: false };
+  const lastBar = { ...bar, epoch: 'one', offset: 9_000_007, sequence: 7, gapBefore: false };
   const counter = sequencer.openLog([last, lastBar, null]);
   expect([counter, counter.bars.SECOND, counter.bars.MINUTE].map(({ gapBefore }) => gapBefore)).toEqual([
     true,
@@ -87,6 +88,10 @@ test('a log goes on after its last entries, and says that others may have passed
     true,
   ]);
   expect(next(sequencer, counter)).toMatchObject({ sequence: 42, offset: 9_000_008 });
+  // Each log has its own numbers: the prints, and the bars of each interval.
+  const number = (event: LiveBar) => sequencer.number({ event, counter, gapBefore: false }).sequence;
+  const second: LiveBar = { ...bar, interval: 'SECOND' };
+  expect([bar, second, bar, second].map(number)).toEqual([8, 1, 9, 2]);
 });
 
 test('entries of a lost log number nothing', () => {

@@ -78,6 +78,8 @@ export class Sequencer {
     const offset = this.#lastOffset;
     const epoch = this.#epoch;
     if (event.kind === 'bar') {
+      const log = counter.bars[event.interval];
+      log.sequence += 1;
       return {
         kind: 'bar',
         symbol: event.symbol,
@@ -96,6 +98,7 @@ export class Sequencer {
         receivedAt: event.receivedAt,
         epoch,
         offset,
+        sequence: log.sequence,
         gapBefore,
       };
     }

@@ -39,6 +39,8 @@ export type LiveBar = Bar & {
 /** A bar with its place in the log, given by the single writer. */
 export type LoggedBar = LiveBar &
   LogPosition & {
+    /** Per symbol and interval, contiguous, from 1: a hole means that this reader missed a bar. */
+    readonly sequence: number;
     /** Bars of this symbol and interval may be missing just before: the upstream, or the bus, was away for too long. */
     readonly gapBefore: boolean;
   };
