@@ -2,9 +2,7 @@ import { startLedger } from './ledger.ts';
 
 /* A ledger in a process of its own, which a test may kill: places an order of a user at each message, and answers with it. */
 
-const opened = await startLedger(
-  JSON.parse(process.argv[2]!) as { url: string | null; dataDir: string },
-);
+const opened = await startLedger(JSON.parse(process.argv[2]!) as { url: string | null; dataDir: string });
 opened.market.set('AAPL', { bid: 100, ask: 100 });
 await opened.ledger.readAccount('somebody');
 process.on('message', ({ user }: { user: string }) => {
