@@ -135,6 +135,7 @@ const gapsTold = last.moving.gapsTold + last.staying.gapsTold;
 const perSecond = (before.moving.entries - entriesBefore) / (BEFORE_MS / 1_000);
 console.table({
   'clients of the process that was killed': clients,
+  'of these, without a print so far and so without a cursor': back.placeless,
   'prints a second to them, before': Math.round(perSecond),
   'noticed, ms after the kill: p50, p99, last': show(back.lostAfter),
   'subscribed again: p50, p99, last': show(back.askedAfter),

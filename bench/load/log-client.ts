@@ -84,6 +84,7 @@ export class LogClient {
   #retry: NodeJS.Timeout | null = null;
   /** The symbols of which the client was told that their next print may not follow. */
   readonly #told = new Set<string>();
+  #hasLostPlace = false;
   #isClosed = false;
 
   constructor(options: LogClientOptions) {
@@ -93,6 +94,11 @@ export class LogClient {
 
   get symbols(): readonly string[] {
     return this.#options.symbols;
+  }
+
+  /** Whether it lost its connection before its first print: it had no cursor then, and prints have passed it by. */
+  get hasLostPlace(): boolean {
+    return this.#hasLostPlace;
   }
 
   /** Resolves when it has first subscribed. */
@@ -141,14 +147,13 @@ export class LogClient {
     }
     const { tally } = this.#options;
     const { symbol, sequence, gapBefore, receivedAt } = data.trades;
-    const last = this.sequences.get(symbol);
+    // It was there before the first print of all, which has the number 1.
+    const last = this.sequences.get(symbol) ?? (this.#hasLostPlace ? sequence - 1 : 0);
     const isTold = this.#told.delete(symbol) || gapBefore;
-    if (last !== undefined) {
-      if (sequence <= last) tally.repeated += 1;
-      else if (sequence > last + 1 && !isTold) tally.silentGaps += sequence - last - 1;
-    }
+    if (sequence <= last) tally.repeated += 1;
+    else if (sequence > last + 1 && !isTold) tally.silentGaps += sequence - last - 1;
     if (isTold) tally.gapsTold += 1;
-    this.sequences.set(symbol, Math.max(last ?? 0, sequence));
+    this.sequences.set(symbol, Math.max(last, sequence));
     this.#cursor = extensions.cursor;
     tally.entries += 1;
     this.#noteTime(Date.now() - Date.parse(receivedAt));
@@ -176,6 +181,7 @@ export class LogClient {
       for (const symbol of symbols) this.#told.add(symbol);
       this.#cursor = oldestCursor;
     }
+    if (this.#cursor === null) this.#hasLostPlace = true;
     this.#client?.close();
     if (this.lastReturn === null || this.lastReturn.askedAt !== null) {
       this.lastReturn = { lostAt: nowMicros(), askedAt: null, resumedAt: null };

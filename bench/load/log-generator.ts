@@ -30,6 +30,8 @@ export type Returned = {
   /** How many have lost their connection since, and how many of them had their first print again. */
   readonly lost: number;
   readonly resumed: number;
+  /** How many of them had had no print before, and so no cursor. */
+  readonly placeless: number;
   readonly lostAfter: Percentiles;
   readonly askedAfter: Percentiles;
   readonly resumedAfter: Percentiles;
@@ -82,6 +84,7 @@ function readReturn({ since }: { readonly since: number }): Returned {
   return {
     lost: returns.length,
     resumed: resumedAfter.length,
+    placeless: clients.moving.filter(({ hasLostPlace }) => hasLostPlace).length,
     lostAfter: summarize(after(returns.map(({ lostAt }) => lostAt))),
     askedAfter: summarize(after(returns.map(({ askedAt }) => askedAt))),
     resumedAfter: summarize(resumedAfter),
@@ -103,7 +106,8 @@ async function countMissing({
   const until = nowMicros() + limitMs * 1e3;
   for (;;) {
     let missing = 0;
-    for (const { symbols, sequences } of [...clients.moving, ...clients.staying]) {
+    for (const { symbols, sequences, hasLostPlace } of [...clients.moving, ...clients.staying]) {
+      if (hasLostPlace) continue;
       for (const symbol of symbols) missing += Math.max(0, (ends.get(symbol) ?? 0) - (sequences.get(symbol) ?? 0));
     }
     if (missing === 0 || nowMicros() > until) return missing;
