@@ -4,7 +4,7 @@ import type { Dialogue, Protocol } from './protocol.ts';
 
 export type ClientOptions = {
   readonly port: number;
-  /** Connections are told apart by their ports: several source addresses have several times as many. */
+  /** See {@link sourceAddress}. */
   readonly localAddress: string;
   readonly protocol: Protocol;
   readonly symbols: readonly string[];
@@ -16,10 +16,16 @@ export type ClientOptions = {
   readonly onTrouble: (trouble: string) => void;
 };
 
+const SOURCE_ADDRESSES = 8;
 const OPCODE_TEXT = 0x81;
 const OPCODE_PONG = 0x8a;
 const PING = 0x9;
 const CLOSE = 0x8;
+
+/** Connections are told apart by their ports: several source addresses, in turn, have several times as many. */
+export function sourceAddress(connection: number): string {
+  return `127.0.0.${2 + (connection % SOURCE_ADDRESSES)}`;
+}
 
 /** A subscriber that costs little: a bare TCP socket that speaks as much of WebSocket as it has to. */
 export class Client {

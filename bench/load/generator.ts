@@ -1,11 +1,11 @@
 /** A process for the bench: the clients of one server, thousands of them, and what they received. */
-import { createHmac } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Client } from './client.ts';
+import { Client, sourceAddress } from './client.ts';
 import { type Percentiles, summarize } from './percentiles.ts';
 import { type ProtocolName, protocols } from './protocol.ts';
 import { serve } from './servant.ts';
 import { pickSymbols, type Watching } from './symbols.ts';
+import { signToken } from './token.ts';
 
 /** Who is measured, and who is there beside them. */
 export type Group = 'measured' | 'beside';
@@ -42,7 +42,6 @@ export type Received = {
 };
 
 const AT_A_TIME = 64;
-const SOURCE_ADDRESSES = 8;
 const READ_BYTES = 256 * 1024;
 const WORDS = 3;
 
@@ -64,7 +63,7 @@ function openOne(request: OpenRequest, number: number): Client {
   sources += 1;
   const client = new Client({
     port,
-    localAddress: `127.0.0.${2 + (sources % SOURCE_ADDRESSES)}`,
+    localAddress: sourceAddress(sources),
     protocol,
     symbols: pickSymbols(number, watching),
     token: signToken(`user-${group}-${number}`, secret),
@@ -146,14 +145,6 @@ function close(): void {
   ages = { measured: [], beside: [] };
   troubles = 0;
   words = [];
-}
-
-/** A token as an issuer makes it: HS256, valid for an hour. */
-function signToken(subject: string, secret: string): string {
-  const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
-  const expiry = Math.floor(Date.now() / 1_000) + 3_600;
-  const content = `${encode({ alg: 'HS256', typ: 'JWT' })}.${encode({ sub: subject, exp: expiry })}`;
-  return `${content}.${createHmac('sha256', secret).update(content).digest('base64url')}`;
 }
 
 const commands = { open, reset, read, stopReading, close };

@@ -31,7 +31,12 @@ const TRADES =
   'subscription ($symbols: [Symbol!]!) { trades(symbols: $symbols) ' +
   '{ symbol price size sequence gapBefore timestamp receivedAt } }';
 
-function speakGraphQL(query: string, readAge: Protocol['readAge']): Protocol {
+/** `readCursor`: after which cursor a subscription to a log is to go on; `null`: from now on. */
+function speakGraphQL(
+  query: string,
+  readAge: Protocol['readAge'],
+  readCursor: () => string | null = () => null,
+): Protocol {
   return {
     path: '/graphql',
     subprotocol: 'graphql-transport-ws',
@@ -40,12 +45,18 @@ function speakGraphQL(query: string, readAge: Protocol['readAge']): Protocol {
       first: [JSON.stringify({ type: 'connection_init', payload: { authorization: `Bearer ${token}` } })],
       hear: (text) => {
         if (!text.startsWith('{"type":"connection_ack"')) return { isUnexpected: true };
-        const payload = { query, variables: { symbols } };
+        const resumeFrom = readCursor();
+        const payload = { query, variables: { symbols }, ...(resumeFrom !== null && { extensions: { resumeFrom } }) };
         return { say: JSON.stringify({ id: '1', type: 'subscribe', payload }), subscribed: true };
       },
     }),
     readAge,
   };
+}
+
+/** Of one client of a log: it says after which cursor it goes on. */
+export function speakOfTrades(readCursor: () => string | null): Protocol {
+  return speakGraphQL(TRADES, (message) => readTimeAgeMs(message, '"receivedAt":"'), readCursor);
 }
 
 export const protocols: Readonly<Record<ProtocolName, Protocol>> = {

@@ -107,6 +107,20 @@ export class Connection implements OperationOrderOptions {
   }
 }
 
+/** Ids that clients count up are shared by all connections; longer ones are random, and nobody else's. */
+const MAX_SHARED_ID = 3;
+const sharedHeads = new Map<string, Uint8Array>();
+
+/** What precedes the payload in each `next` message of an operation. */
+function headOf(id: string): Uint8Array {
+  const isShared = id.length <= MAX_SHARED_ID && /^[0-9]+$/.test(id);
+  const known = isShared ? sharedHeads.get(id) : undefined;
+  if (known !== undefined) return known;
+  const head = Buffer.from(`{"id":${JSON.stringify(id)},"type":"next","payload":`);
+  if (isShared) sharedHeads.set(id, head);
+  return head;
+}
+
 /** Where the results of one operation leave: each as a `next` message with its id. */
 export class OperationTransport implements Transport {
   readonly #outlet: SocketOutlet;
@@ -114,7 +128,7 @@ export class OperationTransport implements Transport {
 
   constructor(outlet: SocketOutlet, id: string) {
     this.#outlet = outlet;
-    this.#head = Buffer.from(`{"id":${JSON.stringify(id)},"type":"next","payload":`);
+    this.#head = headOf(id);
   }
 
   get ready(): boolean {

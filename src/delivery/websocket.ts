@@ -39,13 +39,18 @@ export type WebSocketTransportOptions = {
   readonly turn: Turn;
   /** A client that sends no connection_init is closed with 4408 after this. */
   readonly initTimeoutMs?: number;
-  /** How often each connection is pinged; one that has not answered by the next ping is ended. */
+  /** How often each connection is pinged; one that has not answered by the next ping is ended. Default 25 s. */
   readonly pingIntervalMs?: number;
   readonly logger: Logger;
 };
 
 const TOO_MANY = { code: CLOSE_CODES.TRY_AGAIN_LATER, reason: 'Too many connections' };
 
+/**
+ * Below the minute after which proxies drop what is silent. A ping and its pong cost as much as two deliveries, and most
+ * connections are idle.
+ */
+const PING_INTERVAL_MS = 25_000;
 /** At most so many times in an interval pings are sent, each time to a part of the connections. */
 const PING_SLOTS = 60;
 const MIN_SLOT_MS = 50;
@@ -99,7 +104,7 @@ export class WebSocketTransport {
       onPendingEnd: (address) => this.#notePendingEnd(address),
       onMessage: () => this.#counts.messagesIn++,
     };
-    const intervalMs = options.pingIntervalMs ?? 12_000;
+    const intervalMs = options.pingIntervalMs ?? PING_INTERVAL_MS;
     const slots = Math.max(1, Math.min(PING_SLOTS, Math.floor(intervalMs / MIN_SLOT_MS)));
     this.#pingSlots = Array.from({ length: slots }, () => new Set());
     this.#pinging = setInterval(() => this.#pingNext(), intervalMs / slots);

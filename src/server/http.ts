@@ -31,6 +31,12 @@ export type HttpServer = {
   close(): Promise<void>;
 };
 
+/**
+ * Connections that may wait to be accepted; the kernel lowers it to its own limit (`net.core.somaxconn`). Where the clients of a
+ * process that died come at once, one that found no room would try again only after seconds.
+ */
+const BACKLOG = 65_535;
+
 /** Listens, and routes: the operator's pages here, everything below /graphql to Yoga. */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const { health, api, logger } = options;
@@ -99,7 +105,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     const { host, port, reusePort } = options;
-    server.listen({ host, port, reusePort }, () => {
+    server.listen({ host, port, reusePort, backlog: BACKLOG }, () => {
       server.off('error', reject);
       resolve();
     });
