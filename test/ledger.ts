@@ -34,8 +34,10 @@ export class TestMarket {
   readonly follow = (symbol: string, onQuote: (quote: LedgerQuote) => void): (() => void) => {
     const followers = this.#followers.get(symbol) ?? new Set();
     this.#followers.set(symbol, followers.add(onQuote));
-    const quote = this.#quotes.get(symbol);
-    if (quote !== undefined) setImmediate(() => followers.has(onQuote) && onQuote(quote));
+    setImmediate(() => {
+      const quote = this.#quotes.get(symbol);
+      if (quote !== undefined && followers.has(onQuote)) onQuote(quote);
+    });
     return () => followers.delete(onQuote);
   };
 

@@ -7,9 +7,11 @@ import { PgTable } from 'drizzle-orm/pg-core';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeDataDir, startLedger } from '../../test/ledger.ts';
+import { recordingLogger } from '../../test/recording-logger.ts';
 import { startPostgres, type TestPostgres } from '../../test/postgres.ts';
 import { until } from '../../test/until.ts';
 import { audit } from './audit.ts';
+import { Database } from './database.ts';
 import * as tables from './tables.ts';
 
 const PROCESS = path.resolve(import.meta.dirname, '../../test/ledger-process.ts');
@@ -18,11 +20,12 @@ const PROCESS = path.resolve(import.meta.dirname, '../../test/ledger-process.ts'
 async function forkLedger(options: { url: string | null; dataDir: string }) {
   const child = fork(PROCESS, [JSON.stringify(options)], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   await once(child, 'message');
+  type Answer = { readonly question: number; readonly id: string; readonly status: string };
+  const asked: ((answer: Answer) => void)[] = [];
+  child.on('message', (answer) => asked[(answer as Answer).question]!(answer as Answer));
   return {
-    async place(user: string): Promise<{ id: string; status: string }> {
-      const answer = once(child, 'message');
-      child.send({ user });
-      return (await answer)[0] as { id: string; status: string };
+    place(user: string): Promise<Answer> {
+      return new Promise((resolve) => child.send({ question: asked.push(resolve) - 1, user }));
     },
     async kill(): Promise<void> {
       const gone = once(child, 'exit');
@@ -93,12 +96,13 @@ describe('a database on a server', () => {
 
   it('gives the role of who works open orders to one, and to another when that one is gone', async () => {
     const url = await postgres.createDatabase();
-    const [one, other] = [await startLedger({ url }), await startLedger({ url })];
-    const release = await one.database.takeRole(() => undefined);
+    const { logger } = recordingLogger();
+    const [one, other] = [1, 2].map(() => new Database({ url, dataDir: '/nowhere', logger })) as [Database, Database];
+    const release = await one.takeRole(() => undefined);
     expect(release).not.toBeNull();
-    expect(await other.database.takeRole(() => undefined)).toBeNull();
+    expect(await other.takeRole(() => undefined)).toBeNull();
     await release!();
-    const taken = await other.database.takeRole(() => undefined);
+    const taken = await other.takeRole(() => undefined);
     expect(taken).not.toBeNull();
     await taken!();
     await one.close();

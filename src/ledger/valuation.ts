@@ -106,7 +106,10 @@ export class Valuation {
       ...{ userId, listeners: new Set(), account: null, valued: [], portfolio: null, slot: -1 },
       ...{ toldAt: Number.NEGATIVE_INFINITY, loading: null, isOutdated: false, cancelLoad: null, stopNews: () => {} },
     };
-    watched.loading = this.#open(watched).finally(() => (watched.loading = null));
+    watched.loading = this.#open(watched).finally(() => {
+      watched.loading = null;
+      if (watched.isOutdated) this.#reloadSoon(watched);
+    });
     return watched;
   }
 
