@@ -6,8 +6,8 @@ export type Viewer = {
   readonly id: string;
   readonly name: string | null;
   readonly scopes: readonly Scope[];
-  /** Unix ms; null: does not expire. */
+  /** Unix ms; `null`: does not expire. */
   readonly expiresAt: number | null;
-  /** Names the credential for revocation: a token's `jti` (or a hash of it) or a key's id. */
-  readonly credential: string;
+  /** By which the credential is revoked: `token:` and the token's `jti`, or `key:` and the key's id; `null`: it cannot be. */
+  readonly credential: string | null;
 };
