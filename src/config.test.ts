@@ -21,6 +21,7 @@ describe('readConfig', () => {
       feed: 'simulated',
       polygon: { apiKey: null, wsUrl: 'wss://socket.massive.com', restUrl: 'https://api.massive.com' },
       simulator: null,
+      trustedProxies: 0,
       redisUrls: [],
       databaseUrl: null,
       dataDir: './data',

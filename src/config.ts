@@ -221,7 +221,6 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   }
   // Accepted names of what is still being built: refused, for a setting that is silently without effect is worse.
   require(feed !== 'replay', 'FEED', 'replay is not available yet');
-  require(config.anonymousMarketData, 'ANONYMOUS_MARKET_DATA', 'false is not available yet: clients cannot be told apart');
   const namesDatabase = redisUrls.some((item) => !/^\/?0?$/.test(new URL(item).pathname));
   require(redisUrls.length <= 1 || !namesDatabase, 'REDIS_URL', 'names a database, and a Redis Cluster has but one');
   if (role !== 'all') require(redisUrls.length > 0, 'REDIS_URL', `is needed where ROLE is ${role}`);

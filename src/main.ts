@@ -14,6 +14,7 @@ const STOP_DEADLINE_MS = 5000;
 const SUPERVISOR_STOP_DEADLINE_MS = 6000;
 
 const AUDIT_ARGUMENT = 'audit';
+const KEYS_ARGUMENT = 'keys';
 
 /** Runs until SIGTERM or SIGINT; what cannot be closed in time is left behind. */
 async function run(): Promise<void> {
@@ -36,6 +37,10 @@ async function run(): Promise<void> {
     await runAudit(config, logger);
     return;
   }
+  if (process.argv[2] === KEYS_ARGUMENT) {
+    await runKeys(process.argv.slice(3), config);
+    return;
+  }
   const workers = config.workers === 'auto' ? availableParallelism() : config.workers;
   if (config.role !== 'ingest' && workers > 1) {
     await runSupervisor(config, workers, logger);
@@ -45,6 +50,27 @@ async function run(): Promise<void> {
   // An ingest process serves no clients: it opens a port, for the operator's routes, only where it is told one.
   const listens = config.role !== 'ingest' || (env['PORT'] ?? '') !== '';
   await runTapeql(config, { logger, listens });
+}
+
+/** Creates, lists and revokes API keys, also beside a system that runs. */
+async function runKeys(args: string[], config: Config): Promise<void> {
+  const { manageKeys } = await import('./access/manage-keys.ts');
+  const [{ ApiKeys }, { Database }] = await Promise.all([
+    import('./ledger/api-keys.ts'),
+    import('./ledger/database.ts'),
+  ]);
+  // Its result is what is printed.
+  const database = new Database({ url: config.databaseUrl, dataDir: config.dataDir, logger: createLogger('fatal') });
+  try {
+    const { text, isWrong } = await manageKeys(args, new ApiKeys(database));
+    (isWrong ? process.stderr : process.stdout).write(`${text}\n`);
+    if (isWrong) process.exitCode = 1;
+  } catch (error) {
+    process.stderr.write(`The keys cannot be reached: ${(error as Error).message}\n`);
+    process.exitCode = 1;
+  } finally {
+    await database.close();
+  }
 }
 
 /** Compares the ledger's balances with its movements, also beside a system that runs; exit status 1 where they differ. */
@@ -87,9 +113,11 @@ async function runTapeql(config: Config, options: { logger: Logger; listens: boo
     seat.onAbandoned(() => stop('the supervisor is gone'));
   }
   try {
-    const { url } = await starting;
+    const { url, demoToken } = await starting;
     if (seat === undefined) {
       logger.info({ url, role: config.role, feed: config.feed }, url === null ? 'started' : `TapeQL is at ${url}`);
+      // Of this machine, for who tries it out: where users can be told apart there is none.
+      if (demoToken !== null) logger.info({ token: demoToken }, 'the demo viewer is signed in by this token');
     } else {
       logger.info({ url, role: config.role, pid: process.pid }, 'worker started');
       seat.noteStarted(url);

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Bus } from './bus/bus.ts';
+import { type Bus, revocationsChannel } from './bus/bus.ts';
 import { type Cache, createCache } from './bus/cache.ts';
 import { type MarketKinds, marketKinds } from './bus/cache-kinds.ts';
 import { createMemoryBus } from './bus/memory.ts';
@@ -16,6 +16,7 @@ import { PauseSwitch } from './delivery/pause-switch.ts';
 import { Reads } from './delivery/reads.ts';
 import { RESUME_GRACE_MS } from './delivery/resume.ts';
 import { StatusBoard } from './delivery/status-board.ts';
+import { TimerWheel } from './delivery/timer-wheel.ts';
 import { Turn } from './delivery/turn.ts';
 import { ViewerStreams } from './delivery/viewer-streams.ts';
 import { type Enveloped, WebSocketTransport } from './delivery/websocket.ts';
@@ -25,6 +26,7 @@ import { createPolygonFeed, feedNameOf } from './feeds/polygon/socket.ts';
 import { startSimulatorProcess } from './feeds/simulator/simulator-process.ts';
 import { createIngest } from './ingest/ingest.ts';
 import { createLeasedIngest, type LeasedIngest } from './ingest/lease.ts';
+import { ApiKeys } from './ledger/api-keys.ts';
 import { Database } from './ledger/database.ts';
 import { DEMO_POSITIONS, DEMO_USER } from './ledger/demo.ts';
 import { Ledger } from './ledger/ledger.ts';
@@ -38,12 +40,18 @@ import type { Crew } from './server/crew.ts';
 import { createCrewPages } from './server/crew-pages.ts';
 import { createGraphQL, MAX_BODY_BYTES, MAX_MESSAGE_BYTES } from './server/graphql.ts';
 import { createHealth } from './server/health.ts';
-import { type HttpServer, startHttpServer } from './server/http.ts';
+import { startHttpServer } from './server/http.ts';
 import { createMetrics } from './server/metrics.ts';
 import { ConnectionLimit } from './access/connection-limit.ts';
 import { readAddressOf } from './access/client-address.ts';
+import { type Credentials, fieldsOf, readCredentials } from './access/credentials.ts';
+import { openDemoIdentity } from './access/demo-identity.ts';
+import { Identity } from './access/identity.ts';
+import { Revocations } from './access/revocations.ts';
+import { Tokens } from './access/tokens.ts';
 import { RateLimits } from './access/limits.ts';
 import { createRedisCounts } from './bus/redis-counts.ts';
+import { Sessions } from './server/sessions.ts';
 import { createPlainPost } from './server/plain-post.ts';
 import { readStats, type StatsSources } from './server/stats.ts';
 
@@ -58,6 +66,8 @@ const SIMULATOR_API_KEY = 'simulated';
 export type Tapeql = {
   /** Where it listens; `null` for an ingest process without a PORT. */
   readonly url: string | null;
+  /** Signs in the one user that there is where no way to tell users apart is configured. */
+  readonly demoToken: string | null;
   /** Stops everything in reverse order of its start. */
   close(): Promise<void>;
 };
@@ -79,6 +89,7 @@ export type Tuning = {
   readonly pingIntervalMs?: number;
   readonly rateWindowSeconds?: number;
   readonly connectionLeaseMs?: number;
+  readonly jwksCooldownMs?: number;
   readonly httpTimeouts?: { readonly headersMs: number; readonly requestMs: number };
   readonly logBounds?: Partial<LogBounds>;
   readonly feedLimits?: Partial<FeedLimits>;
@@ -160,7 +171,7 @@ export async function startTapeql(config: Config, options: TapeqlOptions): Promi
       // What was told is written before its connections are closed.
       await new Promise(setImmediate);
     });
-    return { url: server?.url ?? null, close: () => stack.disposeAsync() };
+    return { url: server?.url ?? null, demoToken: server?.demoToken ?? null, close: () => stack.disposeAsync() };
   } catch (error) {
     await stack.disposeAsync();
     throw error;
@@ -281,11 +292,13 @@ type ServerParts = {
   readonly logger: Logger;
 };
 
+type OpenServer = Pick<Tapeql, 'url' | 'demoToken'>;
+
 /**
  * The delivery side with its server; for an ingest process only the operator's routes, and where it has no port, only what it
  * tells those of its crew that have one.
  */
-async function openServer(parts: ServerParts, stack: AsyncDisposableStack): Promise<HttpServer | null> {
+async function openServer(parts: ServerParts, stack: AsyncDisposableStack): Promise<OpenServer | null> {
   const { config, tuning, crew, bus, cache, upstream, status, now, logger } = parts;
   const figures = new DeliveryFigures({ now });
   const turn = new Turn((payloads) => figures.countDelivered(payloads));
@@ -316,6 +329,7 @@ async function openServer(parts: ServerParts, stack: AsyncDisposableStack): Prom
   const viewerStreams = new ViewerStreams();
   stack.defer(() => viewerStreams.close());
 
+  const access = await openAccess(parts, database, stack);
   const readAddress = readAddressOf(config.trustedProxies);
   const counts =
     config.redisUrls.length === 0
@@ -330,7 +344,7 @@ async function openServer(parts: ServerParts, stack: AsyncDisposableStack): Prom
   const connectionLimit = new ConnectionLimit({
     max: config.maxConnectionsPerUser,
     shared: counts,
-    process: randomUUID(),
+    processName: randomUUID(),
     ...(tuning.connectionLeaseMs !== undefined && { leaseMs: tuning.connectionLeaseMs }),
     logger: logger.child({ part: 'limits' }),
   });
@@ -345,10 +359,13 @@ async function openServer(parts: ServerParts, stack: AsyncDisposableStack): Prom
       ledger,
       viewerStreams,
       limits: { maxSymbols: config.maxSymbolsPerSubscription },
+      anonymousMarketData: config.anonymousMarketData,
     },
     figures,
     turn,
     allowedOrigins: config.allowedOrigins,
+    sessions: access.sessions,
+    demoToken: access.demoToken,
     admission: { rateLimits, readAddress, maxEventStreams: config.maxSubscriptionsPerConnection },
     ...(tuning.pingIntervalMs !== undefined && { eventStream: { pingIntervalMs: tuning.pingIntervalMs } }),
     logger: logger.child({ part: 'graphql' }),
@@ -366,6 +383,9 @@ async function openServer(parts: ServerParts, stack: AsyncDisposableStack): Prom
     allowedOrigins: config.allowedOrigins,
     maxConnections: config.maxConnections,
     readAddress,
+    readUpgrade: ({ headers }) => readCredentials((name) => headers[name]),
+    openSession: (payload, upgrade) =>
+      access.sessions.open(readCredentials(fieldsOf(payload)) ?? (upgrade as Credentials | null)),
     takeSeat: (user, onRefused) => connectionLimit.take(user, onRefused),
     maxPendingPerAddress: Math.max(MAX_PENDING_CONNECTIONS, config.maxConnectionsPerUser),
     maxSubscriptionsPerConnection: config.maxSubscriptionsPerConnection,
@@ -427,7 +447,52 @@ async function openServer(parts: ServerParts, stack: AsyncDisposableStack): Prom
   });
   stack.defer(() => server.close());
   stack.defer(() => webSockets.close());
-  return server;
+  return { url: server.url, demoToken: access.demoToken };
+}
+
+/** Who may come in, by a token or a key. */
+async function openAccess(
+  { config, tuning, bus, now, ...parts }: ServerParts,
+  database: Database,
+  stack: AsyncDisposableStack,
+): Promise<{ sessions: Sessions; demoToken: string | null }> {
+  const logger = parts.logger.child({ part: 'access' });
+  const { secret, jwksUrl, issuer, audience } = config.jwt;
+  const demo =
+    secret === null && jwksUrl === null && config.role !== 'ingest'
+      ? await openDemoIdentity(config.dataDir, { id: DEMO_USER, name: 'Demo' })
+      : null;
+  const verifier = jwksUrl === null ? { secret: secret ?? demo?.secret ?? randomUUID() } : { jwksUrl };
+  const keys = new ApiKeys(database);
+  const revocations = new Revocations({
+    store: keys,
+    onRevoked: (credential) => sessions.revoke(credential),
+    onFailure: (error) => logger.warn({ err: error }, 'what is revoked cannot be read or kept now'),
+  });
+  stack.defer(() => revocations.close());
+  const identity = new Identity({
+    tokens: new Tokens({
+      ...{ verifier, issuer, audience, now },
+      ...(tuning.jwksCooldownMs !== undefined && { jwksCooldownMs: tuning.jwksCooldownMs }),
+    }),
+    findKey: async (id) => {
+      const key = await keys.find(id);
+      return key === null ? null : { ...key, isRevoked: key.revokedAt !== null };
+    },
+    ...{ revocations, now },
+  });
+  const sessions = new Sessions({
+    identity,
+    anonymousMarketData: config.anonymousMarketData,
+    wheel: new TimerWheel(),
+    now,
+  });
+  const stop = bus.subscribe(revocationsChannel, (revoked) =>
+    revocations.hear('token' in revoked ? `token:${revoked.token}` : `key:${revoked.key}`),
+  );
+  stack.defer(async () => (await stop.catch(() => null))?.());
+  await stop;
+  return { sessions, demoToken: demo?.token ?? null };
 }
 
 /** What viewers own; its database is opened when it is needed. */

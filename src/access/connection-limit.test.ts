@@ -96,22 +96,22 @@ describe('servers with a Redis', () => {
     }
   }
 
-  async function openMember(process: string, max: number) {
+  async function openMember(processName: string, max: number) {
     const counts = createRedisCounts({ url: redis.url, logger: recordingLogger().logger });
     const { logger } = recordingLogger();
-    const limit = new ConnectionLimit({ max, shared: counts, process, leaseMs: 600, logger });
+    const limit = new ConnectionLimit({ max, shared: counts, processName, leaseMs: 600, logger });
     /** Resolves with whether the seat was refused by then. */
     const take = async (user: string): Promise<{ seat: Seat | null; refused: boolean }> => {
       let refused = false;
       const seat = limit.take(user, () => (refused = true));
       // Behind what the taking has asked, and what that asked in turn.
       for (let round = 0; round < 4; round++)
-        await counts.stateConnections('nobody', process, 0).catch(() => undefined);
+        await counts.stateConnections('nobody', processName, 0).catch(() => undefined);
       return { seat, refused: refused || seat === null };
     };
     await expect
       .poll(() =>
-        counts.stateConnections('nobody', process, 0).then(
+        counts.stateConnections('nobody', processName, 0).then(
           () => true,
           () => false,
         ),

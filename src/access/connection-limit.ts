@@ -17,7 +17,7 @@ export type ConnectionLimitOptions = {
   /** `null`: this process is alone. */
   readonly shared: SharedConnections | null;
   /** Names this process among them. */
-  readonly process: string;
+  readonly processName: string;
   /** The connections of a process that died count for at most this long. Default 10 s. */
   readonly leaseMs?: number;
   readonly logger: Logger;
@@ -88,19 +88,19 @@ export class ConnectionLimit {
     const count = this.#counts.get(user)! - 1;
     if (count === 0) this.#counts.delete(user);
     else this.#counts.set(user, count);
-    const { shared, process } = this.#options;
-    shared?.stateConnections(user, process, count).catch(() => {
+    const { shared, processName } = this.#options;
+    shared?.stateConnections(user, processName, count).catch(() => {
       // It is stated again with the next connection of this user, and forgotten with this process at the latest.
     });
   }
 
   async #isTooMany(user: string): Promise<boolean> {
-    const { max, shared, process } = this.#options;
+    const { max, shared, processName } = this.#options;
     // The others count what is stated by those alone who are known to live.
-    if (!this.#living.has(process)) await this.#renew();
-    const stated = await shared!.stateConnections(user, process, this.#counts.get(user) ?? 0);
-    const others = [...stated].filter(([name]) => name !== process);
-    const own = stated.get(process) ?? 0;
+    if (!this.#living.has(processName)) await this.#renew();
+    const stated = await shared!.stateConnections(user, processName, this.#counts.get(user) ?? 0);
+    const others = [...stated].filter(([name]) => name !== processName);
+    const own = stated.get(processName) ?? 0;
     if (own + sum(others) <= max) return false;
     // Nobody is refused by a list that is some seconds old.
     await this.#renew();
@@ -113,9 +113,9 @@ export class ConnectionLimit {
   }
 
   async #renew(): Promise<void> {
-    const { shared, process, logger } = this.#options;
+    const { shared, processName, logger } = this.#options;
     try {
-      const { isNew, living } = await shared!.noteProcess(process, this.#leaseMs);
+      const { isNew, living } = await shared!.noteProcess(processName, this.#leaseMs);
       this.#living = new Set(living);
       // Redis has forgotten, or this process stood still for longer than its lease.
       if (isNew) await this.#stateAll();
@@ -125,11 +125,11 @@ export class ConnectionLimit {
   }
 
   async #stateAll(): Promise<void> {
-    const { shared, process } = this.#options;
+    const { shared, processName } = this.#options;
     const users = [...this.#counts.keys()];
     for (let start = 0; start < users.length; start += STATED_AT_ONCE) {
       const part = users.slice(start, start + STATED_AT_ONCE);
-      await Promise.all(part.map((user) => shared!.stateConnections(user, process, this.#counts.get(user) ?? 0)));
+      await Promise.all(part.map((user) => shared!.stateConnections(user, processName, this.#counts.get(user) ?? 0)));
     }
   }
 

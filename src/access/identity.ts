@@ -62,7 +62,8 @@ export class Identity {
 
   async #verify(credentials: Credentials, name: string): Promise<Viewer> {
     const { tokens, revocations } = this.#options;
-    const viewer = 'token' in credentials ? await tokens.verify(credentials.token) : await this.#verifyKey(credentials.apiKey, name);
+    const viewer =
+      'token' in credentials ? await tokens.verify(credentials.token) : await this.#verifyKey(credentials.apiKey, name);
     if (viewer.credential !== null) {
       await revocations.ready();
       if (revocations.has(viewer.credential)) {

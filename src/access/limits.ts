@@ -1,10 +1,6 @@
 import { LRUCache } from 'lru-cache';
-import {
-  type IRateLimiterStoreOptions,
-  RateLimiterMemory,
-  RateLimiterRes,
-  RateLimiterStoreAbstract,
-} from 'rate-limiter-flexible';
+import { type IRateLimiterStoreOptions, RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
+import RateLimiterStoreAbstract from 'rate-limiter-flexible/lib/RateLimiterStoreAbstract.js';
 import { ClientError } from '../errors.ts';
 
 /** What is counted: subscribe operations by what they follow, orders, and all other operations. */

@@ -71,7 +71,8 @@ export class Tokens {
     try {
       const key = this.#key;
       // The two are two overloads.
-      const { payload } = typeof key === 'function' ? await jwtVerify(token, key, checks) : await jwtVerify(token, key, checks);
+      const { payload } =
+        typeof key === 'function' ? await jwtVerify(token, key, checks) : await jwtVerify(token, key, checks);
       claims = payload;
     } catch (error) {
       throw refusalOf(error);
@@ -121,12 +122,18 @@ function refusalOf(error: unknown): ClientError {
   if (error instanceof errors.JWTClaimValidationFailed) {
     return unauthenticated(WRONG_CLAIMS[error.claim] ?? `The claim "${error.claim}" of the token is wrong.`);
   }
-  if (error instanceof errors.JOSEAlgNotAllowed) return unauthenticated('The token is signed by an algorithm that is not accepted.');
-  if (error instanceof errors.JWSSignatureVerificationFailed) return unauthenticated('The signature of the token is wrong.');
+  if (error instanceof errors.JOSEAlgNotAllowed)
+    return unauthenticated('The token is signed by an algorithm that is not accepted.');
+  if (error instanceof errors.JWSSignatureVerificationFailed)
+    return unauthenticated('The signature of the token is wrong.');
   if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys) {
     return unauthenticated('The token is signed by a key that is not known.');
   }
-  if (error instanceof errors.JWSInvalid || error instanceof errors.JWTInvalid || error instanceof errors.JOSENotSupported) {
+  if (
+    error instanceof errors.JWSInvalid ||
+    error instanceof errors.JWTInvalid ||
+    error instanceof errors.JOSENotSupported
+  ) {
     return unauthenticated('The token is malformed.');
   }
   const details = { retryAfterMs: RETRY_AFTER_MS };

@@ -15,6 +15,7 @@ export type Messages = {
   writer: WriterChange;
   user: UserEvent;
   order: OrderOpened;
+  revocation: Revocation;
 };
 
 /** A channel's name together with the kind of message it carries. */
@@ -37,6 +38,8 @@ export const controlChannel: Channel<'control'> = { kind: 'control', name: 'mark
 
 /** What one user is told: that its log of notifications has grown. */
 export const userChannel = (user: string): Channel<'user'> => ({ kind: 'user', name: `user:{${user}}:events` });
+/** Credentials that hold no longer, wherever they are in use; an identity provider may publish here. */
+export const revocationsChannel: Channel<'revocation'> = { kind: 'revocation', name: 'access:revocations' };
 export const ordersChannel: Channel<'order'> = { kind: 'order', name: 'ledger:orders' };
 
 export const writerChannel: Channel<'writer'> = { kind: 'writer', name: 'ingest:lease' };
@@ -54,6 +57,9 @@ export type DemandChange = { readonly process: string; readonly counts: Readonly
 
 /** What any process may publish to pause and resume all replicas. */
 export type ControlMessage = { readonly action: 'pause' | 'resume'; readonly data: { readonly reason: string | null } };
+
+/** A token, by its `jti`, or an API key, by its id, is revoked. */
+export type Revocation = { readonly token: string } | { readonly key: string };
 
 /** The role of the writer is free again: the process that had it has given it up in order. */
 export type WriterChange = { readonly released: string };
@@ -164,7 +170,7 @@ export interface Bus {
   keepControl(message: ControlMessage): Promise<void>;
 
   /** Publishes what any process may tell the others. */
-  tell<K extends 'user' | 'order'>(channel: Channel<K>, message: Messages[K]): Promise<void>;
+  tell<K extends 'user' | 'order' | 'revocation'>(channel: Channel<K>, message: Messages[K]): Promise<void>;
 
   /**
    * Calls `listener` with each message from the moment the promise resolves; while the bus is not connected it resolves at

@@ -14,6 +14,7 @@ const samples: { [K in keyof Messages]: Messages[K] } = {
   writer: { released: 'ingest-1' },
   user: { number: 7, notification: { kind: 'TradeExecuted', orderId: 'order-1' } },
   order: { id: 'order-1' },
+  revocation: { token: 'token-1' },
 };
 
 describe.each(Object.keys(samples) as (keyof Messages)[])('the codec of %s', (kind) => {

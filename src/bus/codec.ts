@@ -85,6 +85,7 @@ export const codecs: { readonly [K in keyof Messages]: Codec<Messages[K]> } = {
     notification: hasShape<Messages['user']['notification']>({ kind: isString, orderId: isString }),
   }),
   order: defineCodec<Messages['order']>({ id: isString }),
+  revocation: { encode: JSON.stringify, decode: decodeRevocation },
 };
 
 export type Codec<T> = {
@@ -117,6 +118,15 @@ function decodeControl(text: string): Messages['control'] | null {
   const reason = data['reason'] ?? null;
   if (!isStringOrNull(reason)) return null;
   return { action: message['action'] as 'pause' | 'resume', data: { reason: reason as string | null } };
+}
+
+/** Written by other programs. */
+function decodeRevocation(text: string): Messages['revocation'] | null {
+  const message = parseJson(text);
+  if (!isObject(message)) return null;
+  const { token, key } = message;
+  if (typeof token === 'string' && token !== '') return { token };
+  return typeof key === 'string' && key !== '' ? { key } : null;
 }
 
 function hasShape<T extends object>(shape: Shape<T>): Check {

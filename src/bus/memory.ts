@@ -114,7 +114,7 @@ class MemoryBus implements Bus {
     this.#control = message;
   }
 
-  async tell<K extends 'user' | 'order'>(channel: Channel<K>, message: Messages[K]): Promise<void> {
+  async tell<K extends 'user' | 'order' | 'revocation'>(channel: Channel<K>, message: Messages[K]): Promise<void> {
     this.#admit(1);
     this.#enqueue(channel, message);
   }

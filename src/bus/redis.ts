@@ -187,7 +187,7 @@ class RedisBus implements Bus {
     await run(this.#redis, 'set', controlKey, codecs.control.encode(message), 'PX', CONTROL_KEEP_MS);
   }
 
-  async tell<K extends 'user' | 'order'>(channel: Channel<K>, message: Messages[K]): Promise<void> {
+  async tell<K extends 'user' | 'order' | 'revocation'>(channel: Channel<K>, message: Messages[K]): Promise<void> {
     this.#assertOpen();
     const text = codecs[channel.kind].encode(message);
     await this.#writes.publish(1, () => run(this.#redis, 'publish', channel.name, text));

@@ -13,6 +13,14 @@ export type RunningOperation = {
   subscription: Subscription | null;
 };
 
+/** Whoever is signed in while it runs. */
+export type HoldingSession = {
+  /** Ends the subscription with the viewer's time. Returns what is to be called when it is over. */
+  hold(subscription: Subscription): () => void;
+};
+
+type SubscribeContext = { readonly running: RunningOperation; readonly session?: HoldingSession | null };
+
 /**
  * GraphQL's Subscribe algorithm over mailboxes, whose results are made by shared plans and delivered past all layers above. The
  * stream that it returns has no results, only an end; the subscription itself is found in `context.running`.
@@ -29,7 +37,9 @@ export function createSubscribe(options: { plans: Plans; turn: Turn; observer: S
     if (!(Symbol.asyncIterator in source)) return source;
     if (!(source instanceof Mailbox)) throw new Error('the source of a subscription is a mailbox: it has a bound');
     const subscription = new Subscription({ ...options, source: source as Mailbox<object>, args });
-    (args.contextValue as { running: RunningOperation }).running.subscription = subscription;
+    const { running, session } = args.contextValue as SubscribeContext;
+    running.subscription = subscription;
+    if (session != null) subscription.onFinish(session.hold(subscription));
     return subscription;
   };
 }

@@ -60,6 +60,7 @@ export class Subscription implements Reader<object>, Sender, AsyncIterableIterat
   /** The client, or its connection, has ended it. */
   #isLeft = false;
   #outcome: { readonly error: Error | null } | null = null;
+  #onFinish: (() => void) | null = null;
   #resolve: ((end: IteratorReturnResult<undefined>) => void) | null = null;
   #reject: ((error: Error) => void) | null = null;
 
@@ -79,6 +80,21 @@ export class Subscription implements Reader<object>, Sender, AsyncIterableIterat
   /** The place from which it could be resumed before its first result; `null` for a state. */
   get start(): LogPosition | null {
     return 'start' in this.#source ? (this.#source.start as LogPosition | null) : null;
+  }
+
+  /** It tells of the viewer's own. */
+  get isPrivate(): boolean {
+    return this.#plan.isPrivate;
+  }
+
+  /** Ends it with an error that the client is told. */
+  fail(error: Error): void {
+    this.#source.fail(error);
+  }
+
+  /** Calls `listener` when all is over. */
+  onFinish(listener: () => void): void {
+    this.#onFinish = listener;
   }
 
   /** To be called once, before `next()`. */
@@ -179,6 +195,7 @@ export class Subscription implements Reader<object>, Sender, AsyncIterableIterat
   #finish(): void {
     this.#transport?.detach(this);
     this.#plans.release(this.#plan);
+    this.#onFinish?.();
     const { error } = this.#outcome!;
     if (error === null) {
       this.#observer.onEnd(this.#plan.field, this.#isLeft ? 'client' : 'server');

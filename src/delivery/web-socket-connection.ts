@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import { CloseCode, type makeServer } from 'graphql-ws';
 import type { WebSocket } from 'ws';
 import type { Logger } from '../market/logger.ts';
+import { serializeError, toGraphQLError } from './format-error.ts';
 import { OperationOrder, type OperationOrderOptions } from './operation-order.ts';
 import type { Payload } from './payload.ts';
 import { type Sender, SocketOutlet, type SocketOutletOptions } from './socket-outlet.ts';
@@ -10,6 +11,13 @@ import type { TimerWheel } from './timer-wheel.ts';
 
 /** graphql-ws, with the connection as what belongs to each of its sockets. */
 export type Protocol = ReturnType<typeof makeServer<Record<string, unknown> | undefined, Connection>>;
+
+/** Who is signed in on a connection. */
+export type ViewerSession = {
+  readonly userId: string;
+  /** Goes on with the newer credentials of a ping's payload. Rejects with what is wrong with them. */
+  renew(payload: unknown): Promise<void>;
+};
 
 /** What all connections have in common. */
 export type ConnectionOwner = {
@@ -35,6 +43,10 @@ export class Connection implements OperationOrderOptions {
   readonly protocol: string;
   readonly outlet: SocketOutlet;
   readonly operations: OperationOrder;
+  /** What its upgrade had of credentials, until it is initialised. */
+  upgradeCredentials: unknown = null;
+  /** Who is signed in; `null`: nobody. */
+  session: ViewerSession | null = null;
   /** Since the last ping something was heard of it. */
   isAlive = true;
   /** As it counts for its user. */
@@ -101,10 +113,34 @@ export class Connection implements OperationOrderOptions {
     this.close(CloseCode.SubscriberAlreadyExists, `Subscriber for ${id} already exists`);
   }
 
+  /** Called by graphql-ws, in place of its own answer, which would send a token back. */
+  async onPing(payload: unknown): Promise<void> {
+    const answer = await this.#renew(payload);
+    await this.send(JSON.stringify({ type: 'pong', ...(answer !== undefined && { payload: answer }) }));
+  }
+
+  /** What a ping that asks for nothing is answered with is its own payload, as always. */
+  async #renew(payload: unknown): Promise<unknown> {
+    if (!namesCredentials(payload)) return payload;
+    if (this.session === null) return { renewed: false, code: 'UNAUTHENTICATED', message: 'Nobody is signed in here.' };
+    try {
+      await this.session.renew(payload);
+      return { renewed: true };
+    } catch (error) {
+      const { message, extensions } = serializeError(toGraphQLError(error));
+      return { renewed: false, message, ...extensions };
+    }
+  }
+
   fail(error: unknown): void {
     this.#owner.logger.error({ err: error, connection: this.id }, 'message handling failed');
     this.close(CloseCode.InternalServerError, 'Internal server error');
   }
+}
+
+function namesCredentials(payload: unknown): boolean {
+  if (typeof payload !== 'object' || payload === null) return false;
+  return Object.keys(payload).some((name) => /^(authorization|x-api-key)$/i.test(name));
 }
 
 /** Ids that clients count up are shared by all connections; longer ones are random, and nobody else's. */

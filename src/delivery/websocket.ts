@@ -9,7 +9,13 @@ import { isUnexpected, serializeError, toGraphQLError } from './format-error.ts'
 import type { RunningOperation } from './subscribe.ts';
 import { TimerWheel } from './timer-wheel.ts';
 import type { Turn } from './turn.ts';
-import { Connection, type ConnectionOwner, OperationTransport, type Protocol } from './web-socket-connection.ts';
+import {
+  Connection,
+  type ConnectionOwner,
+  OperationTransport,
+  type Protocol,
+  type ViewerSession,
+} from './web-socket-connection.ts';
 
 /** Yoga's enveloped functions, so that masking, limits and plugins are those of HTTP. */
 export type Enveloped = {
@@ -34,6 +40,10 @@ export type WebSocketTransportOptions = {
   /** Connections of one address that have not been acknowledged yet. */
   readonly maxPendingPerAddress: number;
   readonly maxSubscriptionsPerConnection: number;
+  /** The credentials among the headers of an upgrade, to be kept until it is initialised; `null`: none. */
+  readonly readUpgrade: (request: IncomingMessage) => unknown;
+  /** Who names himself by the payload of `connection_init`, or else by those; `null`: nobody. */
+  readonly openSession: (payload: unknown, upgrade: unknown) => ViewerSession | null | Promise<ViewerSession>;
   /** A longer message ends the connection with 1009. */
   readonly maxMessageBytes: number;
   readonly turn: Turn;
@@ -122,8 +132,13 @@ export class WebSocketTransport {
     return makeServer<Record<string, unknown> | undefined, Connection>({
       // Kept by the wheel, for all connections.
       connectionInitWaitTimeout: 0,
-      onConnect: ({ extra }) => this.#seat(extra),
-      onSubscribe: ({ connectionParams, extra }, _id, payload) => this.#prepare(extra, connectionParams, payload),
+      onConnect: (context) => {
+        const { extra, connectionParams } = context;
+        // It is held as long as the connection lives, and may hold a token.
+        Object.assign(context, { connectionParams: undefined });
+        return this.#connect(extra, connectionParams);
+      },
+      onSubscribe: ({ extra }, _id, payload) => this.#prepare(extra, payload),
       execute: (args) => this.#enveloped.get(args)!.execute(args),
       subscribe: (args) => {
         const enveloped = this.#enveloped.get(args)!;
@@ -175,6 +190,7 @@ export class WebSocketTransport {
     const address = this.#options.readAddress(request);
     this.#pending.set(address, (this.#pending.get(address) ?? 0) + 1);
     webSocket.connection = new Connection(this.#owner, { id, webSocket, tcp, address });
+    webSocket.connection.upgradeCredentials = this.#options.readUpgrade(request);
     this.#sockets.add(webSocket);
     // The part whose turn has just been: its first ping comes after a whole interval.
     webSocket.slot = this.#pingSlots[this.#pingSlot]!;
@@ -199,14 +215,40 @@ export class WebSocketTransport {
     return null;
   }
 
-  /** The connection counts for its user from here on: before, nobody knows whose it is. Returns whether it is let in. */
-  #seat(connection: Connection): boolean {
+  /** Returns whether it is let in. */
+  #connect(connection: Connection, payload: unknown): boolean | Promise<boolean> {
     connection.noteInitialised();
+    const { upgradeCredentials } = connection;
+    connection.upgradeCredentials = null;
+    const session = this.#options.openSession(payload, upgradeCredentials);
+    if (!(session instanceof Promise)) return this.#seat(connection, session);
+    return session.then(
+      (opened) => this.#seat(connection, opened),
+      (error: unknown) => this.#refuse(connection, error),
+    );
+  }
+
+  /** Credentials that hold good for nobody are refused for good; what cannot be verified now, may be later. */
+  #refuse(connection: Connection, error: unknown): false {
+    this.#counts.refused++;
+    const { message, extensions } = toGraphQLError(error);
+    if (extensions['code'] === 'UNAUTHENTICATED') connection.close(CLOSE_CODES.FORBIDDEN, message);
+    else {
+      if (isUnexpected(error)) this.#options.logger.error({ err: error }, 'credentials could not be verified');
+      connection.close(CLOSE_CODES.TRY_AGAIN_LATER, message);
+    }
+    return false;
+  }
+
+  /** The connection counts for its user from here on: before, nobody knows whose it is. */
+  #seat(connection: Connection, session: ViewerSession | null): boolean {
+    connection.session = session;
     const refuse = (): void => {
       this.#counts.refused++;
       connection.close(TOO_MANY.code, TOO_MANY.reason);
     };
-    connection.seat = this.#options.takeSeat(`address ${connection.address}`, refuse);
+    const user = session === null ? `address ${connection.address}` : `user ${session.userId}`;
+    connection.seat = this.#options.takeSeat(user, refuse);
     if (connection.seat === null) refuse();
     return connection.seat !== null;
   }
@@ -217,11 +259,7 @@ export class WebSocketTransport {
     else this.#pending.set(address, others);
   }
 
-  async #prepare(
-    connection: Connection,
-    connectionParams: Record<string, unknown> | undefined,
-    payload: SubscribePayload,
-  ): Promise<ExecutionArgs | GraphQLError[]> {
+  async #prepare(connection: Connection, payload: SubscribePayload): Promise<ExecutionArgs | GraphQLError[]> {
     const { running, ending } = connection.operations.readSizes();
     const limit = this.#options.maxSubscriptionsPerConnection;
     // One that ends makes room at once, but not for ever more: what it opened is held until it is over.
@@ -236,9 +274,9 @@ export class WebSocketTransport {
     }
     try {
       const enveloped = this.#options.getEnveloped({
-        connectionParams,
         params: payload,
         address: connection.address,
+        session: connection.session,
       });
       const document = enveloped.parse(payload.query);
       const errors = enveloped.validate(enveloped.schema, document);
@@ -271,13 +309,13 @@ export class WebSocketTransport {
     }
   }
 
-  /** Users are told apart by their address, until they have a name. */
+  /** Those who have not named themselves are told apart by their address. */
   readConnections(subscriptions: number) {
     return { clients: this.#sockets.size, uniqueUsers: this.readAddresses().size, subscriptions };
   }
 
   readAddresses(): ReadonlySet<string> {
-    return new Set([...this.#sockets].map(({ connection }) => connection!.address));
+    return new Set([...this.#sockets].map(({ connection }) => connection!.session?.userId ?? connection!.address));
   }
 
   readStats() {

@@ -154,4 +154,12 @@ export const apiKeys = pgTable('api_keys', {
   scopes: text('scopes').array().notNull(),
   createdAt: time('created_at').notNull().defaultNow(),
   revokedAt: time('revoked_at'),
+  /** Whose account it acts on; null: its own. */
+  userId: text('user_id'),
+});
+
+/** Tokens that were revoked before their time, by their `jti`. */
+export const revokedTokens = pgTable('revoked_tokens', {
+  id: text('id').primaryKey(),
+  revokedAt: time('revoked_at').notNull().defaultNow(),
 });

@@ -1,6 +1,7 @@
 import { ClientError } from '../errors.ts';
 import type { Bar as BarRow, LoggedBar } from '../market/bar.ts';
 import { builder, checkCount, checkSymbols } from './builder.ts';
+import { assertMarketData } from './viewer-data.ts';
 
 export const BarInterval = builder.enumType('BarInterval', {
   description: 'How long a bar is.',
@@ -55,10 +56,12 @@ builder.queryFields((t) => ({
       to: t.arg({ type: 'DateTime', description: 'Bars that start before this. Default: now.' }),
       first: t.arg.int({ defaultValue: 500, description: 'How many at the most, 1 to 5000.' }),
     },
-    resolve: (_root, { symbol, interval, from, to, first }, { reads }) => {
+    resolve: (_root, { symbol, interval, from, to, first }, context) => {
+      assertMarketData(context);
       if (to != null && to <= from)
         throw new ClientError('BAD_USER_INPUT', 'Argument "to": must be after "from"', { argument: 'to' });
-      return reads.readBars({ symbol, interval, from, to: to ?? null, limit: checkCount('first', first ?? 500, 5000) });
+      const limit = checkCount('first', first ?? 500, 5000);
+      return context.reads.readBars({ symbol, interval, from, to: to ?? null, limit });
     },
   }),
 }));
@@ -79,6 +82,7 @@ builder.subscriptionFields((t) => ({
       }),
     },
     subscribe: (_root, { symbols, interval, after }, context) => {
+      assertMarketData(context);
       if (interval !== 'SECOND' && interval !== 'MINUTE') {
         throw new ClientError('BAD_USER_INPUT', 'Argument "interval": live bars are of SECOND or MINUTE', {
           argument: 'interval',

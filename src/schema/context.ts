@@ -3,7 +3,7 @@ import type { Hub } from '../delivery/hub.ts';
 import type { Reads } from '../delivery/reads.ts';
 import type { StatusBoard } from '../delivery/status-board.ts';
 import type { ResumePoint } from '../delivery/resume.ts';
-import type { RunningOperation } from '../delivery/subscribe.ts';
+import type { HoldingSession, RunningOperation } from '../delivery/subscribe.ts';
 import type { ViewerStreams } from '../delivery/viewer-streams.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { ReferenceBook } from '../market/reference-book.ts';
@@ -18,12 +18,16 @@ export type SharedContext = {
   readonly ledger: Ledger;
   readonly viewerStreams: ViewerStreams;
   readonly limits: { readonly maxSymbols: number };
+  /** Whether who has not signed in may read market data. */
+  readonly anonymousMarketData: boolean;
 };
 
 /** What a resolver is given. */
 export type SchemaContext = SharedContext & {
   /** Who asks; `null`: anonymous. */
   readonly viewer: Viewer | null;
+  /** Whose subscriptions end with the viewer's time; `null`: nobody is signed in. */
+  readonly session: HoldingSession | null;
   /** Where this operation asks to go on in the log. */
   readonly resume: ResumePoint;
   readonly running: RunningOperation;

@@ -1,6 +1,7 @@
 import type { DeliveredQuote } from '../delivery/quote-hub.ts';
 import { ClientError } from '../errors.ts';
 import { builder, checkSymbols } from './builder.ts';
+import { assertMarketData } from './viewer-data.ts';
 
 export const Quote = builder.objectRef<DeliveredQuote>('Quote').implement({
   description:
@@ -49,7 +50,10 @@ builder.queryFields((t) => ({
     nullable: true,
     description: 'The current quote of one symbol; null where nothing is known of it.',
     args: { symbol: t.arg({ type: 'Symbol', required: true, description: 'Whose quote.' }) },
-    resolve: async (_root, { symbol }, { reads }) => (await reads.readQuotes([symbol]))[0] ?? null,
+    resolve: async (_root, { symbol }, context) => {
+      assertMarketData(context);
+      return (await context.reads.readQuotes([symbol]))[0] ?? null;
+    },
   }),
   quotes: t.field({
     type: [Quote],
@@ -64,6 +68,7 @@ builder.queryFields((t) => ({
       }),
     },
     resolve: async (_root, { symbols }, context) => {
+      assertMarketData(context);
       if (symbols.length === 0) return [];
       const distinct = checkSymbols(symbols, context);
       const quotes = await context.reads.readQuotes(distinct);
@@ -75,7 +80,10 @@ builder.queryFields((t) => ({
     type: [Quote],
     description:
       'The current values of the indices that this service is set to show, as quotes; one of which nothing is known is left out.',
-    resolve: (_root, _args, { reads }) => reads.readIndices(),
+    resolve: (_root, _args, context) => {
+      assertMarketData(context);
+      return context.reads.readIndices();
+    },
   }),
 }));
 
@@ -96,6 +104,7 @@ builder.subscriptionFields((t) => ({
       }),
     },
     subscribe: (_root, { symbols, maxRateHz }, context) => {
+      assertMarketData(context);
       if (maxRateHz != null && !(maxRateHz > 0 && maxRateHz <= 1000)) {
         throw new ClientError('BAD_USER_INPUT', 'Argument "maxRateHz": must be above 0 and at most 1000', {
           argument: 'maxRateHz',

@@ -6,6 +6,7 @@ import './trade.ts';
 import './bar.ts';
 import './market-status.ts';
 import './service-status.ts';
+import './viewer.ts';
 import './portfolio.ts';
 import './order.ts';
 import './trade-notification.ts';

@@ -1,6 +1,7 @@
 import type { Exchange as ExchangeRow } from '../market/exchanges.ts';
 import type { LoggedTrade } from '../market/trade.ts';
 import { builder, checkCount, checkSymbols } from './builder.ts';
+import { assertMarketData } from './viewer-data.ts';
 
 const Exchange = builder.objectRef<ExchangeRow>('Exchange').implement({
   description: 'A market center.',
@@ -85,8 +86,10 @@ builder.queryFields((t) => ({
       symbol: t.arg({ type: 'Symbol', required: true, description: 'Whose prints.' }),
       last: t.arg.int({ defaultValue: 50, description: 'How many at the most, 1 to 1000.' }),
     },
-    resolve: (_root, { symbol, last }, { reads }) =>
-      reads.readRecentTrades(symbol, checkCount('last', last ?? 50, 1000)),
+    resolve: (_root, { symbol, last }, context) => {
+      assertMarketData(context);
+      return context.reads.readRecentTrades(symbol, checkCount('last', last ?? 50, 1000));
+    },
   }),
 }));
 
@@ -107,8 +110,10 @@ builder.subscriptionFields((t) => ({
           'With no change of the document the same is asked by `extensions.resumeFrom` of the request, or by `Last-Event-ID` on SSE.',
       }),
     },
-    subscribe: (_root, { symbols, after }, context) =>
-      context.hub.openTrades(checkSymbols(symbols, context), context.resume.choose(after)),
+    subscribe: (_root, { symbols, after }, context) => {
+      assertMarketData(context);
+      return context.hub.openTrades(checkSymbols(symbols, context), context.resume.choose(after));
+    },
     resolve: (trade) => trade,
   }),
 }));

@@ -3,6 +3,7 @@ import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
 import { execute, GraphQLError, type GraphQLSchema } from 'graphql';
 import { createYoga, type Plugin } from 'graphql-yoga';
 import { LRUCache } from 'lru-cache';
+import { readCredentials } from '../access/credentials.ts';
 import { isUnexpected, toGraphQLError } from '../delivery/format-error.ts';
 import { ResumePoint } from '../delivery/resume.ts';
 import { type EventStreamOptions, useEventStream } from '../delivery/sse.ts';
@@ -15,7 +16,8 @@ import type { SchemaContext, SharedContext } from '../schema/context.ts';
 import { type AdmissionOptions, useAdmission } from './admission.ts';
 import { nameArgument } from './bad-input.ts';
 import { contentSecurityPolicyOf, useCsrfPrevention } from './browser-policy.ts';
-import { playground } from './playground.ts';
+import { createPlayground } from './playground.ts';
+import type { Session, Sessions } from './sessions.ts';
 import { createSharedContext } from './shared-context.ts';
 
 /** The longest message on a WebSocket, in bytes: the largest sensible operation, 500 symbols of 32 characters, is a third of it. */
@@ -35,6 +37,9 @@ export type GraphQLServerOptions = {
   readonly allowedOrigins: readonly string[];
   readonly eventStream?: EventStreamOptions;
   readonly admission: Omit<AdmissionOptions, 'schema'>;
+  readonly sessions: Sessions;
+  /** What the playground signs in with; `null`: nobody. */
+  readonly demoToken: string | null;
   readonly logger: Logger;
 };
 
@@ -46,19 +51,27 @@ export function createGraphQL(options: GraphQLServerOptions) {
   };
   const plans = new Plans({
     sharedContext: createSharedContext(context),
-    viewerOf: () => null,
+    viewerOf: (contextValue) => (contextValue as SchemaContext).viewer?.id ?? null,
     observer: { onExecution: (field) => figures.onExecution(field), onUnexpectedError: reportError },
   });
   /** Of the playground, which is the same for all but for what it is filled with. */
   let shown = { made: '', policy: '' };
   return createYoga<object, SchemaContext>({
     schema,
-    context: ({ request, params }) => ({
-      ...context,
-      viewer: null,
-      resume: new ResumePoint({ extensions: params?.extensions, lastEventId: readLastEventId(request) }),
-      running: { subscription: null },
-    }),
+    context: (initial) => {
+      const { request, params, req, session } = initial as InitialContext;
+      const build = (signedIn: Session | null): SchemaContext => ({
+        ...context,
+        viewer: signedIn?.viewer ?? null,
+        session: signedIn,
+        resume: new ResumePoint({ extensions: params?.extensions, lastEventId: readLastEventId(request) }),
+        running: { subscription: null },
+      });
+      // On a WebSocket it is the connection's, whoever that is.
+      if (session !== undefined) return build(session);
+      const opened = options.sessions.open(readCredentials((name) => readHeader(req ?? request, name)));
+      return opened instanceof Promise ? opened.then(build) : build(opened);
+    },
     graphqlEndpoint: '/graphql',
     landingPage: false,
     healthCheckEndpoint: '/graphql/health',
@@ -66,7 +79,7 @@ export function createGraphQL(options: GraphQLServerOptions) {
     multipart: false,
     maxRequestBodySize: MAX_BODY_BYTES,
     cors: options.allowedOrigins.length === 0 ? false : { origin: [...options.allowedOrigins], credentials: false },
-    graphiql: playground,
+    graphiql: createPlayground(options.demoToken),
     renderGraphiQL: (graphiql) => {
       const page = renderGraphiQL(graphiql);
       const made = JSON.stringify(graphiql);
@@ -103,6 +116,25 @@ export function createGraphQL(options: GraphQLServerOptions) {
       useEventStream(options.eventStream),
     ],
   });
+}
+
+/** What an operation's context begins with, by transport. */
+type InitialContext = {
+  /** Fetch's, over HTTP. */
+  readonly request?: Request;
+  /** Node's, over HTTP. */
+  readonly req?: IncomingMessage;
+  readonly params?: { readonly extensions?: unknown };
+  /** Of a WebSocket's connection. */
+  readonly session?: Session | null;
+};
+
+function readHeader(request: Request | IncomingMessage | undefined, name: string): unknown {
+  const headers = request?.headers;
+  if (headers === undefined) return undefined;
+  return typeof headers.get === 'function'
+    ? (headers as Headers).get(name)
+    : (headers as IncomingMessage['headers'])[name];
 }
 
 /** A WebSocket's operations have the request of its upgrade, which is Node's: that header says nothing of them. */

@@ -61,6 +61,8 @@ const graphql = createGraphQL({
   turn,
   allowedOrigins: [],
   admission: unlimited.admission,
+  sessions: unlimited.sessions,
+  demoToken: null,
   logger,
 });
 const webSockets = new WebSocketTransport({

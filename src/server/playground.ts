@@ -61,9 +61,73 @@ query Market {
 }
 `;
 
-/** GraphiQL as a newcomer finds it: tabs that show live prices at one click. */
-export const playground: GraphiQLOptions = {
-  title: 'TapeQL',
-  subscriptionsProtocol: 'WS',
-  defaultTabs: [{ query: watchlist }, { query: tape }, { query: bars }, { query: reads }],
-};
+const resume = `# Paste the "extensions.cursor" of a result of
+# the tape: every print since then comes first.
+subscription ResumeTape($after: Cursor) {
+  trades(symbols: ["AAPL", "NVDA"], after: $after) {
+    symbol
+    price
+    size
+    sequence
+    cursor
+  }
+}
+`;
+
+const order = `# An order of one share. The same clientOrderId
+# again is the same order: it trades once.
+mutation Buy {
+  placeOrder(
+    input: {
+      clientOrderId: "playground-1"
+      symbol: "AAPL"
+      side: BUY
+      quantity: "1"
+    }
+  ) {
+    id
+    status
+    reason
+    filledQuantity
+    averagePrice
+  }
+}
+`;
+
+const portfolio = `# What you own, at prices that move.
+subscription Portfolio {
+  portfolio {
+    totalValue
+    cash
+    dayChange
+    dayChangePercent
+    positions { symbol quantity marketPrice marketValue unrealizedPnl }
+    timestamp
+  }
+}
+`;
+
+const notifications = `# What becomes of your orders, as it happens.
+subscription Notifications {
+  tradeNotifications {
+    __typename
+    ... on TradeExecuted { orderId symbol side quantity price }
+    ... on TradeFailed { orderId code error }
+  }
+}
+`;
+
+/** GraphiQL as a newcomer finds it: tabs that show live prices at one click, signed in where there is but one user. */
+export function createPlayground(demoToken: string | null): GraphiQLOptions {
+  const market = [watchlist, tape, resume, bars, reads];
+  const own = [order, portfolio, notifications];
+  // Without a token of one's own they would fail at a click; who has one pastes it below, at "Headers".
+  const queries = demoToken === null ? market : [...market.slice(0, 1), ...own, ...market.slice(1)];
+  const headers = demoToken === null ? undefined : JSON.stringify({ authorization: `Bearer ${demoToken}` }, null, 2);
+  return {
+    title: 'TapeQL',
+    subscriptionsProtocol: 'WS',
+    defaultTabs: queries.map((query) => ({ query, ...(headers !== undefined && { headers }) })),
+    ...(headers !== undefined && { headers, defaultHeaders: headers }),
+  };
+}

@@ -32,6 +32,8 @@ async function subscribeOnce(schema: GraphQLSchema, query: string, context: obje
     turn,
     allowedOrigins: [],
     admission: unlimited.admission,
+    sessions: unlimited.sessions,
+    demoToken: null,
     logger,
   });
   const response = await graphql.fetch('http://tapeql/graphql', {

@@ -9,6 +9,7 @@ export function createSharedContext(context: SharedContext): SchemaContext {
   const shared: SchemaContext = {
     ...context,
     viewer: null,
+    session: null,
     resume: new ResumePoint({}),
     running: { subscription: null },
   };
