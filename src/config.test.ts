@@ -124,7 +124,6 @@ describe('readConfig', () => {
 
   test('refuses what would be without effect in this version', () => {
     expect(Object.keys(problemsOf({ FEED: 'replay' }))).toEqual(['FEED']);
-    expect(Object.keys(problemsOf({ ANONYMOUS_MARKET_DATA: 'false' }))).toEqual(['ANONYMOUS_MARKET_DATA']);
   });
 
   test('several nodes of Redis are a Cluster, which has one database', () => {

@@ -41,7 +41,7 @@ describe('a server with MAX_CONNECTIONS_PER_USER=2', () => {
     await expect
       .poll(async () => {
         await using again = from('192.0.2.1');
-        return isLetIn(again);
+        return await isLetIn(again);
       })
       .toBe(true);
   });
@@ -74,6 +74,8 @@ describe('servers with a Redis', () => {
     expect([await isLetIn(first), await isLetIn(second), await isLetIn(third)]).toEqual([true, true, true]);
     // It is let in by what this server knows, and ended when Redis has answered.
     const fourth = new RawWebSocket(b.webSocketUrl);
+    await fourth.opened;
+    fourth.send({ type: 'connection_init' });
     expect(await fourth.closed).toEqual(TOO_MANY);
     await first[Symbol.asyncDispose]();
     await expect
@@ -105,7 +107,7 @@ describe('servers with a Redis', () => {
       let refused = false;
       const seat = limit.take(user, () => (refused = true));
       // Behind what the taking has asked, and what that asked in turn.
-      for (let round = 0; round < 4; round++)
+      for (let round = 0; round < 12; round++)
         await counts.stateConnections('nobody', processName, 0).catch(() => undefined);
       return { seat, refused: refused || seat === null };
     };

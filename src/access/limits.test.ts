@@ -56,7 +56,7 @@ describe('a process alone', () => {
     const { retryAfterMs } = (refusal as { details: { retryAfterMs: number } }).details;
     expect(retryAfterMs).toBeGreaterThan(0);
     expect(retryAfterMs).toBeLessThanOrEqual(1000);
-    await expect.poll(async () => countGranted(limits, 'http', 'ann', 1)).toBe(1);
+    await expect.poll(async () => countGranted(limits, 'http', 'ann', 1), { timeout: 10_000 }).toBe(1);
   });
 
   it('a limit of 0 lets nothing in', async () => {

@@ -121,7 +121,7 @@ describe.each(TRANSPORTS)('over %s', (_name, run) => {
 
   it('what it says of a wrong value is short, whatever was sent', async () => {
     const [error] =
-      (await run('query ($of: Symbol!) { quote(symbol: $of) { price } }', { of: '<'.repeat(100_000) })) ?? [];
+      (await run('query ($of: Symbol!) { quote(symbol: $of) { price } }', { of: '<'.repeat(50_000) })) ?? [];
     expect(error!.extensions).toEqual({ code: 'BAD_USER_INPUT', argument: 'symbol' });
     expect(error!.message.length).toBeLessThan(400);
   });
@@ -155,9 +155,10 @@ describe('over HTTP', () => {
     expect(((await response.json()) as GraphQLBody).errors![0]!.extensions).toEqual({ code: 'BAD_USER_INPUT' });
   });
 
-  it('a mutation, or another method, changes nothing', async () => {
-    const mutation = await post(JSON.stringify({ query: 'mutation { __typename }' }));
-    expect(((await mutation.json()) as GraphQLBody).errors![0]!.extensions['code']).toBe('GRAPHQL_VALIDATION_FAILED');
+  it('a mutation by GET, or another method, changes nothing', async () => {
+    const mutation = encodeURIComponent('mutation { cancelOrder(id: "1") { id } }');
+    const response = await fetch(`${tapeql.endpoint}?query=${mutation}`, { headers: { accept: 'application/json' } });
+    expect(response.status).toBe(405);
     expect((await fetch(tapeql.endpoint, { method: 'DELETE' })).status).toBe(405);
   });
 

@@ -23,6 +23,7 @@ function openMailbox(): StateMailbox<object> {
 /** Everything that the resolvers are given fails, each in its own way. */
 const broken = {
   limits: { maxSymbols: 500 },
+  anonymousMarketData: true,
   reads: {
     readQuotes: () => Promise.reject(new Error(SECRET)),
     readIndices: () => {

@@ -32,7 +32,9 @@ it('a newcomer sees prices move at one click, from this host alone', async () =>
   expect(page.url()).toBe(`${tapeql.url}/graphql`);
   await page.getByRole('tab').first().waitFor();
   expect(await page.title()).toBe('TapeQL');
-  expect(await page.getByRole('tab').allInnerTexts()).toEqual(['Watchlist', 'Tape', 'SecondBars', 'Market']);
+  expect(await page.getByRole('tab').allInnerTexts()).toEqual([
+    ...['Watchlist', 'Buy', 'Portfolio', 'Notifications', 'Tape', 'ResumeTape', 'SecondBars', 'Market'],
+  ]);
 
   await page.getByRole('button', { name: /execute query/i }).click();
   const prices = new Set<string>();
@@ -41,6 +43,13 @@ it('a newcomer sees prices move at one click, from this host alone', async () =>
     .toBeGreaterThan(3);
   expect(await readResponse(page)).toMatch(/"quoteUpdates": \{\s+"symbol": "(AAPL|MSFT|NVDA|SPY)",\s+"price": [\d.]+/);
 
+  await page.getByRole('button', { name: /stop query/i }).click();
+  await tapeql.untilOpen(0);
+
+  // It is signed in already.
+  await page.getByRole('tab', { name: 'Portfolio' }).click();
+  await page.getByRole('button', { name: /execute query/i }).click();
+  await expect.poll(() => readResponse(page), { timeout: 15_000 }).toMatch(/"totalValue": "\d+\.\d+"/);
   await page.getByRole('button', { name: /stop query/i }).click();
   await tapeql.untilOpen(0);
 

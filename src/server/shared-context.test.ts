@@ -80,6 +80,7 @@ describe('no field of the real schema asks for the viewer without a mark:', () =
     },
     status: { openMarketStatus: () => openOne(state), openServiceStatus: () => openOne(state) },
     limits: { maxSymbols: 1 },
+    anonymousMarketData: true,
     reference: new ReferenceBook(),
   };
 
