@@ -47,7 +47,17 @@ it('a newcomer sees prices move at one click, from this host alone', async () =>
   await tapeql.untilOpen(0);
 
   // It is signed in already.
-  await page.getByRole('tab', { name: 'Portfolio' }).click();
+  const tab = page.getByRole('tab', { name: 'Portfolio' });
+  // While its editors load, a click begins to drag the tab.
+  await expect
+    .poll(
+      async () => {
+        await tab.getByRole('button', { name: 'Portfolio' }).click();
+        return tab.getAttribute('aria-selected');
+      },
+      { timeout: 15_000 },
+    )
+    .toBe('true');
   await page.getByRole('button', { name: /execute query/i }).click();
   await expect.poll(() => readResponse(page), { timeout: 15_000 }).toMatch(/"totalValue": "\d+\.\d+"/);
   await page.getByRole('button', { name: /stop query/i }).click();
