@@ -102,6 +102,30 @@ describe('Client', () => {
     expect(client.walker.messages).toBe(0);
   });
 
+  it('leaves in order, or by a reset', async () => {
+    const orderly = await listenByHand();
+    const leaving = connect(orderly.port);
+    const [socket] = await orderly.connected;
+    await orderly.hear(socket);
+    socket.send('{"type":"connection_ack"}');
+    await orderly.hear(socket);
+    await leaving.client.opened;
+    const closed = once(socket, 'close') as Promise<[number]>;
+    const said = orderly.hear(socket);
+    leaving.client.leave();
+    expect(await said).toEqual({ id: '1', type: 'complete' });
+    expect((await closed)[0]).toBe(1000);
+
+    const abrupt = await listenByHand();
+    const { client, troubles } = connect(abrupt.port);
+    const [lost] = await abrupt.connected;
+    const failed = once(lost, 'close') as Promise<[number]>;
+    lost.on('error', () => undefined);
+    client.reset();
+    expect((await failed)[0]).toBe(1006);
+    expect([...troubles, ...leaving.troubles]).toEqual([]);
+  });
+
   it('fails to open where the server refuses', async () => {
     const port = await listen(createServer((_request, response) => response.writeHead(503).end()));
     await expect(connect(port).client.opened).rejects.toThrow('HTTP/1.1 503');

@@ -18,7 +18,9 @@ export type ClientOptions = {
 
 const SOURCE_ADDRESSES = 8;
 const OPCODE_TEXT = 0x81;
+const OPCODE_CLOSE = 0x88;
 const OPCODE_PONG = 0x8a;
+const CLOSE_NORMAL = Buffer.from([0x03, 0xe8]);
 const PING = 0x9;
 const CLOSE = 0x8;
 
@@ -72,6 +74,20 @@ export class Client {
   close(): void {
     this.#isClosing = true;
     this.#socket.destroy();
+  }
+
+  /** In order: ends the subscription and the connection, and lets the server close it. */
+  leave(): void {
+    this.#isClosing = true;
+    if (this.#isOpen) this.#send('{"id":"1","type":"complete"}');
+    if (this.#head === null) this.#socket.write(maskFrame(OPCODE_CLOSE, CLOSE_NORMAL));
+    this.#socket.end();
+  }
+
+  /** As a host that forgets: the server is told by a reset alone. */
+  reset(): void {
+    this.#isClosing = true;
+    this.#socket.resetAndDestroy();
   }
 
   #read(size: number): boolean {

@@ -27,12 +27,12 @@ export const QUOTE_UPDATES =
   'subscription ($symbols: [Symbol!]!) { quoteUpdates(symbols: $symbols) ' +
   '{ symbol price change changePercent bid ask volume timestamp } }';
 
-const TRADES =
+export const TRADES =
   'subscription ($symbols: [Symbol!]!) { trades(symbols: $symbols) ' +
   '{ symbol price size sequence gapBefore timestamp receivedAt } }';
 
 /** `readCursor`: after which cursor a subscription to a log is to go on; `null`: from now on. */
-function speakGraphQL(
+export function speakGraphQL(
   query: string,
   readAge: Protocol['readAge'],
   readCursor: () => string | null = () => null,

@@ -66,9 +66,8 @@ export class Connection implements OperationOrderOptions {
     this.#owner = owner;
     this.outlet = new SocketOutlet(socket.webSocket, socket.tcp, owner.outlet);
     this.operations = new OperationOrder(this);
-    this.#cancelInit = owner.wheel.schedule(owner.initTimeoutMs, () =>
-      this.close(CloseCode.ConnectionInitialisationTimeout, 'Connection initialisation timeout'),
-    );
+    // Where the process had no time itself, what the client has sent meanwhile is read first.
+    this.#cancelInit = owner.wheel.schedule(owner.initTimeoutMs, () => setImmediate(() => this.#endUninitialised()));
     this.#closed = owner.protocol.opened(this, this);
     owner.logger.debug({ connection: this.id, address: this.address }, 'connected');
   }
@@ -78,6 +77,11 @@ export class Connection implements OperationOrderOptions {
     this.#cancelInit();
     this.#cancelInit = null;
     this.#owner.onPendingEnd(this.address);
+  }
+
+  #endUninitialised(): void {
+    if (this.#cancelInit === null) return;
+    this.close(CloseCode.ConnectionInitialisationTimeout, 'Connection initialisation timeout');
   }
 
   receive(text: string): void {

@@ -326,6 +326,18 @@ describe('the limits of the WebSocket', () => {
     expect(await initialised.settle()).toEqual([]);
   });
 
+  it('acknowledge a connection_init that came in time, also where the server had no time to read it', async () => {
+    const initTimeoutMs = 400;
+    await using tapeql = await startTestTapeql({ tuning: { initTimeoutMs } });
+    await using socket = new RawWebSocket(tapeql.webSocketUrl);
+    await socket.opened;
+    socket.send({ type: 'connection_init' });
+    // Both ends are in this process: the message is with the kernel, and nobody reads it before the time is over.
+    for (const until = performance.now() + 2 * initTimeoutMs; performance.now() < until;);
+    expect(await socket.next()).toEqual({ type: 'connection_ack' });
+    expect(await socket.settle()).toEqual([]);
+  });
+
   it('end a connection whose other side has gone without a word, and leave one that answers pings', async () => {
     await using tapeql = await startTestTapeql({ tuning: { pingIntervalMs: 500 } });
     await using alive = await RawWebSocket.connect(tapeql.webSocketUrl);

@@ -25,8 +25,8 @@ export const MAX_MESSAGE_BYTES = 64 * 1024;
 /** The longest body of a request. More than is of use, so that what is wrong with a long document is told by name. */
 export const MAX_BODY_BYTES = 256 * 1024;
 
-/** Parsed documents are kept up to this many characters of source in all. */
-const MAX_CACHED_SOURCE = 4 * 1024 * 1024;
+/** Parsed documents are kept up to this many characters of source in all: as trees they hold some sixty times as much memory. */
+const MAX_CACHED_SOURCE = 512 * 1024;
 
 export type GraphQLServerOptions = {
   readonly schema: GraphQLSchema;

@@ -1,9 +1,10 @@
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { createClient } from 'graphql-sse';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RawWebSocket } from '../../test/raw-web-socket.ts';
-import { fetchJson, startTestTapeql, TEST_API_KEY, type TestTapeql } from '../../test/tapeql.ts';
+import { fetchJson, startMain, startTestTapeql, TEST_API_KEY, type TestTapeql } from '../../test/tapeql.ts';
 import { makeWireTrade } from '../../test/wire-samples.ts';
 import { printSdl } from '../schema/schema.ts';
 
@@ -241,3 +242,25 @@ function parseValue(text: string): number {
   if (Number.isNaN(value)) throw new Error(`no value: ${text}`);
   return value;
 }
+
+describe('a herd of connections', () => {
+  /** Node's own room for connections that wait is less than this. */
+  const HERD = 800;
+
+  it('waits while the process has no time for it, as far as the kernel has room', async () => {
+    const room = Number(await readFile('/proc/sys/net/core/somaxconn', 'utf8').catch(() => '128'));
+    await using own = await startMain({ PORT: '0' });
+    own.child.kill('SIGSTOP');
+    const sockets = Array.from({ length: Math.min(HERD, room) }, () =>
+      connect(Number(new URL(own.url).port), '127.0.0.1'),
+    );
+    try {
+      // The kernel of one that found no room would try again for a minute, and here in vain.
+      const connected = await Promise.all(sockets.map((socket) => once(socket, 'connect')));
+      expect(connected).toHaveLength(sockets.length);
+    } finally {
+      own.child.kill('SIGCONT');
+      for (const socket of sockets) socket.destroy();
+    }
+  });
+});
