@@ -150,8 +150,22 @@ describe('what a plan answers is what graphql-js answers, to the byte,', () => {
         ...makeTrade(text, 0, { price, conditions, offExchange: flag, exchange: conditions[0] ?? 1, id: text }),
         ...{ stale: flag, isOpen: flag, session: 'REGULAR', holiday: flag ? text : null, nextOpen: time },
         ...{ state: flag ? 'PAUSED' : 'OPERATIONAL', reason: text, feed: 'LIVE', feedConnected: flag },
-        ...{ kind: flag ? 'TradeExecuted' : 'TradeFailed', orderId: text, error: text, code: text, side: 'BUY', status: 'FILLED' },
-        ...{ totalValue: '1.00', cash: '0.50', equity: '0.50', dayChange: '-0.10', dayChangePercent: price, quantity: '2' },
+        ...{
+          kind: flag ? 'TradeExecuted' : 'TradeFailed',
+          orderId: text,
+          error: text,
+          code: text,
+          side: 'BUY',
+          status: 'FILLED',
+        },
+        ...{
+          totalValue: '1.00',
+          cash: '0.50',
+          equity: '0.50',
+          dayChange: '-0.10',
+          dayChangePercent: price,
+          quantity: '2',
+        },
         positions: [position],
       }));
     const position = {

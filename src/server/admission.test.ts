@@ -28,7 +28,9 @@ describe('how often', () => {
       // What is refused is told in the stream, which ends with it.
       const told = isStream && response.status !== 200 ? /^data: (.+)$/m.exec(await response.text())?.[1] : undefined;
       if (isStream && response.status === 200) await response.body?.cancel();
-      const body = isStream ? (JSON.parse(told ?? '{}') as { errors?: { extensions: { code: string } }[] }) : ((await response.json()) as { errors?: { extensions: { code: string } }[] });
+      const body = isStream
+        ? (JSON.parse(told ?? '{}') as { errors?: { extensions: { code: string } }[] })
+        : ((await response.json()) as { errors?: { extensions: { code: string } }[] });
       return {
         code: body.errors?.[0]?.extensions.code ?? null,
         status: response.status,

@@ -121,13 +121,16 @@ subscription Notifications {
 export function createPlayground(demoToken: string | null): GraphiQLOptions {
   const market = [watchlist, tape, resume, bars, reads];
   const own = [order, portfolio, notifications];
-  // Without a token of one's own they would fail at a click; who has one pastes it below, at "Headers".
+  // Without a token of one's own they would fail at a click; who has one writes it at "Headers".
   const queries = demoToken === null ? market : [...market.slice(0, 1), ...own, ...market.slice(1)];
-  const headers = demoToken === null ? undefined : JSON.stringify({ authorization: `Bearer ${demoToken}` }, null, 2);
+  const headers =
+    demoToken === null ? {} : { headers: JSON.stringify({ authorization: `Bearer ${demoToken}` }, null, 2) };
   return {
     title: 'TapeQL',
-    subscriptionsProtocol: 'WS',
-    defaultTabs: queries.map((query) => ({ query, ...(headers !== undefined && { headers }) })),
-    ...(headers !== undefined && { headers, defaultHeaders: headers }),
+    // On a WebSocket it would not send what is written at "Headers" as credentials.
+    subscriptionsProtocol: 'SSE',
+    defaultTabs: queries.map((query) => ({ query, ...headers })),
+    ...headers,
+    ...(headers.headers !== undefined && { defaultHeaders: headers.headers }),
   };
 }
