@@ -22,8 +22,8 @@ export const DOCUMENT_LIMITS = {
   depth: 20,
   aliases: 50,
   directives: 50,
-  /** Fields and spreads that are written, wherever. */
-  selections: 500,
+  /** Fields and spreads that are written, wherever: GraphQL's own validation compares those of one name with each other. */
+  selections: 300,
   fragments: 100,
 } as const;
 

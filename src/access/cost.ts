@@ -79,6 +79,7 @@ function listRoots(schema: GraphQLSchema, document: DocumentNode, operation: Ope
   };
   const type = schema.getRootType(operation.operation);
   const roots: RootCost[] = [];
+  const visited = new Set<string>();
   const collect = (set: SelectionSetNode): void => {
     for (const selection of set.selections) {
       if (selection.kind === Kind.FIELD) {
@@ -89,9 +90,16 @@ function listRoots(schema: GraphQLSchema, document: DocumentNode, operation: Ope
           times: readTimes(selection, defaults, operation),
         });
       } else {
-        const inner =
-          selection.kind === Kind.INLINE_FRAGMENT ? selection : (fragments.get(selection.name.value) ?? null);
-        if (inner !== null) collect(inner.selectionSet);
+        if (selection.kind === Kind.INLINE_FRAGMENT) {
+          collect(selection.selectionSet);
+          continue;
+        }
+        // However often it is spread here, it is executed once.
+        const name = selection.name.value;
+        const fragment = fragments.get(name);
+        if (fragment === undefined || visited.has(name)) continue;
+        visited.add(name);
+        collect(fragment.selectionSet);
       }
     }
   };
