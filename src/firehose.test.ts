@@ -10,7 +10,7 @@ const MAX_BATCHES = 200;
 const BOUND_BYTES = 256 * 1024;
 const BYTES_PER_QUOTE = 320;
 /** A print of about a kibibyte. */
-const WIDE = Array.from({ length: 64 }, (_, index) => `n${index}: notional`).join(' ');
+const WIDE = Array.from({ length: 40 }, (_, index) => `a_name_of_its_own_${index}: notional`).join(' ');
 
 // The figures at the full rate: bench/firehose.ts.
 describe('readers that stop under a firehose', () => {

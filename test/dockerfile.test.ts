@@ -159,7 +159,8 @@ describe('the image', () => {
     folder = await mkdtemp(path.join(tmpdir(), 'tapeql-image-'));
     image = await build(folder);
     app = path.join(image.root, image.workdir);
-  });
+    // It installs what the program depends on.
+  }, 300_000);
 
   afterAll(async () => {
     if (started?.exitCode === null && started.signalCode === null) {
