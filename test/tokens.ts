@@ -1,0 +1,63 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose';
+
+export const JWT_SECRET = 'a secret of the tests alone, of 32 bytes and more';
+
+/** `seconds` from now, as claims tell times. */
+export const inSeconds = (seconds: number): number => Math.floor(Date.now() / 1000) + seconds;
+
+/** A token of Ann, but for the claims that are given; one that is `undefined` is left out. */
+export function mintToken(claims: JWTPayload = {}, secret = JWT_SECRET, alg = 'HS256'): Promise<string> {
+  return new SignJWT({ sub: 'ann', name: 'Ann', exp: inSeconds(3600), ...claims })
+    .setProtectedHeader({ alg })
+    .sign(new TextEncoder().encode(secret));
+}
+
+/** Header, claims and signature as they are written. */
+export function encodeToken(header: object, claims: object, signature = ''): string {
+  const encode = (part: object): string => Buffer.from(JSON.stringify(part)).toString('base64url');
+  return `${encode(header)}.${encode(claims)}.${signature}`;
+}
+
+/** An identity provider: its keys at a URL, and the tokens that it signs. */
+export async function startIdentityProvider() {
+  const keys = new Map<string, { alg: string; privateKey: CryptoKey; jwk: object }>();
+  let asked = 0;
+  let isAway = false;
+  const server = createServer((_request, response) => {
+    asked += 1;
+    if (isAway) return void response.writeHead(503).end();
+    response.setHeader('content-type', 'application/json');
+    return void response.end(JSON.stringify({ keys: [...keys.values()].map(({ jwk }) => jwk) }));
+  });
+  server.listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/keys`,
+    get asked() {
+      return asked;
+    },
+    set isAway(value: boolean) {
+      isAway = value;
+    },
+    /** Returns its public half as a PEM, by which a confused server would verify an HMAC. */
+    async addKey(kid: string, alg: 'RS256' | 'ES256' | 'EdDSA'): Promise<string> {
+      const { publicKey, privateKey } = await generateKeyPair(alg, { extractable: true });
+      keys.set(kid, { alg, privateKey, jwk: { ...(await exportJWK(publicKey)), kid, alg, use: 'sig' } });
+      const spki = Buffer.from(await crypto.subtle.exportKey('spki', publicKey)).toString('base64');
+      return `-----BEGIN PUBLIC KEY-----\n${spki.match(/.{1,64}/g)!.join('\n')}\n-----END PUBLIC KEY-----\n`;
+    },
+    removeKey: (kid: string) => keys.delete(kid),
+    sign(kid: string, claims: JWTPayload = {}): Promise<string> {
+      const { alg, privateKey } = keys.get(kid)!;
+      return new SignJWT({ sub: 'ann', exp: inSeconds(3600), ...claims })
+        .setProtectedHeader({ alg, kid })
+        .sign(privateKey);
+    },
+    async [Symbol.asyncDispose](): Promise<void> {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
