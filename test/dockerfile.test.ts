@@ -135,7 +135,9 @@ async function apply(stage: Stage, keyword: string, argument: string, stages: re
 /** What a container's process would see: nothing of this shell but the way to its programs and to npm's registry and cache. */
 function readEnvironment(env: Record<string, string>): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(([name]) =>
-    /^(PATH|HOME|npm_config_(registry|cache|userconfig|cafile)|node_extra_ca_certs|ssl_cert_file|https?_proxy|no_proxy)$/i.test(name),
+    /^(PATH|HOME|npm_config_(registry|cache|userconfig|cafile)|node_extra_ca_certs|ssl_cert_file|https?_proxy|no_proxy)$/i.test(
+      name,
+    ),
   );
   return { ...Object.fromEntries(kept), ...env };
 }

@@ -94,7 +94,11 @@ export class Session {
   /** A stream runs for the viewer; it is ended with the viewer. Returns what is to be called when it has ended. */
   hold(stream: Stream): () => void {
     this.#streams.add(stream);
-    if (!this.#isWatched) this.#watch();
+    if (this.viewer === null) {
+      // The time was over while it was being opened.
+      const isAllowed = !stream.isPrivate && this.#options.anonymousMarketData;
+      if (!isAllowed) stream.fail(new ClientError('UNAUTHENTICATED', 'The credentials hold no longer.'));
+    } else if (!this.#isWatched) this.#watch();
     return () => {
       this.#streams.delete(stream);
       if (this.#streams.size === 0) this.#unwatch();
