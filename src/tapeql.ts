@@ -26,10 +26,8 @@ import { createPolygonFeed, feedNameOf } from './feeds/polygon/socket.ts';
 import { startSimulatorProcess } from './feeds/simulator/simulator-process.ts';
 import { createIngest } from './ingest/ingest.ts';
 import { createLeasedIngest, type LeasedIngest } from './ingest/lease.ts';
-import { ApiKeys } from './ledger/api-keys.ts';
-import { Database } from './ledger/database.ts';
 import { DEMO_POSITIONS, DEMO_USER } from './ledger/demo.ts';
-import { Ledger } from './ledger/ledger.ts';
+import { LedgerDoor } from './ledger/ledger-door.ts';
 import { systemTimers } from './market/timers.ts';
 import { createCalendar } from './market/calendar.ts';
 import type { Logger } from './market/logger.ts';
@@ -325,11 +323,11 @@ async function openServer(parts: ServerParts, stack: AsyncDisposableStack): Prom
   if (parts.pause.state.paused) hub.pause();
   stack.defer(parts.pause.onChange(({ paused }) => (paused ? hub.pause() : hub.resume())));
 
-  const { database, ledger } = openLedger({ ...parts, hub, reads }, stack);
+  const ledger = openLedger({ ...parts, hub, reads }, stack);
   const viewerStreams = new ViewerStreams();
   stack.defer(() => viewerStreams.close());
 
-  const access = await openAccess(parts, database, stack);
+  const access = await openAccess(parts, ledger, stack);
   const readAddress = readAddressOf(config.trustedProxies);
   const counts =
     config.redisUrls.length === 0
@@ -415,7 +413,7 @@ async function openServer(parts: ServerParts, stack: AsyncDisposableStack): Prom
     isReady: () => status.heard || parts.ingest !== null,
     readConnections: () => webSockets.readConnections(figures.readStats().active),
     // Ingest has no use for it.
-    isDatabaseConnected: () => config.role === 'ingest' || database.isConnected,
+    isDatabaseConnected: () => config.role === 'ingest' || ledger.isConnected,
     startedAt: parts.startedAt,
     now,
   });
@@ -453,7 +451,7 @@ async function openServer(parts: ServerParts, stack: AsyncDisposableStack): Prom
 /** Who may come in, by a token or a key. */
 async function openAccess(
   { config, tuning, bus, now, ...parts }: ServerParts,
-  database: Database,
+  ledger: LedgerDoor,
   stack: AsyncDisposableStack,
 ): Promise<{ sessions: Sessions; demoToken: string | null }> {
   const logger = parts.logger.child({ part: 'access' });
@@ -463,9 +461,11 @@ async function openAccess(
       ? await openDemoIdentity(config.dataDir, { id: DEMO_USER, name: 'Demo' })
       : null;
   const verifier = jwksUrl === null ? { secret: secret ?? demo?.secret ?? randomUUID() } : { jwksUrl };
-  const keys = new ApiKeys(database);
   const revocations = new Revocations({
-    store: keys,
+    store: {
+      readRevoked: async (since) => (await ledger.openKeys()).readRevoked(since),
+      noteRevoked: async (credential) => (await ledger.openKeys()).noteRevoked(credential),
+    },
     onRevoked: (credential) => sessions.revoke(credential),
     onFailure: (error) => logger.warn({ err: error }, 'what is revoked cannot be read or kept now'),
   });
@@ -476,7 +476,7 @@ async function openAccess(
       ...(tuning.jwksCooldownMs !== undefined && { jwksCooldownMs: tuning.jwksCooldownMs }),
     }),
     findKey: async (id) => {
-      const key = await keys.find(id);
+      const key = await (await ledger.openKeys()).find(id);
       return key === null ? null : { ...key, isRevoked: key.revokedAt !== null };
     },
     ...{ revocations, now },
@@ -495,18 +495,17 @@ async function openAccess(
   return { sessions, demoToken: demo?.token ?? null };
 }
 
-/** What viewers own; its database is opened when it is needed. */
+/** What viewers own. */
 function openLedger(
   parts: ServerParts & { readonly hub: Hub; readonly reads: Reads },
   stack: AsyncDisposableStack,
-): { database: Database; ledger: Ledger } {
+): LedgerDoor {
   const { config, bus, hub, reads, status, pause, now } = parts;
   const logger = parts.logger.child({ part: 'ledger' });
-  const database = new Database({ url: config.databaseUrl, dataDir: config.dataDir, logger });
-  stack.defer(() => database.close());
   const hasUsers = config.jwt.secret !== null || config.jwt.jwksUrl !== null;
-  const ledger = new Ledger({
-    database,
+  const ledger = new LedgerDoor({
+    url: config.databaseUrl,
+    dataDir: config.dataDir,
     openingCash: config.openingCash,
     openingPositionsOf: (userId) => (!hasUsers && userId === DEMO_USER ? DEMO_POSITIONS : []),
     bus,
@@ -517,6 +516,6 @@ function openLedger(
     logger,
   });
   stack.defer(() => ledger.close());
-  if (config.role !== 'ingest') database.start();
-  return { database, ledger };
+  if (config.role !== 'ingest') ledger.start();
+  return ledger;
 }

@@ -5,7 +5,7 @@ import type { StatusBoard } from '../delivery/status-board.ts';
 import type { ResumePoint } from '../delivery/resume.ts';
 import type { HoldingSession, RunningOperation } from '../delivery/subscribe.ts';
 import type { ViewerStreams } from '../delivery/viewer-streams.ts';
-import type { Ledger } from '../ledger/ledger.ts';
+import type { LedgerAccess } from '../ledger/ledger-door.ts';
 import type { ReferenceBook } from '../market/reference-book.ts';
 
 /** What every resolver is given that is the same for all operations, for no market data depends on who asks. */
@@ -15,7 +15,7 @@ export type SharedContext = {
   readonly status: StatusBoard;
   readonly reference: ReferenceBook;
   /** What belongs to one viewer is read for that viewer only, whom the resolver names. */
-  readonly ledger: Ledger;
+  readonly ledger: LedgerAccess;
   readonly viewerStreams: ViewerStreams;
   readonly limits: { readonly maxSymbols: number };
   /** Whether who has not signed in may read market data. */
