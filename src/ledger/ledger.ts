@@ -3,12 +3,14 @@ import { ordersChannel } from '../bus/bus.ts';
 import type { Logger } from '../market/logger.ts';
 import { systemTimers, type Timers } from '../market/timers.ts';
 import { type Account, Accounts, type OpeningPosition } from './accounts.ts';
+import type { Broker, BrokerKind } from './broker.ts';
 import type { Database } from './database.ts';
+import { LedgerBook } from './ledger-book.ts';
 import type { Notification } from './notification.ts';
 import type { Order, OrderTicket } from './order.ts';
 import { Orders } from './orders.ts';
 import { Outbox } from './outbox.ts';
-import { PaperBroker } from './paper-broker.ts';
+import { paperBroker } from './paper-broker.ts';
 import { type Portfolio, valueAccount } from './portfolio.ts';
 import type { FollowQuotes, LedgerQuote } from './quotes.ts';
 import { UserNews } from './user-news.ts';
@@ -24,6 +26,8 @@ export type LedgerOptions = {
   readonly readQuotes: (symbols: readonly string[]) => Promise<readonly (LedgerQuote | null)[]>;
   readonly follow: FollowQuotes;
   readonly isMarketOpen: () => boolean;
+  /** Who brings orders to a market. Default: the paper broker. */
+  readonly broker?: BrokerKind;
   readonly timers?: Timers;
   /** Unix ms. */
   readonly now: () => number;
@@ -35,7 +39,7 @@ export class Ledger {
   readonly #options: LedgerOptions;
   readonly #accounts: Accounts;
   readonly #orders: Orders;
-  readonly #broker: PaperBroker;
+  readonly #broker: Broker;
   readonly #outbox: Outbox;
   readonly #news: UserNews;
   readonly #valuation: Valuation;
@@ -52,21 +56,27 @@ export class Ledger {
     });
     this.#news = new UserNews(bus, logger);
     this.#outbox = new Outbox({ database, bus, timers, now, logger });
-    this.#broker = new PaperBroker({
+    const { name, open } = options.broker ?? paperBroker;
+    const onNotified = (userId: string, number: number): void => {
+      this.#news.tell(userId, number);
+      this.#outbox.publish(userId, number);
+    };
+    const book = new LedgerBook({ database, broker: name, onNotified, now });
+    this.#broker = open({
+      book,
       readQuote: async (symbol) => (await readQuotes([symbol]))[0] ?? null,
       follow,
       isMarketOpen,
       takeRole: (onLost) => database.takeRole(onLost),
-      ...{ bus, timers, logger },
+      ...{ bus, timers, now, logger },
     });
     this.#orders = new Orders({
       database,
       accounts: this.#accounts,
       broker: this.#broker,
-      onNotified: (userId, number) => {
-        this.#news.tell(userId, number);
-        this.#outbox.publish(userId, number);
-      },
+      brokerName: name,
+      book,
+      onNotified,
       onOpened: (id) => {
         // Where it is not heard of, it is found at the next reading of all that are open.
         bus
@@ -87,7 +97,7 @@ export class Ledger {
     // Nothing is worked, and nothing can be overdue, before the database is used.
     database.onOpen(() => {
       this.#outbox.start();
-      this.#broker.start(this.#orders);
+      this.#broker.start();
     });
   }
 

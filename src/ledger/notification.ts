@@ -1,4 +1,7 @@
-import type { OrderSide, OrderStatus, Rejection } from './order.ts';
+import type { Order, OrderSide, OrderStatus, Rejection } from './order.ts';
+
+/** Why an order was not filled, or not all of it. */
+export type Failure = Rejection | 'ENDED_BY_BROKER';
 
 /** What a user is told of an order, as it is kept: amounts are decimal texts. */
 export type NotificationBody =
@@ -17,7 +20,7 @@ export type NotificationBody =
       readonly kind: 'TradeFailed';
       readonly orderId: string;
       readonly error: string;
-      readonly code: Rejection;
+      readonly code: Failure;
       readonly symbol: string;
       readonly side: OrderSide;
       readonly quantity: string;
@@ -30,3 +33,21 @@ export type Notification = NotificationBody & {
   /** Unix ms. */
   readonly timestamp: number;
 };
+
+const MESSAGES: Record<Failure, string> = {
+  INSUFFICIENT_FUNDS: 'The cash does not suffice for this order and those that are open.',
+  INSUFFICIENT_POSITION: 'There are not so many shares to sell, beside those in orders that are open.',
+  MARKET_CLOSED: 'The market is closed.',
+  NO_QUOTE: 'There is no current price for this symbol on that side.',
+  REJECTED_BY_BROKER: 'The broker does not take this order.',
+  BROKER_UNAVAILABLE: 'The broker could not be reached in time; nothing was traded.',
+  ENDED_BY_BROKER:
+    'The broker has ended this order before it was filled: its time was over, or it was cancelled there.',
+};
+
+/** Of the shares that were not traded. */
+export function describeFailure(order: Order, code: Failure): NotificationBody {
+  const { id: orderId, symbol, side } = order;
+  const quantity = order.quantity.minus(order.filledQuantity).toFixed();
+  return { kind: 'TradeFailed', orderId, error: MESSAGES[code], code, symbol, side, quantity };
+}

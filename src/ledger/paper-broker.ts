@@ -1,28 +1,14 @@
-import { type Bus, ordersChannel } from '../bus/bus.ts';
-import type { Logger } from '../market/logger.ts';
+import { ordersChannel } from '../bus/bus.ts';
 import type { Quote } from '../market/quote.ts';
-import type { Timers } from '../market/timers.ts';
-import type { Answer, Broker, OpenOrder, OrderBook } from './broker.ts';
+import type { Answer, Broker, BrokerKind, BrokerParts } from './broker.ts';
 import { decimalOfPrice, type Decimal } from './decimal.ts';
-import type { OrderSide, OrderTicket } from './order.ts';
-import type { FollowQuotes, LedgerQuote } from './quotes.ts';
+import { DeskRole } from './desk-role.ts';
+import type { Order, OrderSide, OrderTicket } from './order.ts';
+import type { LedgerQuote } from './quotes.ts';
 
-/** Between two askings for the role of the one process that works open orders, and two readings of all that are open. */
-const ROLE_MS = 2_000;
+/** Between two readings of all orders that are open. */
 const RELOAD_MS = 10_000;
 const RETRY_MS = 1_000;
-
-export type PaperBrokerOptions = {
-  /** The current quote of a symbol; `null`: nothing is known of it. */
-  readonly readQuote: (symbol: string) => Promise<LedgerQuote | null>;
-  readonly follow: FollowQuotes;
-  readonly isMarketOpen: () => boolean;
-  /** See {@link Database.takeRole}. */
-  readonly takeRole: (onLost: () => void) => Promise<(() => Promise<void>) | null>;
-  readonly bus: Pick<Bus, 'subscribe'>;
-  readonly timers: Timers;
-  readonly logger: Logger;
-};
 
 /**
  * Fills orders by the quotes alone. A market order is filled at once, all of it, at the opposite side of the quote: the ask for a
@@ -31,14 +17,17 @@ export type PaperBrokerOptions = {
  * no print of its own: what is traded here moves no market.
  */
 export class PaperBroker implements Broker {
-  readonly #options: PaperBrokerOptions;
-  #desk: Desk | null = null;
-  #cancelAsking: (() => void) | null = null;
-  #asking: Promise<void> | null = null;
-  #isClosed = false;
+  readonly #options: BrokerParts;
+  readonly #role: DeskRole;
 
-  constructor(options: PaperBrokerOptions) {
+  constructor(options: BrokerParts) {
     this.#options = options;
+    const open = (release: () => Promise<void>): PaperDesk => {
+      const desk = new PaperDesk(options, release);
+      desk.open();
+      return desk;
+    };
+    this.#role = new DeskRole({ ...options, open });
   }
 
   async answer({ symbol, side, type, limitPrice }: OrderTicket): Promise<Answer> {
@@ -52,57 +41,26 @@ export class PaperBroker implements Broker {
     return isOpen && price !== null && isWithin(price, side, limitPrice!) ? { kind: 'fill', price } : { kind: 'rest' };
   }
 
-  /** Asks for the role until it has it: open orders are worked by one process. */
-  start(book: OrderBook): void {
-    if (this.#asking !== null || this.#cancelAsking !== null || this.#desk !== null) return;
-    const { takeRole, timers, logger } = this.#options;
-    const ask = async (): Promise<void> => {
-      try {
-        const release = await takeRole(() => this.#leaveDesk(book));
-        if (release !== null && this.#isClosed) await release();
-        else if (release !== null) {
-          logger.info({}, 'This process works the open orders now.');
-          this.#desk = new Desk(this.#options, book, release);
-          this.#desk.open();
-        }
-      } catch (error) {
-        logger.debug({ err: error }, 'the role of who works open orders could not be asked for');
-      }
-    };
-    const askAndAgain = (): void => {
-      this.#cancelAsking = null;
-      this.#asking = ask().finally(() => {
-        this.#asking = null;
-        if (this.#desk === null && !this.#isClosed) this.#cancelAsking = timers.after(ROLE_MS, askAndAgain);
-      });
-    };
-    askAndAgain();
+  start(): void {
+    this.#role.start();
   }
 
-  async close(): Promise<void> {
-    this.#isClosed = true;
-    this.#cancelAsking?.();
-    await this.#asking;
-    const desk = this.#desk;
-    this.#desk = null;
-    await desk?.close();
-  }
-
-  #leaveDesk(book: OrderBook): void {
-    const desk = this.#desk;
-    this.#desk = null;
-    void desk?.close();
-    if (!this.#isClosed) this.start(book);
+  close(): Promise<void> {
+    return this.#role.close();
   }
 }
 
+export const paperBroker: BrokerKind = { name: 'paper', open: (parts) => new PaperBroker(parts) };
+
+/** Only limit orders wait. */
+type Waiting = Order & { readonly limitPrice: Decimal };
+
 /** The orders that wait for one symbol. */
-type Line = { readonly orders: Map<string, OpenOrder>; stop: () => void; quote: LedgerQuote | null };
+type Line = { readonly orders: Map<string, Waiting>; stop: () => void; quote: LedgerQuote | null };
 
 /** The open orders, while this process works them. */
-class Desk {
-  readonly #options: PaperBrokerOptions;
-  readonly #book: OrderBook;
+class PaperDesk {
+  readonly #options: BrokerParts;
   readonly #release: () => Promise<void>;
   readonly #lines = new Map<string, Line>();
   readonly #filling = new Set<Promise<void>>();
@@ -111,9 +69,8 @@ class Desk {
   #reloading: Promise<void> | null = null;
   #isClosed = false;
 
-  constructor(options: PaperBrokerOptions, book: OrderBook, release: () => Promise<void>) {
+  constructor(options: BrokerParts, release: () => Promise<void>) {
     this.#options = options;
-    this.#book = book;
     this.#release = release;
   }
 
@@ -139,8 +96,8 @@ class Desk {
 
   async #add(id: string): Promise<void> {
     try {
-      const order = await this.#book.findOpen(id);
-      if (order !== null) this.#keep(order);
+      const order = await this.#options.book.findOpen(id);
+      if (order !== null) this.#keep(order as Waiting);
     } catch (error) {
       this.#options.logger.debug({ err: error, orderId: id }, 'a new order is read later');
     }
@@ -155,11 +112,11 @@ class Desk {
       this.#reloading = null;
       if (!this.#isClosed) this.#cancelReload = timers.after(delayMs, () => this.#reload());
     };
-    this.#reloading = this.#book.listOpen().then(
+    this.#reloading = this.#options.book.listOpen().then(
       (orders) => {
         const ids = new Set(orders.map(({ id }) => id));
         for (const order of known) if (!ids.has(order.id)) this.#forget(order);
-        for (const order of orders) this.#keep(order);
+        for (const order of orders) this.#keep(order as Waiting);
         again(RELOAD_MS);
       },
       (error: unknown) => {
@@ -169,7 +126,7 @@ class Desk {
     );
   }
 
-  #keep(order: OpenOrder): void {
+  #keep(order: Waiting): void {
     if (this.#isClosed) return;
     const { symbol } = order;
     let line = this.#lines.get(symbol);
@@ -186,7 +143,7 @@ class Desk {
     this.#work(line);
   }
 
-  #forget({ id, symbol }: OpenOrder): void {
+  #forget({ id, symbol }: Waiting): void {
     const line = this.#lines.get(symbol);
     if (line === undefined || !line.orders.delete(id) || line.orders.size > 0) return;
     line.stop();
@@ -200,10 +157,10 @@ class Desk {
     }
   }
 
-  #fill(order: OpenOrder): void {
+  #fill(order: Waiting): void {
     // Not twice at once; where it fails it comes back with the next reading.
     this.#forget(order);
-    const filling: Promise<void> = this.#book
+    const filling: Promise<void> = this.#options.book
       .fill(order, order.limitPrice)
       .then(
         () => undefined,
@@ -224,7 +181,7 @@ function isWithin(price: Decimal, side: OrderSide, limit: Decimal): boolean {
   return side === 'BUY' ? price.lte(limit) : price.gte(limit);
 }
 
-function isReached({ side, limitPrice }: OpenOrder, quote: Quote): boolean {
+function isReached({ side, limitPrice }: Waiting, quote: Quote): boolean {
   const offered = oppositeOf(quote, side);
   if (offered !== null && isWithin(offered, side, limitPrice)) return true;
   const last = decimalOfPrice(quote.price);

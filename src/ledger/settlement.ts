@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { and, eq, sql } from 'drizzle-orm';
+import { and, eq, inArray, sql } from 'drizzle-orm';
 import { CASH, MARKET, movementAccountOf } from './accounts.ts';
 import type { Transaction } from './database.ts';
 import { amountOf, decimal, type Decimal, shareOf, ZERO } from './decimal.ts';
 import type { NotificationBody } from './notification.ts';
-import type { OrderSide, OrderTicket, Rejection } from './order.ts';
+import { OPEN_STATUSES, type OrderSide, type OrderStatus, type OrderTicket, type Rejection } from './order.ts';
 import { accounts, executions, movements, notifications, orders, positions } from './tables.ts';
 
 /** An account whose row this transaction has locked: whatever else changes it waits. */
@@ -29,22 +29,27 @@ export async function findShortage(
   price: Decimal,
 ): Promise<Rejection | null> {
   const { userId, cash } = account;
+  const { symbol, side, quantity, filledQuantity, limitPrice, heldPrice } = orders;
   const open = await tx
-    .select({ symbol: orders.symbol, side: orders.side, quantity: orders.quantity, limitPrice: orders.limitPrice })
+    .select({ symbol, side, quantity, filledQuantity, limitPrice, heldPrice })
     .from(orders)
-    .where(and(eq(orders.userId, userId), eq(orders.status, 'PENDING')));
+    .where(and(eq(orders.userId, userId), inArray(orders.status, [...OPEN_STATUSES])));
   if (ticket.side === 'BUY') {
     const promised = open
-      .filter(({ side }) => side === 'BUY')
-      .map(({ quantity, limitPrice }) => amountOf(decimal(quantity), decimal(limitPrice!)))
+      .filter((order) => order.side === 'BUY')
+      .map((order) => amountOf(remainderOf(order), decimal((order.limitPrice ?? order.heldPrice)!)))
       .reduce((sum, amount) => sum.plus(amount), ZERO);
     return cash.minus(promised).lt(amountOf(ticket.quantity, price)) ? 'INSUFFICIENT_FUNDS' : null;
   }
   const promised = open
-    .filter(({ side, symbol }) => side === 'SELL' && symbol === ticket.symbol)
-    .reduce((sum, { quantity }) => sum.plus(decimal(quantity)), ZERO);
-  const { quantity: held } = await readHolding(tx, userId, ticket.symbol);
-  return held.minus(promised).lt(ticket.quantity) ? 'INSUFFICIENT_POSITION' : null;
+    .filter((order) => order.side === 'SELL' && order.symbol === ticket.symbol)
+    .reduce((sum, order) => sum.plus(remainderOf(order)), ZERO);
+  const held = await readHolding(tx, userId, ticket.symbol);
+  return held.quantity.minus(promised).lt(ticket.quantity) ? 'INSUFFICIENT_POSITION' : null;
+}
+
+function remainderOf(order: { readonly quantity: string; readonly filledQuantity: string }): Decimal {
+  return decimal(order.quantity).minus(decimal(order.filledQuantity));
 }
 
 export type Fill = {
@@ -53,32 +58,36 @@ export type Fill = {
   readonly side: OrderSide;
   readonly quantity: Decimal;
   readonly price: Decimal;
+  /** Of the order, after it. */
+  readonly status: OrderStatus;
+  /** The broker's name of the execution. Default: it has none. */
+  readonly brokerExecutionId?: string;
 };
 
 /**
- * Settles an execution that fills an order: the execution, the position, the cash, both movements, and the notification. The
+ * Settles an execution of an order: the execution, the position, the cash, both movements, and the notification. The
  * order's own row is the caller's. Returns the number of the notification.
  */
 export async function settle(tx: Transaction, account: LockedAccount, fill: Fill, at: Date): Promise<number> {
   const { userId } = account;
-  const { orderId, symbol, side, quantity, price } = fill;
+  const { orderId, symbol, side, quantity, price, status, brokerExecutionId = null } = fill;
   const amount = amountOf(quantity, price);
   const id = randomUUID();
   await tx.insert(executions).values({
-    ...{ id, orderId, userId, symbol, side, executedAt: at },
+    ...{ id, orderId, userId, symbol, side, brokerExecutionId, executedAt: at },
     ...{ quantity: quantity.toFixed(), price: price.toFixed(), amount: amount.toFixed() },
   });
   await changeHolding(tx, userId, fill, amount);
   const own = movementAccountOf(userId);
   const [buyer, seller] = side === 'BUY' ? [own, MARKET] : [MARKET, own];
   const moved = { executionId: id, movedAt: at };
-  await tx.insert(movements).values([
-    { ...moved, asset: CASH, amount: amount.toFixed(), source: buyer, target: seller },
-    { ...moved, asset: symbol, amount: quantity.toFixed(), source: seller, target: buyer },
-  ]);
+  const shares = { ...moved, asset: symbol, amount: quantity.toFixed(), source: seller, target: buyer };
+  const money = { ...moved, asset: CASH, amount: amount.toFixed(), source: buyer, target: seller };
+  // A market may trade so small a part of an order that its price is rounded to nothing.
+  await tx.insert(movements).values(amount.eq(0) ? [shares] : [money, shares]);
   const cash = side === 'BUY' ? account.cash.minus(amount) : account.cash.plus(amount);
   const body: NotificationBody = {
-    ...{ kind: 'TradeExecuted', id, orderId, symbol, side, status: 'FILLED' },
+    ...{ kind: 'TradeExecuted', id, orderId, symbol, side, status },
     ...{ quantity: quantity.toFixed(), price: price.toFixed() },
   };
   return notify(tx, account, body, at, cash);

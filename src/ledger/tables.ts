@@ -13,7 +13,7 @@ import {
   uniqueIndex,
   uuid,
 } from 'drizzle-orm/pg-core';
-import type { OrderSide, OrderStatus, OrderType } from './order.ts';
+import type { BrokerName, OrderSide, OrderStatus, OrderType } from './order.ts';
 import type { NotificationBody } from './notification.ts';
 
 /*
@@ -56,6 +56,10 @@ export const orders = pgTable(
     averagePrice: numeric('average_price'),
     status: text('status').$type<OrderStatus>().notNull(),
     reason: text('reason'),
+    broker: text('broker').$type<BrokerName>().notNull().default('paper'),
+    brokerOrderId: text('broker_order_id'),
+    heldPrice: numeric('held_price'),
+    cancelAskedAt: time('cancel_asked_at'),
     createdAt: time('created_at').notNull(),
     updatedAt: time('updated_at').notNull(),
   },
@@ -64,24 +68,30 @@ export const orders = pgTable(
     index('orders_user_number').on(table.userId, table.number),
     index('orders_open')
       .on(table.userId)
-      .where(sql`${table.status} = 'PENDING'`),
+      .where(sql`${table.status} IN ('PENDING', 'PARTIALLY_FILLED')`),
   ],
 );
 
-export const executions = pgTable('executions', {
-  id: uuid('id').primaryKey(),
-  orderId: uuid('order_id')
-    .notNull()
-    .references(() => orders.id),
-  userId: text('user_id').notNull(),
-  symbol: text('symbol').notNull(),
-  side: text('side').$type<OrderSide>().notNull(),
-  quantity: numeric('quantity').notNull(),
-  price: numeric('price').notNull(),
-  /** The cash that it moved: quantity × price, rounded. */
-  amount: numeric('amount').notNull(),
-  executedAt: time('executed_at').notNull(),
-});
+export const executions = pgTable(
+  'executions',
+  {
+    id: uuid('id').primaryKey(),
+    orderId: uuid('order_id')
+      .notNull()
+      .references(() => orders.id),
+    userId: text('user_id').notNull(),
+    symbol: text('symbol').notNull(),
+    side: text('side').$type<OrderSide>().notNull(),
+    quantity: numeric('quantity').notNull(),
+    price: numeric('price').notNull(),
+    /** The cash that it moved: quantity × price, rounded. */
+    amount: numeric('amount').notNull(),
+    /** The broker's name of it; null: it was the paper broker's. */
+    brokerExecutionId: text('broker_execution_id'),
+    executedAt: time('executed_at').notNull(),
+  },
+  (table) => [uniqueIndex('executions_broker').on(table.orderId, table.brokerExecutionId)],
+);
 
 /** What a user holds; no row where that is nothing. */
 export const positions = pgTable(
