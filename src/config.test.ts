@@ -25,6 +25,8 @@ describe('readConfig', () => {
       redisUrls: [],
       databaseUrl: null,
       dataDir: './data',
+      broker: 'paper',
+      alpaca: { url: 'https://paper-api.alpaca.markets', keyId: null, secretKey: null },
       allowedOrigins: [],
       jwt: { secret: null, jwksUrl: null, issuer: null, audience: null },
       anonymousMarketData: true,
@@ -68,6 +70,8 @@ describe('readConfig', () => {
       POLYGON_REST_URL: 'api.massive.com',
       REDIS_URL: 'localhost:6379',
       DATABASE_URL: 'mysql://db',
+      BROKER: 'stonks',
+      ALPACA_URL: 'paper-api.alpaca.markets',
       ALLOWED_ORIGINS: 'https://a.example/path',
       JWT_JWKS_URL: 'keys',
       ANONYMOUS_MARKET_DATA: 'yes',
@@ -114,6 +118,18 @@ describe('readConfig', () => {
 
   test('FEED=polygon needs a key', () => {
     expect(Object.keys(problemsOf({ FEED: 'polygon' }))).toEqual(['POLYGON_API_KEY']);
+  });
+
+  test('BROKER=alpaca needs both keys, and the live market a feed that is real', () => {
+    expect(Object.keys(problemsOf({ BROKER: 'alpaca' }))).toEqual(['ALPACA_KEY_ID', 'ALPACA_SECRET_KEY']);
+    const keys = { BROKER: 'alpaca', ALPACA_KEY_ID: 'k', ALPACA_SECRET_KEY: 's' };
+    expect(readConfig(keys)).toMatchObject({
+      broker: 'alpaca',
+      alpaca: { url: 'https://paper-api.alpaca.markets', keyId: 'k', secretKey: 's' },
+    });
+    const live = { ...keys, ALPACA_URL: 'https://api.alpaca.markets/' };
+    expect(Object.keys(problemsOf(live))).toEqual(['ALPACA_URL']);
+    expect(readConfig({ ...live, POLYGON_API_KEY: 'k' }).alpaca.url).toBe('https://api.alpaca.markets');
   });
 
   test('two ways to verify tokens exclude each other', () => {

@@ -12,6 +12,10 @@ export type Config = {
   readonly redisUrls: readonly string[];
   readonly databaseUrl: string | null;
   readonly dataDir: string;
+  /** Who brings orders to a market. */
+  readonly broker: 'paper' | 'alpaca';
+  /** Alpaca's trading API; the keys are there where it is the broker. */
+  readonly alpaca: { readonly url: string; readonly keyId: string | null; readonly secretKey: string | null };
   /** Beyond the same origin. */
   readonly allowedOrigins: readonly string[];
   readonly jwt: {
@@ -59,6 +63,10 @@ export const CONFIG_VARIABLES = [
   'REDIS_URL',
   'DATABASE_URL',
   'DATA_DIR',
+  'BROKER',
+  'ALPACA_KEY_ID',
+  'ALPACA_SECRET_KEY',
+  'ALPACA_URL',
   'ALLOWED_ORIGINS',
   'JWT_SECRET',
   'JWT_JWKS_URL',
@@ -178,6 +186,12 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     redisUrls,
     databaseUrl: url('DATABASE_URL', null, ['postgres:', 'postgresql:']),
     dataDir: text('DATA_DIR') ?? './data',
+    broker: choice('BROKER', 'paper', ['paper', 'alpaca']),
+    alpaca: {
+      url: url('ALPACA_URL', null, ['https:', 'http:']) ?? 'https://paper-api.alpaca.markets',
+      keyId: text('ALPACA_KEY_ID'),
+      secretKey: text('ALPACA_SECRET_KEY'),
+    },
     allowedOrigins: list(
       'ALLOWED_ORIGINS',
       [],
@@ -218,6 +232,14 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   if (feed === 'simulated') {
     const together = 'and its twin must both be set, or neither, where FEED is simulated';
     require((wsUrl === null) === (restUrl === null), wsUrl === null ? 'POLYGON_WS_URL' : 'POLYGON_REST_URL', together);
+  }
+  if (config.broker === 'alpaca') {
+    const { keyId, secretKey, url: alpacaUrl } = config.alpaca;
+    require(keyId !== null, 'ALPACA_KEY_ID', 'is needed where BROKER is alpaca');
+    require(secretKey !== null, 'ALPACA_SECRET_KEY', 'is needed where BROKER is alpaca');
+    // Real money is not traded at prices that somebody has made up.
+    const isReal = new URL(alpacaUrl).hostname === 'api.alpaca.markets';
+    require(!isReal || feed === 'polygon', 'ALPACA_URL', 'is the live market, which needs FEED=polygon');
   }
   // Accepted names of what is still being built: refused, for a setting that is silently without effect is worse.
   require(feed !== 'replay', 'FEED', 'replay is not available yet');

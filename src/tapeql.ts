@@ -503,11 +503,15 @@ function openLedger(
   const { config, bus, hub, reads, status, pause, now } = parts;
   const logger = parts.logger.child({ part: 'ledger' });
   const hasUsers = config.jwt.secret !== null || config.jwt.jwksUrl !== null;
+  const { url, keyId, secretKey } = config.alpaca;
   const ledger = new LedgerDoor({
     url: config.databaseUrl,
     dataDir: config.dataDir,
     openingCash: config.openingCash,
-    openingPositionsOf: (userId) => (!hasUsers && userId === DEMO_USER ? DEMO_POSITIONS : []),
+    // Shares that are not at the broker cannot be sold there.
+    openingPositionsOf: (userId) =>
+      !hasUsers && userId === DEMO_USER && config.broker === 'paper' ? DEMO_POSITIONS : [],
+    alpaca: config.broker === 'alpaca' ? { url, keyId: keyId!, secretKey: secretKey!, fetch } : null,
     bus,
     readQuotes: (symbols) => reads.readQuotes(symbols),
     follow: createFollowQuotes(hub, logger),

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
+import type { AlpacaOptions } from './alpaca-broker.ts';
 import type { ApiKeys } from './api-keys.ts';
 import type { Database, DatabaseOptions } from './database.ts';
 import type { Ledger, LedgerOptions } from './ledger.ts';
@@ -17,7 +18,11 @@ export type LedgerAccess = Pick<
   | 'listenForNews'
 >;
 
-export type LedgerDoorOptions = Omit<LedgerOptions, 'database'> & Pick<DatabaseOptions, 'url' | 'dataDir'>;
+export type LedgerDoorOptions = Omit<LedgerOptions, 'database' | 'broker'> &
+  Pick<DatabaseOptions, 'url' | 'dataDir'> & {
+    /** Who brings orders to a market; `null`: the paper broker. */
+    readonly alpaca: AlpacaOptions | null;
+  };
 
 type Room = { readonly database: Database; readonly ledger: Ledger; readonly keys: ApiKeys };
 
@@ -84,14 +89,15 @@ export class LedgerDoor implements LedgerAccess {
   }
 
   async #load(): Promise<Room> {
-    const { url, dataDir, ...options } = this.#options;
+    const { url, dataDir, alpaca, ...options } = this.#options;
     const [{ ApiKeys }, { Database }, { Ledger }] = await Promise.all([
       import('./api-keys.ts'),
       import('./database.ts'),
       import('./ledger.ts'),
     ]);
     const database = new Database({ url, dataDir, logger: options.logger });
-    const ledger = new Ledger({ ...options, database });
+    const broker = alpaca === null ? {} : { broker: (await import('./alpaca-broker.ts')).alpacaBroker(alpaca) };
+    const ledger = new Ledger({ ...options, ...broker, database });
     this.#room = { database, ledger, keys: new ApiKeys(database) };
     return this.#room;
   }
