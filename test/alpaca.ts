@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { decimal, type Decimal, ZERO } from '../src/ledger/decimal.ts';
+import { decimal } from '../src/ledger/decimal.ts';
 import { until } from './until.ts';
 
 /*
@@ -75,6 +75,8 @@ export class FakeAlpaca {
   isBinary = true;
   /** Fills an order as soon as it is there, before its answer is written; null: it rests. */
   fillAtOnce: string | null = null;
+  /** What happens in the market when a cancel arrives. */
+  onCancel: (order: FakeOrder) => void = () => {};
 
   static async start(): Promise<FakeAlpaca> {
     const alpaca = new FakeAlpaca();
@@ -111,29 +113,28 @@ export class FakeAlpaca {
     this.#troubles.push({ request, trouble, times });
   }
 
-  /** The market trades shares of an order; where `isTold`, the stream tells of it. */
-  fill(order: FakeOrder, quantity: string, price: string, isTold = true): void {
+  /** The market trades shares of an order; where `isTold`, the stream tells of it. Returns what tells of it once more. */
+  fill(order: FakeOrder, quantity: string, price: string, isTold = true): () => void {
     const filled = decimal(order.filled_qty).plus(quantity);
-    const spent = decimal(order.filled_qty).times(order.filled_avg_price ?? '0').plus(decimal(quantity).times(price));
+    const spent = decimal(order.filled_qty)
+      .times(order.filled_avg_price ?? '0')
+      .plus(decimal(quantity).times(price));
     order.filled_qty = filled.toFixed();
     order.filled_avg_price = spent.div(filled).round(4).toFixed();
     order.status = filled.eq(order.qty) ? 'filled' : 'partially_filled';
     const at = new Date().toISOString();
-    const fill: Fill = {
-      ...{ id: `${at.replaceAll(/\D/g, '')}::${randomUUID()}`, activity_type: 'FILL', order_id: order.id },
-      ...{ symbol: order.symbol, side: order.side, type: order.status === 'filled' ? 'fill' : 'partial_fill' },
-      ...{ qty: quantity, price, cum_qty: order.filled_qty, transaction_time: at },
-      leaves_qty: decimal(order.qty).minus(filled).toFixed(),
-    };
+    const type = order.status === 'filled' ? 'fill' : 'partial_fill';
     // Fills of one millisecond are listed in any order, as those who use it have found.
-    this.#fills.unshift(fill);
-    if (isTold) this.tellFill(order);
-  }
-
-  /** The stream tells of the newest fill of an order, once more if need be. */
-  tellFill(order: FakeOrder): void {
-    const { qty, price, type, transaction_time: timestamp } = this.#fills.find((fill) => fill.order_id === order.id)!;
-    this.#tell(type, order, { execution_id: randomUUID(), qty, price, timestamp, position_qty: '0' });
+    this.#fills.unshift({
+      ...{ id: `${at.replaceAll(/\D/g, '')}::${randomUUID()}`, activity_type: 'FILL', order_id: order.id, type },
+      ...{ symbol: order.symbol, side: order.side, qty: quantity, price, cum_qty: order.filled_qty },
+      ...{ leaves_qty: decimal(order.qty).minus(filled).toFixed(), transaction_time: at },
+    });
+    const then = { ...order };
+    const fields = { execution_id: randomUUID(), qty: quantity, price, timestamp: at, position_qty: '0' };
+    const tell = (): void => this.#tell(type, then, fields);
+    if (isTold) tell();
+    return tell;
   }
 
   /** An order ends as the market, or somebody at Alpaca, has it. */
@@ -196,6 +197,7 @@ export class FakeAlpaca {
         : this.orders.find((one) => one.id === id);
     if (order === undefined) return [404, { code: 40410000, message: 'order not found' }];
     if (method === 'GET') return [200, order];
+    this.onCancel(order);
     if (!OPEN.includes(order.status)) {
       return [422, { code: 42210000, message: `order is already in "${order.status}" state` }];
     }
@@ -248,8 +250,7 @@ export class FakeAlpaca {
     const status = query.get('status') ?? 'open';
     const all = this.orders.filter(
       (order) =>
-        order.submitted_at > after &&
-        (status === 'all' || OPEN.includes(order.status) === (status === 'open')),
+        order.submitted_at > after && (status === 'all' || OPEN.includes(order.status) === (status === 'open')),
     );
     const ordered = query.get('direction') === 'asc' ? all : all.toReversed();
     return ordered.slice(0, Number(query.get('limit') ?? '50'));
@@ -303,9 +304,4 @@ export class FakeAlpaca {
 function answer(response: ServerResponse, status: number, body?: unknown, headers: object = {}): void {
   response.writeHead(status, { 'content-type': 'application/json', ...headers });
   response.end(body === undefined ? undefined : JSON.stringify(body));
-}
-
-/** What an order has cost, by its fills. */
-export function costOf(...fills: readonly (readonly [quantity: string, price: string])[]): Decimal {
-  return fills.reduce((sum, [quantity, price]) => sum.plus(decimal(quantity).times(price)), ZERO);
 }
