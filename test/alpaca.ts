@@ -113,6 +113,18 @@ export class FakeAlpaca {
     this.#troubles.push({ request, trouble, times });
   }
 
+  /** All goes well from now on. */
+  endTrouble(): void {
+    this.#troubles.length = 0;
+  }
+
+  /** An order that arrives on ways of its own. */
+  add(fields: FakeOrder): FakeOrder {
+    const order = { ...fields, id: randomUUID(), submitted_at: new Date().toISOString() };
+    this.orders.push(order);
+    return order;
+  }
+
   /** The market trades shares of an order; where `isTold`, the stream tells of it. Returns what tells of it once more. */
   fill(order: FakeOrder, quantity: string, price: string, isTold = true): () => void {
     const filled = decimal(order.filled_qty).plus(quantity);
