@@ -27,7 +27,7 @@ export const OrderStatus = builder.enumType('OrderStatus', {
     PENDING: { description: 'It waits to be filled.' },
     FILLED: { description: 'All of it is filled.' },
     PARTIALLY_FILLED: { description: 'Some of it is filled, the rest waits.' },
-    CANCELLED: { description: 'It was cancelled before it was filled.' },
+    CANCELLED: { description: 'It has ended before it was filled, or before all of it was.' },
     REJECTED: { description: 'It could not be filled: `reason` says why.' },
   } as const,
 });
@@ -66,7 +66,7 @@ const Order = builder.objectRef<OrderRow>('Order').implement({
     reason: t.exposeString('reason', {
       nullable: true,
       description:
-        'Why it was rejected: `INSUFFICIENT_FUNDS`, `INSUFFICIENT_POSITION`, `MARKET_CLOSED` or `NO_QUOTE`. Cash and shares that open orders need count as spent.',
+        'Why it was rejected: `INSUFFICIENT_FUNDS`, `INSUFFICIENT_POSITION`, `MARKET_CLOSED` or `NO_QUOTE`; where a broker outside is connected also `REJECTED_BY_BROKER` or `BROKER_UNAVAILABLE`. Cash and shares that open orders need count as spent.',
     }),
     createdAt: t.field({ type: 'DateTime', description: 'When it was placed.', resolve: (order) => order.createdAt }),
     updatedAt: t.field({ type: 'DateTime', description: 'When it changed last.', resolve: (order) => order.updatedAt }),
@@ -154,7 +154,7 @@ builder.mutationFields((t) => ({
   placeOrder: t.field({
     type: Order,
     description:
-      'Places an order with the paper broker. One that cannot be filled comes back REJECTED. Asks for the scope `trade`.',
+      'Places an order with the broker. One that cannot be filled comes back REJECTED. Asks for the scope `trade`.',
     args: { input: t.arg({ type: PlaceOrderInput, required: true, description: 'The order.' }) },
     resolve: (_root, { input }, context) => {
       const { id } = viewerWith('trade', context);
@@ -166,7 +166,7 @@ builder.mutationFields((t) => ({
   cancelOrder: t.field({
     type: Order,
     description:
-      'Cancels an order that waits; one that does not is returned as it is, for it may have been filled meanwhile. Asks for the scope `trade`.',
+      'Cancels an order that waits; one that does not is returned as it is, for it may have been filled meanwhile. A broker outside decides by itself, and may take its time: until then it is PENDING. Asks for the scope `trade`.',
     args: { id: t.arg.id({ required: true, description: 'Of an order of the viewer.' }) },
     resolve: async (_root, { id }, context) => {
       const order = await context.ledger.cancelOrder(viewerWith('trade', context).id, id);

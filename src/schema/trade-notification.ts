@@ -8,7 +8,7 @@ type Executed = Extract<Notification, { kind: 'TradeExecuted' }>;
 type Failed = Extract<Notification, { kind: 'TradeFailed' }>;
 
 const TradeExecuted = builder.objectRef<Executed>('TradeExecuted').implement({
-  description: 'An order of the viewer was filled.',
+  description: 'An order of the viewer was filled, or a part of it.',
   fields: (t) => ({
     id: t.exposeID('id', { description: 'Of the execution.' }),
     orderId: t.exposeID('orderId', { description: 'Of the order.' }),
@@ -52,11 +52,11 @@ const TradeSignal = builder.objectRef<Failed>('TradeSignal').implement({
 });
 
 const TradeFailed = builder.objectRef<Failed>('TradeFailed').implement({
-  description: 'An order of the viewer was rejected.',
+  description: 'An order of the viewer was rejected, or has ended before all of it was filled.',
   fields: (t) => ({
     orderId: t.exposeID('orderId', { description: 'Of the order.' }),
     error: t.exposeString('error', { description: 'Why, in plain words.' }),
-    code: t.exposeString('code', { description: "Why: the order's `reason`." }),
+    code: t.exposeString('code', { description: "Why: the order's `reason`, or `ENDED_BY_BROKER`." }),
     signal: t.field({ type: TradeSignal, description: 'What was asked for.', resolve: (failed) => failed }),
     timestamp: t.field({ type: 'DateTime', description: 'When.', resolve: (failed) => failed.timestamp }),
     cursor: t.field({
