@@ -31,19 +31,8 @@ export type FakeOrder = {
   status: Status;
 };
 
-type Fill = {
-  readonly id: string;
-  readonly activity_type: 'FILL';
-  readonly order_id: string;
-  readonly symbol: string;
-  readonly side: string;
-  readonly type: 'fill' | 'partial_fill';
-  readonly qty: string;
-  readonly price: string;
-  readonly cum_qty: string;
-  readonly leaves_qty: string;
-  readonly transaction_time: string;
-};
+/** As `GET /v2/account/activities/FILL` lists it. */
+type Fill = Readonly<Record<'id' | 'order_id' | 'transaction_time', string>>;
 
 /** What the next matching request meets instead of its answer. */
 export type Trouble =
@@ -136,12 +125,13 @@ export class FakeAlpaca {
     order.status = filled.eq(order.qty) ? 'filled' : 'partially_filled';
     const at = new Date().toISOString();
     const type = order.status === 'filled' ? 'fill' : 'partial_fill';
-    // Fills of one millisecond are listed in any order, as those who use it have found.
-    this.#fills.unshift({
+    const execution = {
       ...{ id: `${at.replaceAll(/\D/g, '')}::${randomUUID()}`, activity_type: 'FILL', order_id: order.id, type },
       ...{ symbol: order.symbol, side: order.side, qty: quantity, price, cum_qty: order.filled_qty },
       ...{ leaves_qty: decimal(order.qty).minus(filled).toFixed(), transaction_time: at },
-    });
+    };
+    // Fills of one millisecond are listed in any order, as those who use it have found.
+    this.#fills.unshift(execution);
     const then = { ...order };
     const fields = { execution_id: randomUUID(), qty: quantity, price, timestamp: at, position_qty: '0' };
     const tell = (): void => this.#tell(type, then, fields);
@@ -158,6 +148,17 @@ export class FakeAlpaca {
   /** Cuts all streams. */
   cut(): void {
     for (const stream of this.#streams) stream.terminate();
+  }
+
+  /** All streams say nothing any more, not even to a ping. */
+  freeze(): void {
+    for (const stream of this.#streams) stream.pause();
+    this.#streams.clear();
+  }
+
+  /** All streams say something. */
+  say(text: string): void {
+    for (const stream of this.#streams) stream.send(text, { binary: this.isBinary });
   }
 
   /** Resolves once somebody listens to updates. */

@@ -47,6 +47,8 @@ describe('what Alpaca does while nobody listens', () => {
     expect((await readHoldings(tapeql, users[0]!)).cash).toBe(String(100_000 - 99 - 2 * 98 - 3 * 97));
     const told = await tapeql.ledger.readNotifications(users[0]!, 0, 10);
     expect(told).toMatchObject([{ quantity: '1' }, { quantity: '2' }, { quantity: '3' }]);
+    // Each of the three was listed once: what was missing of an order is booked at one go.
+    expect(alpaca.count('GET /v2/account/activities/FILL')).toBe(3);
     // The stream goes on where the comparison has left off.
     alpaca.fill(parts!, '4', '96');
     await untilOrder(tapeql, users[0]!, { status: 'FILLED' });
@@ -67,6 +69,38 @@ describe('what Alpaca does while nobody listens', () => {
     const { id } = await tapeql.place(user, { quantity: '10', limitPrice: '100' });
     alpaca.fill(alpaca.last, '10', '99', false);
     expect(await untilOrder(tapeql, user, { status: 'FILLED' })).toMatchObject({ id });
+  });
+
+  it('is found where the stream has fallen silent, or says what nobody understands', async () => {
+    const { alpaca } = bench;
+    const tapeql = await bench.open({ pingMs: 20, silenceMs: 100 });
+    await alpaca.untilListening();
+    const user = bench.newUser();
+    await tapeql.place(user, { quantity: '10', limitPrice: '100' });
+    alpaca.freeze();
+    alpaca.fill(alpaca.last, '1', '99');
+    await untilOrder(tapeql, user, { filledQuantity: decimal('1') });
+    await alpaca.untilListening();
+    alpaca.fill(alpaca.last, '2', '99', false);
+    alpaca.say('what?');
+    alpaca.say('{"stream":"trade_updates","data":{"event":"fill","order":{"id":7}}}');
+    expect((await untilOrder(tapeql, user, { filledQuantity: decimal('3') })).averagePrice!.toFixed()).toBe('99');
+  });
+
+  it('is booked before the order ends, also where it is listed later than the end', async () => {
+    const { alpaca } = bench;
+    const tapeql = await bench.open();
+    await alpaca.untilListening();
+    const user = bench.newUser();
+    await tapeql.place(user, { quantity: '10', limitPrice: '100' });
+    alpaca.trouble(/activities/, { kind: 'answer', status: 200, body: [] }, 2);
+    alpaca.fill(alpaca.last, '4', '99', false);
+    alpaca.end(alpaca.last, 'expired');
+    await untilOrder(tapeql, user, { status: 'CANCELLED', filledQuantity: decimal('4') });
+    expect(await tapeql.ledger.readNotifications(user, 0, 10)).toMatchObject([
+      { kind: 'TradeExecuted', quantity: '4', status: 'PARTIALLY_FILLED' },
+      { kind: 'TradeFailed', code: 'ENDED_BY_BROKER', quantity: '6' },
+    ]);
   });
 
   it('is booked once, whether it is told twice, out of order, or not at all', async () => {

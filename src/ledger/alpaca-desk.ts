@@ -38,7 +38,7 @@ export class AlpacaDesk implements Desk {
     this.#stream = new AlpacaStream({
       ...access,
       ...{ limits, timers, random, logger },
-      onListening: () => this.#compareSoon(0),
+      onGap: () => this.#compareSoon(0),
       onUpdate: (update) => this.#receive(update),
     });
   }

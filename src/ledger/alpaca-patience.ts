@@ -9,7 +9,10 @@ export type AlpacaLimits = {
   /** From the first try to bring an order to the market to the last one, and between two. */
   readonly sendMs: number;
   readonly sendRetryMs: number;
-  /** An order of this age that Alpaca has not confirmed is not being sent any more by whoever took it. */
+  /**
+   * An order of this age that Alpaca has not confirmed is not being sent any more by whoever took it: longer than the last try can
+   * take, with all that it may wait for.
+   */
   readonly graceMs: number;
   /** Between two comparisons of all open orders; soon again where one has failed or was not complete. */
   readonly compareMs: number;
@@ -34,7 +37,7 @@ export const ALPACA_LIMITS: AlpacaLimits = {
   rateWaitMs: 8_000,
   sendMs: 10_000,
   sendRetryMs: 250,
-  graceMs: 30_000,
+  graceMs: 60_000,
   compareMs: 30_000,
   compareRetryMs: 1_000,
   cancelLooksMs: [0, 100, 200, 400, 800],

@@ -10,8 +10,8 @@ export type AlpacaStreamOptions = AlpacaAccess & {
   readonly timers: Timers;
   readonly random: () => number;
   readonly logger: Logger;
-  /** From now on nothing is missed; what was missed before is to be found otherwise. */
-  readonly onListening: () => void;
+  /** Something may have been missed until now: when it begins to tell, and after what is not understood. */
+  readonly onGap: () => void;
   readonly onUpdate: (update: AlpacaUpdate) => void;
 };
 
@@ -80,7 +80,7 @@ export class AlpacaStream {
         cancelDeadline();
         this.#failures = 0;
         logger.info({}, 'Alpaca tells of orders now.');
-        this.#options.onListening();
+        this.#options.onGap();
       } else if (stream === 'trade_updates') this.#receive(body);
     });
     // Always followed by `close`.
@@ -118,8 +118,8 @@ export class AlpacaStream {
     try {
       update = readUpdate(body);
     } catch (error) {
-      // What it was about is found by the next comparison.
       this.#options.logger.warn({ err: error }, 'an update of Alpaca is not understood');
+      this.#options.onGap();
       return;
     }
     this.#options.onUpdate(update);
