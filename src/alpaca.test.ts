@@ -1,15 +1,17 @@
 import { expect, it } from 'vitest';
 import { ALPACA_KEY, FakeAlpaca } from '../test/alpaca.ts';
+import { startPostgres } from '../test/postgres.ts';
 import { RawWebSocket } from '../test/raw-web-socket.ts';
 import { startTestTapeql } from '../test/tapeql.ts';
 import { JWT_SECRET, mintToken } from '../test/tokens.ts';
 import { makeWireQuote, makeWireTrade } from '../test/wire-samples.ts';
 
 it('BROKER=alpaca: an order of a viewer is traded at Alpaca, part by part, and told live', async () => {
+  await using postgres = await startPostgres();
   await using alpaca = await FakeAlpaca.start();
   await using tapeql = await startTestTapeql({
     env: {
-      ...{ JWT_SECRET, BROKER: 'alpaca', ALPACA_URL: alpaca.url },
+      ...{ JWT_SECRET, DATABASE_URL: await postgres.createDatabase(), BROKER: 'alpaca', ALPACA_URL: alpaca.url },
       ...{ ALPACA_KEY_ID: ALPACA_KEY.keyId, ALPACA_SECRET_KEY: ALPACA_KEY.secretKey },
     },
   });
