@@ -100,6 +100,21 @@ describe('an order at Alpaca', () => {
     ]);
   });
 
+  it('of a fraction keeps back a cent more: its parts are rounded one by one', async () => {
+    const { alpaca } = bench;
+    const tapeql = await bench.open();
+    await alpaca.untilListening();
+    const user = bench.newUser();
+    const all = { quantity: '333.333333', limitPrice: '300' };
+    expect(await tapeql.place(user, all)).toMatchObject({ status: 'REJECTED', reason: 'INSUFFICIENT_FUNDS' });
+    const { id } = await tapeql.place(user, { ...all, quantity: '333.3333' });
+    for (let part = 1; part <= 30; part++) alpaca.fill(alpaca.last, '11.1111', '299.9985');
+    alpaca.fill(alpaca.last, '0.0003', '300');
+    expect((await untilOrder(tapeql, user, { status: 'FILLED' })).id).toBe(id);
+    // 30 × 3,333.3133 (for 3,333.31333335), and 0.09.
+    expect((await readHoldings(tapeql, user)).cash).toBe('0.511');
+  });
+
   const refuse = (status: number, code: number, message: string) => ({
     kind: 'answer' as const,
     status,

@@ -97,10 +97,11 @@ export class Orders {
     const account = (await lockAccount(tx, userId))!;
     const earlier = await findNamed(tx, userId, ticket.clientOrderId);
     if (earlier !== null) return { order: earlier, notified: null, isNew: false };
-    const reason = await findRejection(tx, account, ticket, answer);
+    const { brokerName: broker } = this.#options;
+    const reason = await findRejection(tx, account, { ...ticket, broker }, answer);
     const at = this.#at();
     const heldPrice = answer.kind === 'rest' ? (answer.heldPrice ?? null) : null;
-    const row = { reason, heldPrice, broker: this.#options.brokerName, at };
+    const row = { reason, heldPrice, broker, at };
     if (reason !== null) {
       const order = await insertOrder(tx, userId, ticket, { ...row, status: 'REJECTED', filled: null });
       return { order, notified: await notify(tx, account, describeFailure(order, reason), at), isNew: true };
@@ -125,7 +126,7 @@ const RETRY_AFTER_MS = 10_000;
 async function findRejection(
   tx: Transaction,
   account: LockedAccount,
-  ticket: OrderTicket,
+  ticket: OrderTicket & { readonly broker: BrokerName },
   answer: Answer,
 ): Promise<Rejection | null> {
   if (answer.kind === 'reject') return answer.reason;

@@ -4,7 +4,14 @@ import { CASH, MARKET, movementAccountOf } from './accounts.ts';
 import type { Transaction } from './database.ts';
 import { amountOf, decimal, type Decimal, shareOf, ZERO } from './decimal.ts';
 import type { NotificationBody } from './notification.ts';
-import { OPEN_STATUSES, type OrderSide, type OrderStatus, type OrderTicket, type Rejection } from './order.ts';
+import {
+  type BrokerName,
+  OPEN_STATUSES,
+  type OrderSide,
+  type OrderStatus,
+  type OrderTicket,
+  type Rejection,
+} from './order.ts';
 import { accounts, executions, movements, notifications, orders, positions } from './tables.ts';
 
 /** An account whose row this transaction has locked: whatever else changes it waits. */
@@ -25,21 +32,21 @@ export async function lockAccount(tx: Transaction, userId: string): Promise<Lock
 export async function findShortage(
   tx: Transaction,
   account: LockedAccount,
-  ticket: Pick<OrderTicket, 'symbol' | 'side' | 'quantity'>,
+  ticket: Pick<OrderTicket, 'symbol' | 'side' | 'quantity'> & { readonly broker: BrokerName },
   price: Decimal,
 ): Promise<Rejection | null> {
   const { userId, cash } = account;
-  const { symbol, side, quantity, filledQuantity, limitPrice, heldPrice } = orders;
+  const { symbol, side, quantity, filledQuantity, limitPrice, heldPrice, broker } = orders;
   const open = await tx
-    .select({ symbol, side, quantity, filledQuantity, limitPrice, heldPrice })
+    .select({ symbol, side, quantity, filledQuantity, limitPrice, heldPrice, broker })
     .from(orders)
     .where(and(eq(orders.userId, userId), inArray(orders.status, [...OPEN_STATUSES])));
   if (ticket.side === 'BUY') {
     const promised = open
       .filter((order) => order.side === 'BUY')
-      .map((order) => amountOf(remainderOf(order), decimal((order.limitPrice ?? order.heldPrice)!)))
+      .map((order) => costOf(order, remainderOf(order), decimal((order.limitPrice ?? order.heldPrice)!)))
       .reduce((sum, amount) => sum.plus(amount), ZERO);
-    return cash.minus(promised).lt(amountOf(ticket.quantity, price)) ? 'INSUFFICIENT_FUNDS' : null;
+    return cash.minus(promised).lt(costOf(ticket, ticket.quantity, price)) ? 'INSUFFICIENT_FUNDS' : null;
   }
   const promised = open
     .filter((order) => order.side === 'SELL' && order.symbol === ticket.symbol)
@@ -47,6 +54,17 @@ export async function findShortage(
   const held = await readHolding(tx, userId, ticket.symbol);
   return held.quantity.minus(promised).lt(ticket.quantity) ? 'INSUFFICIENT_POSITION' : null;
 }
+
+/**
+ * What an order may cost at a price. A market may trade a fraction of a share in many parts, of which each is rounded for itself: a
+ * cent is enough for some hundred of them.
+ */
+function costOf({ broker }: { readonly broker: BrokerName }, quantity: Decimal, price: Decimal): Decimal {
+  const amount = amountOf(quantity, price);
+  return broker === 'paper' || quantity.round(0).eq(quantity) ? amount : amount.plus(CENT);
+}
+
+const CENT = decimal('0.01');
 
 function remainderOf(order: { readonly quantity: string; readonly filledQuantity: string }): Decimal {
   return decimal(order.quantity).minus(decimal(order.filledQuantity));
