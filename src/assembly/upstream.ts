@@ -3,8 +3,7 @@ import type { Config } from '../config.ts';
 import { createPolygonRest } from '../feeds/polygon/rest.ts';
 import { startSimulatorProcess } from '../feeds/simulator/simulator-process.ts';
 import type { Logger } from '../market/logger.ts';
-import type { ReferenceBook} from '../market/reference-book.ts';
-import { type ReferenceSource } from '../market/reference-book.ts';
+import type { ReferenceBook, ReferenceSource } from '../market/reference-book.ts';
 import { type MarketDataSource, SourceUnavailableError } from '../market/source.ts';
 
 /** Where a simulated exchange of this system says how to reach it, for the api processes beside the ingest that runs it. */
