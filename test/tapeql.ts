@@ -8,7 +8,8 @@ import { createInterface, type Interface } from 'node:readline';
 import { expect, vi } from 'vitest';
 import { readConfig } from '../src/config.ts';
 import { type Simulator, type SimulatorOptions, startSimulator } from '../src/feeds/simulator/simulator.ts';
-import { startTapeql, type Tuning } from '../src/tapeql.ts';
+import type { Tuning } from '../src/assembly/tuning.ts';
+import { startTapeql } from '../src/tapeql.ts';
 import { type LogRecord, recordingLogger } from './recording-logger.ts';
 
 /** The whole system within the test's own process, so that its lines count as covered, behind an exchange that the test controls. */

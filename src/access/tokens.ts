@@ -33,17 +33,21 @@ const MAX_NAME_LENGTH = 256;
 /** Tokens are verified by one kind of algorithm, that of the configuration; what a token says of itself decides nothing. */
 export class Tokens {
   readonly #options: TokenOptions;
-  readonly #key: Uint8Array | JWTVerifyGetKey;
+  readonly #readKey: JWTVerifyGetKey;
   readonly #algorithms: string[];
 
   constructor(options: TokenOptions) {
     this.#options = options;
     const { verifier, jwksCooldownMs = 30_000, fetch } = options;
     if ('secret' in verifier) {
-      this.#key = new TextEncoder().encode(verifier.secret);
+      // Imported once: jose would do it anew for each token.
+      const secret = new TextEncoder().encode(verifier.secret);
+      const algorithm = { name: 'HMAC', hash: 'SHA-256' };
+      let key: Promise<CryptoKey> | null = null;
+      this.#readKey = () => (key ??= crypto.subtle.importKey('raw', secret, algorithm, false, ['verify']));
       this.#algorithms = ['HS256'];
     } else {
-      this.#key = createRemoteJWKSet(new URL(verifier.jwksUrl), {
+      this.#readKey = createRemoteJWKSet(new URL(verifier.jwksUrl), {
         cooldownDuration: jwksCooldownMs,
         cacheMaxAge: JWKS_MAX_AGE_MS,
         timeoutDuration: JWKS_TIMEOUT_MS,
@@ -69,11 +73,7 @@ export class Tokens {
     };
     let claims: JWTPayload;
     try {
-      const key = this.#key;
-      // The two are two overloads.
-      const { payload } =
-        typeof key === 'function' ? await jwtVerify(token, key, checks) : await jwtVerify(token, key, checks);
-      claims = payload;
+      claims = (await jwtVerify(token, this.#readKey, checks)).payload;
     } catch (error) {
       throw refusalOf(error);
     }

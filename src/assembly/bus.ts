@@ -1,0 +1,34 @@
+import type { Bus } from '../bus/bus.ts';
+import { type MarketKinds, marketKinds } from '../bus/cache-kinds.ts';
+import { type Cache, createCache } from '../bus/cache.ts';
+import { createMemoryStore } from '../bus/memory-store.ts';
+import { createMemoryBus } from '../bus/memory.ts';
+import { createRedisStore } from '../bus/redis-store.ts';
+import { createRedisBus } from '../bus/redis.ts';
+import type { Store } from '../bus/store.ts';
+import type { Config } from '../config.ts';
+import { RESUME_GRACE_MS } from '../delivery/resume.ts';
+import type { Logger } from '../market/logger.ts';
+
+/** Redis where it is configured, else this process's memory; the cache's fallback is always the latter. */
+export function openBus(
+  config: Config,
+  clock: () => number,
+  logger: Logger,
+  stack: AsyncDisposableStack,
+): { bus: Bus; store: Store; cache: Cache<MarketKinds> } {
+  const url = config.redisUrls.join(',');
+  const memory = createMemoryStore({ clock });
+  const busLogger = logger.child({ part: 'bus' });
+  const historyMs = config.historyMs + RESUME_GRACE_MS;
+  if (url === '') {
+    const bus = createMemoryBus({ historyMs, store: memory, clock, logger: busLogger });
+    stack.defer(() => bus.close());
+    return { bus, store: memory, cache: createCache({ store: memory, kinds: marketKinds, clock, logger: busLogger }) };
+  }
+  const store = createRedisStore({ url, logger: busLogger });
+  stack.defer(() => store.close());
+  const bus = createRedisBus({ url, historyMs, clock, logger });
+  stack.defer(() => bus.close());
+  return { bus, store, cache: createCache({ store, fallback: memory, kinds: marketKinds, clock, logger: busLogger }) };
+}

@@ -1,0 +1,222 @@
+import { randomUUID } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import { readAddressOf } from '../access/client-address.ts';
+import { ConnectionLimit } from '../access/connection-limit.ts';
+import { type Credentials, fieldsOf, readCredentials } from '../access/credentials.ts';
+import { RateLimits } from '../access/limits.ts';
+import type { Bus } from '../bus/bus.ts';
+import type { MarketKinds } from '../bus/cache-kinds.ts';
+import type { Cache } from '../bus/cache.ts';
+import { createRedisCounts } from '../bus/redis-counts.ts';
+import type { Config } from '../config.ts';
+import { DeliveryFigures } from '../delivery/figures.ts';
+import { Hub } from '../delivery/hub.ts';
+import type { PauseSwitch } from '../delivery/pause-switch.ts';
+import { Reads } from '../delivery/reads.ts';
+import type { StatusBoard } from '../delivery/status-board.ts';
+import { Turn } from '../delivery/turn.ts';
+import { ViewerStreams } from '../delivery/viewer-streams.ts';
+import { type Enveloped, WebSocketTransport } from '../delivery/websocket.ts';
+import type { LeasedIngest } from '../ingest/lease.ts';
+import type { Logger } from '../market/logger.ts';
+import type { ReferenceBook } from '../market/reference-book.ts';
+import { printSdl, schema } from '../schema/schema.ts';
+import type { Crew } from '../server/crew.ts';
+import { createCrewPages } from '../server/crew-pages.ts';
+import { createDashboard } from '../server/dashboard.ts';
+import { createGraphQL, MAX_BODY_BYTES, MAX_MESSAGE_BYTES } from '../server/graphql.ts';
+import { createHealth } from '../server/health.ts';
+import { startHttpServer } from '../server/http.ts';
+import { createMetrics } from '../server/metrics.ts';
+import { createPlainPost } from '../server/plain-post.ts';
+import { readStats, type StatsSources } from '../server/stats.ts';
+import { openAccess } from './access.ts';
+import { openLedger } from './ledger.ts';
+import type { Tuning } from './tuning.ts';
+import type { Upstream } from './upstream.ts';
+
+/** Where `npm run build` leaves the page. */
+const DASHBOARD_FOLDER = fileURLToPath(new URL('../../client/dist', import.meta.url));
+/** Of one address, before it is known whose they are: many users may come from one, but not all at one moment. */
+const MAX_PENDING_CONNECTIONS = 100;
+
+export type ServerParts = {
+  readonly config: Config;
+  readonly tuning: Tuning;
+  readonly listens: boolean;
+  readonly crew: Crew | null;
+  readonly bus: Bus;
+  readonly cache: Cache<MarketKinds>;
+  readonly upstream: Upstream;
+  readonly reference: ReferenceBook;
+  readonly pause: PauseSwitch;
+  readonly status: StatusBoard;
+  readonly ingest: LeasedIngest | null;
+  readonly startedAt: number;
+  readonly now: () => number;
+  readonly logger: Logger;
+};
+
+export type OpenServer = {
+  /** Where it listens. */
+  readonly url: string;
+  /** Signs in the one user that there is where no way to tell users apart is configured. */
+  readonly demoToken: string | null;
+};
+
+/**
+ * The delivery side with its server; for an ingest process only the operator's routes, and where it has no port, only what it
+ * tells those of its crew that have one.
+ */
+export async function openServer(parts: ServerParts, stack: AsyncDisposableStack): Promise<OpenServer | null> {
+  const { config, tuning, crew, bus, cache, upstream, status, now, logger } = parts;
+  const figures = new DeliveryFigures({ now });
+  const turn = new Turn((payloads) => figures.countDelivered(payloads));
+  const reads = new Reads({
+    bus,
+    cache,
+    source: upstream.source,
+    indices: config.indices,
+    isLive: () => status.live,
+    followed: (symbol) => hub.newestQuoteOf(symbol),
+    now,
+  });
+  const hub = new Hub({
+    bus,
+    process: randomUUID(),
+    readQuotes: (symbols) => reads.readCachedQuotes(symbols),
+    isLive: () => status.live,
+    historyMs: config.historyMs,
+    ...(tuning.logBounds !== undefined && { logBounds: tuning.logBounds }),
+    now,
+    logger: logger.child({ part: 'hub' }),
+  });
+  stack.defer(() => hub.close());
+  if (parts.pause.state.paused) hub.pause();
+  stack.defer(parts.pause.onChange(({ paused }) => (paused ? hub.pause() : hub.resume())));
+
+  const ledger = openLedger({ ...parts, hub, reads }, stack);
+  const viewerStreams = new ViewerStreams();
+  stack.defer(() => viewerStreams.close());
+
+  const access = await openAccess(parts, ledger, stack);
+  const readAddress = readAddressOf(config.trustedProxies);
+  const counts =
+    config.redisUrls.length === 0
+      ? null
+      : createRedisCounts({ url: config.redisUrls.join(','), logger: logger.child({ part: 'limits' }) });
+  stack.defer(() => counts?.close());
+  const rateLimits = new RateLimits({
+    limits: config.rateLimits,
+    shared: counts,
+    ...(tuning.rateWindowSeconds !== undefined && { windowSeconds: tuning.rateWindowSeconds }),
+  });
+  const connectionLimit = new ConnectionLimit({
+    max: config.maxConnectionsPerUser,
+    shared: counts,
+    processName: randomUUID(),
+    ...(tuning.connectionLeaseMs !== undefined && { leaseMs: tuning.connectionLeaseMs }),
+    logger: logger.child({ part: 'limits' }),
+  });
+  stack.defer(() => connectionLimit.close());
+  const graphql = createGraphQL({
+    schema,
+    context: {
+      hub,
+      reads,
+      status,
+      reference: parts.reference,
+      ledger,
+      viewerStreams,
+      limits: { maxSymbols: config.maxSymbolsPerSubscription },
+      anonymousMarketData: config.anonymousMarketData,
+    },
+    figures,
+    turn,
+    allowedOrigins: config.allowedOrigins,
+    sessions: access.sessions,
+    demoToken: access.demoToken,
+    admission: { rateLimits, readAddress, maxEventStreams: config.maxSubscriptionsPerConnection },
+    ...(tuning.pingIntervalMs !== undefined && { eventStream: { pingIntervalMs: tuning.pingIntervalMs } }),
+    logger: logger.child({ part: 'graphql' }),
+  });
+  const getEnveloped = (context: object): Enveloped => graphql.getEnveloped(context) as unknown as Enveloped;
+  const handle = createPlainPost({
+    path: '/graphql',
+    getEnveloped,
+    fallback: (request, response) => graphql(request, response),
+    maxBytes: MAX_BODY_BYTES,
+  });
+  const webSockets = new WebSocketTransport({
+    path: '/graphql',
+    getEnveloped,
+    allowedOrigins: config.allowedOrigins,
+    maxConnections: config.maxConnections,
+    readAddress,
+    readUpgrade: ({ headers }) => readCredentials((name) => headers[name]),
+    openSession: (payload, upgrade) =>
+      access.sessions.open(readCredentials(fieldsOf(payload)) ?? (upgrade as Credentials | null)),
+    takeSeat: (user, onRefused) => connectionLimit.take(user, onRefused),
+    maxPendingPerAddress: Math.max(MAX_PENDING_CONNECTIONS, config.maxConnectionsPerUser),
+    maxSubscriptionsPerConnection: config.maxSubscriptionsPerConnection,
+    maxMessageBytes: MAX_MESSAGE_BYTES,
+    turn,
+    ...(tuning.initTimeoutMs !== undefined && { initTimeoutMs: tuning.initTimeoutMs }),
+    ...(tuning.pingIntervalMs !== undefined && { pingIntervalMs: tuning.pingIntervalMs }),
+    logger: logger.child({ part: 'websocket' }),
+  });
+
+  const statsSources: StatsSources = {
+    connections: () => webSockets.readStats(),
+    subscriptions: () => figures.readStats(),
+    latency: () => figures.readLatency(),
+    hub: () => hub.readStats(),
+    cache: () => cache.readStats(),
+    reads: () => reads.readStats(),
+    bus: () => bus.readStats(),
+    rest: () => upstream.readStats(),
+    ingest: () => parts.ingest?.readStats() ?? {},
+    feed: () => parts.ingest?.readFeedStats() ?? {},
+    uptimeSeconds: () => Math.floor((now() - parts.startedAt) / 1000),
+  };
+  const metrics = createMetrics(statsSources);
+  const health = createHealth({
+    readServiceStatus: () => status.readServiceStatus(),
+    isReady: () => status.heard || parts.ingest !== null,
+    readConnections: () => webSockets.readConnections(figures.readStats().active),
+    // Ingest has no use for it.
+    isDatabaseConnected: () => config.role === 'ingest' || ledger.isConnected,
+    startedAt: parts.startedAt,
+    now,
+  });
+  crew?.answerWith({
+    health: () => health.readReport(),
+    addresses: () => [...webSockets.readAddresses()],
+    stats: () => ({ pid: process.pid, ...readStats(statsSources) }),
+    metrics: () => metrics.readReport(),
+  });
+  if (!parts.listens) return null;
+  const crewPages = crew === null ? null : createCrewPages(crew, now);
+  const isApi = config.role !== 'ingest';
+  const server = await startHttpServer({
+    host: config.host,
+    port: config.port,
+    reusePort: crew !== null,
+    health: { ...health.pages, ...crewPages?.health },
+    readStats: crewPages?.readStats ?? (() => readStats(statsSources)),
+    metrics: { contentType: metrics.contentType, read: crewPages?.readMetrics ?? (() => metrics.read()) },
+    api: isApi
+      ? {
+          sdl: printSdl(),
+          handle,
+          dashboard: createDashboard(tuning.dashboardFolder ?? DASHBOARD_FOLDER, access.demoToken),
+          upgrade: (request, socket, head) => webSockets.upgrade(request, socket, head),
+        }
+      : null,
+    ...(tuning.httpTimeouts !== undefined && { timeouts: tuning.httpTimeouts }),
+    logger: logger.child({ part: 'http' }),
+  });
+  stack.defer(() => server.close());
+  stack.defer(() => webSockets.close());
+  return { url: server.url, demoToken: access.demoToken };
+}

@@ -1,0 +1,20 @@
+import type { LogBounds } from '../delivery/log-stream.ts';
+import type { FeedLimits } from '../feeds/polygon/limits.ts';
+
+/** What no variable of the environment sets: where one is missing, the default of its part stands. */
+export type Tuning = {
+  readonly demandLingerMs?: number;
+  readonly historyLagMs?: number;
+  readonly initTimeoutMs?: number;
+  readonly pingIntervalMs?: number;
+  readonly rateWindowSeconds?: number;
+  readonly connectionLeaseMs?: number;
+  readonly jwksCooldownMs?: number;
+  readonly httpTimeouts?: { readonly headersMs: number; readonly requestMs: number };
+  readonly logBounds?: Partial<LogBounds>;
+  readonly feedLimits?: Partial<FeedLimits>;
+  /** Where the page was built. */
+  readonly dashboardFolder?: string;
+  /** Unix ms. Default `Date.now`. */
+  readonly clock?: () => number;
+};
