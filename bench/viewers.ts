@@ -103,7 +103,8 @@ const elapsed = (after.at - before.at) / 1_000;
 const cpu = after.cpu - before.cpu;
 console.table({
   'viewers, with a connection and positions each': `${viewers}, ${positions}`,
-  'CPU µs to accept a viewer and tell the first portfolio': Math.round(((opened.cpu - openedFrom.cpu) / viewers) * 1e6),
+  'all had their first portfolio after, s': (opened.tookMs / 1_000).toFixed(1),
+  'CPU µs of the server for each of these': Math.round(((openedAt.cpu - openedFrom.cpu) / viewers) * 1e6),
   'portfolios told a second': Math.round(received.frames / elapsed),
   'told to a viewer in all: fewest, most': `${received.least}, ${received.most}`,
   'between two, ms: p50, p99, max': show(received.between),
