@@ -1,8 +1,8 @@
 /**
  * Orders at a pace: `npm run bench -- orders [--rate 50] [--seconds 60] [--users 50] [--database embedded|postgres]`. One api process
  * over Redis, ingest and a simulated exchange; `users` with 20 positions each, who watch their portfolios and notifications over a
- * WebSocket and place market orders in turn, half of them there and half by HTTP. Once with the embedded database and once with a
- * PostgreSQL server, which puts each commit on the disk.
+ * WebSocket and place market orders, half of them there and half by HTTP; who of them is next is random. Once with the embedded
+ * database and once with a PostgreSQL server, which puts each commit on the disk.
  *
  * Counted is from when an order is sent to its answer, to its notification, and to the first portfolio that holds it. Each
  * portfolio's cash is compared, to the cent, with what the executions have moved.

@@ -1,5 +1,5 @@
 /**
- * Viewers with live portfolios on a moving tape: `npm run bench -- viewers [--viewers 1000] [--positions 20] [--rate 2000]
+ * Viewers with live portfolios on a moving tape: `npm run bench -- viewers [--viewers 1000] [--positions 20] [--rate 5000]
  * [--seconds 30]`. One api process with its embedded database over Redis, ingest and a simulated exchange of `rate` trades and quotes a
  * second over 500 symbols; each viewer has a connection, and shares of `positions` of the symbols.
  *
@@ -41,7 +41,7 @@ const { values } = parseArgs({
   options: {
     viewers: { type: 'string', default: '1000' },
     positions: { type: 'string', default: '20' },
-    rate: { type: 'string', default: '2000' },
+    rate: { type: 'string', default: '5000' },
     seconds: { type: 'string', default: '30' },
   },
 });

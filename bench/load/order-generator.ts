@@ -166,6 +166,13 @@ async function placeNext(user: User): Promise<void> {
   }
 }
 
+let state = 7;
+/** At random, the same in each run: orders of a user come in bursts and after pauses, as people's do. */
+function pickUser(): User {
+  state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+  return users[Math.floor((state / 2 ** 32) * users.length)]!;
+}
+
 /** At the pace, whether or not those before are answered. Counts these alone. */
 async function place({ seconds, perSecond }: PlaceRequest): Promise<Placed> {
   unfilled = 0;
@@ -177,7 +184,7 @@ async function place({ seconds, perSecond }: PlaceRequest): Promise<Placed> {
   const asking: Promise<void>[] = [];
   while (asking.length < orders) {
     const due = Math.min(orders, Math.floor(((performance.now() - began) / 1_000) * perSecond) + 1);
-    while (asking.length < due) asking.push(placeNext(users[asking.length % users.length]!));
+    while (asking.length < due) asking.push(placeNext(pickUser()));
     await sleep(1);
   }
   await Promise.all(asking);

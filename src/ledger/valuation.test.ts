@@ -117,6 +117,23 @@ describe('a portfolio that is watched', () => {
     valuation.close();
   });
 
+  it('is told of an execution at once, also just after a price was told', async () => {
+    const { market, valuation, own, watch, advance, listeners } = makeValuation();
+    market.set('AAPL', { price: 100 });
+    own('ann', '200', { AAPL: '1' });
+    const { told, times } = await watch('ann');
+    market.set('AAPL', { price: 101 });
+    while (told.length < 2) await advance(10);
+    const pricedAt = times.at(-1)!;
+    own('ann', '99', { AAPL: '2' });
+    await advance(20);
+    listeners.get('ann')!(1);
+    await letRun();
+    expect(told.at(-1)).toMatchObject({ cash: '99.00', equity: '202.00' });
+    expect(times.at(-1)).toBe(pricedAt + 20);
+    valuation.close();
+  });
+
   it('is read again after an execution that came while it was read', async () => {
     const { valuation, own, watch, readAccount, listeners, advance } = makeValuation();
     own('ann', '100', {});

@@ -12,7 +12,7 @@ const TICK_MS = 50;
 const IDLE_TICKS = 4;
 /** A ring of ticks that reaches further than an interval. */
 const SLOTS = INTERVAL_MS / TICK_MS + 2;
-/** Executions are told at once, but a burst of them this much apart. */
+/** Executions are told at once, but a burst of them this much apart; when prices were told last does not matter. */
 const BURST_MS = 200;
 const RETRY_MS = 1_000;
 
@@ -41,8 +41,8 @@ type Watched = {
   portfolio: Portfolio | null;
   /** In which it is looked at next; -1: in none. */
   slot: number;
-  /** By `timers.now()`. */
-  toldAt: number;
+  /** When it was read again last for an execution, by `timers.now()`. */
+  reloadedAt: number;
   loading: Promise<void> | null;
   /** News came while the account was read. */
   isOutdated: boolean;
@@ -104,7 +104,13 @@ export class Valuation {
   #begin(userId: string): Watched {
     const watched: Watched = {
       ...{ userId, listeners: new Set(), account: null, valued: [], portfolio: null, slot: -1 },
-      ...{ toldAt: Number.NEGATIVE_INFINITY, loading: null, isOutdated: false, cancelLoad: null, stopNews: () => {} },
+      ...{
+        reloadedAt: Number.NEGATIVE_INFINITY,
+        loading: null,
+        isOutdated: false,
+        cancelLoad: null,
+        stopNews: () => {},
+      },
     };
     watched.loading = this.#open(watched).finally(() => {
       watched.loading = null;
@@ -164,6 +170,7 @@ export class Valuation {
     const { timers, logger } = this.#options;
     const load = (): void => {
       watched.cancelLoad = null;
+      watched.reloadedAt = timers.now();
       watched.loading = this.#load(watched)
         .catch((error: unknown) => {
           logger.debug({ err: error }, 'a portfolio is read again later');
@@ -174,7 +181,7 @@ export class Valuation {
           if (watched.isOutdated) this.#reloadSoon(watched);
         });
     };
-    const waitMs = watched.toldAt + BURST_MS - timers.now();
+    const waitMs = watched.reloadedAt + BURST_MS - timers.now();
     if (waitMs > 0) watched.cancelLoad = timers.after(waitMs, load);
     else load();
   }
@@ -220,7 +227,6 @@ export class Valuation {
   #tell(watched: Watched): void {
     const { portfolio } = watched;
     if (portfolio === null) return;
-    watched.toldAt = this.#options.timers.now();
     for (const listener of watched.listeners) listener(portfolio);
     // One tick more, for the one that runs has partly passed.
     this.#lookAfter(watched, INTERVAL_MS / TICK_MS + 1);
