@@ -107,6 +107,7 @@ console.table({
   'CPU µs of the server for each of these': Math.round(((openedAt.cpu - openedFrom.cpu) / viewers) * 1e6),
   'portfolios told a second': Math.round(received.frames / elapsed),
   'told to a viewer in all: fewest, most': `${received.least}, ${received.most}`,
+  'positions that had moved, of each': (received.sinceChange.samples / received.sinceDue.samples).toFixed(1),
   'between two, ms: p50, p99, max': show(received.between),
   'CPU µs of the server a viewer and second': Math.round((cpu / viewers / elapsed) * 1e6),
   'CPU µs of the server a portfolio': Math.round((cpu / received.frames) * 1e6),
@@ -115,7 +116,6 @@ console.table({
   'resident, MiB': Math.round(resident / 2 ** 20),
   'from a change of a price to the portfolio with it, ms: p50, p99, max': show(received.sinceChange),
   'the same beyond the second between two, ms: p50, p99, max': show(received.sinceDue),
-  'changes looked at': received.sinceChange.samples,
   'refused, lost, or no whole portfolio': received.troubles,
 });
 for (const text of received.words) console.log(`   ${text}`);

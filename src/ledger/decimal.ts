@@ -8,6 +8,11 @@ const MONEY_DECIMALS = 4;
 /** Long enough for a price, or an average of prices, of any listed share. */
 const PRICE_DECIMALS = 8;
 
+/** Of a share of something: so many that in percent there are six. What is divided further is only rounded away. */
+const Ratio = Big();
+Ratio.DP = 8;
+Ratio.RM = Big.roundHalfEven;
+
 export const ZERO: Decimal = new Big(0);
 
 /** From a decimal text, such as the database gives. @throws where it is none */
@@ -29,9 +34,9 @@ export function amountOf(quantity: Decimal, price: Decimal): Decimal {
   return roundMoney(quantity.times(price));
 }
 
-/** `part` of `whole`, in percent; 0 of nothing. */
+/** `part` of `whole`, in percent, to six decimals half-even; 0 of nothing. */
 export function percentOf(part: Decimal, whole: Decimal): number {
-  return whole.eq(0) ? 0 : Number(part.div(whole).times(100).round(6, Big.roundHalfEven));
+  return whole.eq(0) ? 0 : Number(new Ratio(part).div(whole).times(100));
 }
 
 export function averagePriceOf(amount: Decimal, quantity: Decimal): Decimal {

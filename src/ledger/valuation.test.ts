@@ -129,8 +129,29 @@ describe('a portfolio that is watched', () => {
     await advance(20);
     listeners.get('ann')!(1);
     await letRun();
-    expect(told.at(-1)).toMatchObject({ cash: '99.00', equity: '202.00' });
+    expect(told.at(-1)).toMatchObject({
+      ...{ cash: '99.00', equity: '202.00' },
+      positions: [{ quantity: '2', averagePrice: '100.00', marketPrice: '101.00', marketValue: '202.00' }],
+    });
     expect(times.at(-1)).toBe(pricedAt + 20);
+    valuation.close();
+  });
+
+  it('is read once for an execution that is told twice, and again where some may have been missed', async () => {
+    const { valuation, own, watch, advance, readAccount, listeners } = makeValuation();
+    own('ann', '200', {});
+    const { told } = await watch('ann');
+    for (const number of [1, 1, 1]) {
+      listeners.get('ann')!(number);
+      await advance(300);
+    }
+    expect(told).toHaveLength(2);
+    expect(readAccount).toHaveBeenCalledTimes(2);
+    for (const number of [2, null]) {
+      listeners.get('ann')!(number);
+      await advance(300);
+    }
+    expect(told).toHaveLength(4);
     valuation.close();
   });
 

@@ -41,6 +41,8 @@ type Watched = {
   portfolio: Portfolio | null;
   /** In which it is looked at next; -1: in none. */
   slot: number;
+  /** The number of the newest entry of the user's log that was heard of. */
+  heard: number;
   /** When it was read again last for an execution, by `timers.now()`. */
   reloadedAt: number;
   loading: Promise<void> | null;
@@ -103,14 +105,9 @@ export class Valuation {
 
   #begin(userId: string): Watched {
     const watched: Watched = {
-      ...{ userId, listeners: new Set(), account: null, valued: [], portfolio: null, slot: -1 },
-      ...{
-        reloadedAt: Number.NEGATIVE_INFINITY,
-        loading: null,
-        isOutdated: false,
-        cancelLoad: null,
-        stopNews: () => {},
-      },
+      ...{ userId, listeners: new Set(), account: null, valued: [], portfolio: null, slot: -1, heard: 0 },
+      ...{ reloadedAt: Number.NEGATIVE_INFINITY, loading: null, isOutdated: false, cancelLoad: null },
+      stopNews: () => {},
     };
     watched.loading = this.#open(watched).finally(() => {
       watched.loading = null;
@@ -131,7 +128,7 @@ export class Valuation {
 
   /** Listened first, read second: nothing that happens in between is missed. */
   async #open(watched: Watched): Promise<void> {
-    watched.stopNews = await this.#options.news.listen(watched.userId, () => this.#reloadSoon(watched));
+    watched.stopNews = await this.#options.news.listen(watched.userId, (number) => this.#hear(watched, number));
     if (watched.listeners.size === 0) watched.stopNews();
     await this.#load(watched);
   }
@@ -158,6 +155,13 @@ export class Valuation {
     watched.portfolio = null;
     this.#revalue(watched);
     this.#tell(watched);
+  }
+
+  /** Entries are told after their commit, and some twice: here, and by the bus. What was heard before is read already, or will be. */
+  #hear(watched: Watched, number: number | null): void {
+    if (number !== null && number <= watched.heard) return;
+    watched.heard = number ?? watched.heard;
+    this.#reloadSoon(watched);
   }
 
   /** An execution: at once, or at the end of a burst's interval. */
@@ -213,8 +217,9 @@ export class Valuation {
     let hasMoved = watched.portfolio === null;
     for (const [index, holding] of account.holdings.entries()) {
       const price = this.#priceOf(holding.symbol);
-      if (index < valued.length && valued[index]!.price === price) continue;
-      valued[index] = { price, position: valuePosition(holding, price) };
+      const before = valued[index];
+      if (before !== undefined && before.price === price) continue;
+      valued[index] = { price, position: valuePosition(holding, price, before?.position) };
       this.#revaluations++;
       hasMoved = true;
     }
