@@ -8,10 +8,13 @@ const MONEY_DECIMALS = 4;
 /** Long enough for a price, or an average of prices, of any listed share. */
 const PRICE_DECIMALS = 8;
 
-/** Of a share of something: so many that in percent there are six. What is divided further is only rounded away. */
+/** A share of something is told in percent with six decimals: what is divided further is only rounded away. */
 const Ratio = Big();
 Ratio.DP = 8;
 Ratio.RM = Big.roundHalfEven;
+/** Of a share below this, in units of its last decimal, what doubles make is off by less than half of the guard. */
+const MAX_FAST_UNITS = 1e9;
+const GUARD = 1e-6;
 
 export const ZERO: Decimal = new Big(0);
 
@@ -36,7 +39,12 @@ export function amountOf(quantity: Decimal, price: Decimal): Decimal {
 
 /** `part` of `whole`, in percent, to six decimals half-even; 0 of nothing. */
 export function percentOf(part: Decimal, whole: Decimal): number {
-  return whole.eq(0) ? 0 : Number(new Ratio(part).div(whole).times(100));
+  if (whole.eq(0)) return 0;
+  // The same with doubles, in a tenth of the time, wherever their error cannot matter: not next to what lies between two.
+  const units = (Number(part) / Number(whole)) * 1e8;
+  const nearest = Math.round(units);
+  if (Math.abs(units) < MAX_FAST_UNITS && Math.abs(units - nearest) < 0.5 - GUARD) return nearest / 1e6;
+  return Number(new Ratio(part).div(whole).times(100));
 }
 
 export function averagePriceOf(amount: Decimal, quantity: Decimal): Decimal {
