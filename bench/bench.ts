@@ -6,7 +6,17 @@ import { spawnSync } from 'node:child_process';
 import { cpus } from 'node:os';
 import path from 'node:path';
 
-const SCENARIOS = ['cache', 'delivery', 'firehose', 'ingest', 'ingest-cluster', 'resume', 'steady-state'] as const;
+const SCENARIOS = [
+  'cache',
+  'delivery',
+  'firehose',
+  'ingest',
+  'ingest-cluster',
+  'orders',
+  'resume',
+  'steady-state',
+  'viewers',
+] as const;
 /** Half an hour: it runs where it is named alone. */
 const LONG_SCENARIOS = ['soak'] as const;
 const ALL = [...SCENARIOS, ...LONG_SCENARIOS];

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EventSourceReader } from '../test/event-source-reader.ts';
-import { RawWebSocket } from '../test/raw-web-socket.ts';
+import { type Message, RawWebSocket } from '../test/raw-web-socket.ts';
 import { type GraphQLBody, startTestTapeql, type TestTapeql } from '../test/tapeql.ts';
 import { JWT_SECRET, mintToken } from '../test/tokens.ts';
 import { makeWireQuote, makeWireTrade } from '../test/wire-samples.ts';
@@ -66,13 +66,17 @@ describe('an order', () => {
     await tapeql.untilOpen(5);
     const order = await ann.place();
     expect(order).toMatchObject({ status: 'FILLED', averagePrice: '100.10' });
-    const told = await ann.socket.find(({ id }) => id === 'n');
+    // In either order.
+    const isTold = ({ id }: Message): boolean => id === 'n';
+    const isMoved = ({ id, payload }: Message): boolean => id === 'p' && payload.data.portfolio.cash === '99799.80';
+    const isNews = (message: Message): boolean => isTold(message) || isMoved(message);
+    const news = [await ann.socket.find(isNews), await ann.socket.find(isNews)];
+    const told = news.find(isTold)!;
     expect(told.payload.data.tradeNotifications).toMatchObject({
       ...{ __typename: 'TradeExecuted', orderId: order.id, price: '100.10', quantity: '2' },
       cursor: told.payload.extensions.cursor,
     });
-    const moved = await ann.socket.find(({ id, payload }) => id === 'p' && payload.data.portfolio.cash === '99799.80');
-    expect(moved.payload.data.portfolio.positions).toEqual([{ symbol: 'AAPL', quantity: '2' }]);
+    expect(news.find(isMoved)!.payload.data.portfolio.positions).toEqual([{ symbol: 'AAPL', quantity: '2' }]);
     // What is Ann's has not come to Ben, who is told of his own.
     await ben.place({ quantity: '1' });
     const first = await ben.socket.find(({ id }) => id === 'n');

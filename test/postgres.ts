@@ -11,7 +11,7 @@ import pg from 'pg';
 import { demandProgram, POSTGRES } from './programs.ts';
 import { findFreePort } from './redis.ts';
 
-/** A private PostgreSQL server for one test file, on loopback. */
+/** A private PostgreSQL server for one test file or bench, on loopback. */
 export interface TestPostgres extends AsyncDisposable {
   /** A new, empty database of it. */
   createDatabase(): Promise<string>;
@@ -21,7 +21,12 @@ export interface TestPostgres extends AsyncDisposable {
   restart(): Promise<void>;
 }
 
-export async function startPostgres(): Promise<TestPostgres> {
+export type PostgresOptions = {
+  /** A commit waits until it is on the disk, as with an operator's server. Default false: a test's data may go with the machine. */
+  readonly isDurable?: boolean;
+};
+
+export async function startPostgres({ isDurable = false }: PostgresOptions = {}): Promise<TestPostgres> {
   const postgres = realpathSync(demandProgram(POSTGRES));
   const user = readServerUser();
   const folder = await mkdtemp(path.join(tmpdir(), 'tapeql-postgres-'));
@@ -33,7 +38,8 @@ export async function startPostgres(): Promise<TestPostgres> {
     { ...user, cwd: folder },
   );
   const port = await findFreePort();
-  let server = await startServer(postgres, data, port, user);
+  const start = (): Promise<ChildProcess> => startServer(postgres, data, { port, isDurable, user });
+  let server = await start();
 
   const stop = async (): Promise<void> => {
     await end(server, 'SIGINT');
@@ -52,7 +58,7 @@ export async function startPostgres(): Promise<TestPostgres> {
     // The immediate shutdown ends all of its processes without a word, as a power cut would.
     kill: () => end(server, 'SIGQUIT'),
     async restart() {
-      server = await startServer(postgres, data, port, user);
+      server = await start();
     },
     [Symbol.asyncDispose]: stop,
   };
@@ -61,10 +67,15 @@ export async function startPostgres(): Promise<TestPostgres> {
 async function startServer(
   postgres: string,
   data: string,
-  port: number,
-  user: { uid: number; gid: number } | null,
+  options: {
+    readonly port: number;
+    readonly isDurable: boolean;
+    readonly user: { uid: number; gid: number } | null;
+  },
 ): Promise<ChildProcess> {
-  const settings = ['listen_addresses=127.0.0.1', `port=${port}`, 'unix_socket_directories=', 'fsync=off'];
+  const { port, isDurable, user } = options;
+  const settings = ['listen_addresses=127.0.0.1', `port=${port}`, 'unix_socket_directories='];
+  if (!isDurable) settings.push('fsync=off');
   const args = ['-D', data, ...settings.flatMap((setting) => ['-c', setting])];
   const server = spawn(postgres, args, { ...user, cwd: path.dirname(data), stdio: ['ignore', 'ignore', 'pipe'] });
   // No test run that dies leaves a server behind: the watchdog's input ends with this process.

@@ -31,6 +31,11 @@ export const TRADES =
   'subscription ($symbols: [Symbol!]!) { trades(symbols: $symbols) ' +
   '{ symbol price size sequence gapBefore timestamp receivedAt } }';
 
+/** All of it, as a portfolio's page shows it. */
+export const PORTFOLIO =
+  'subscription { portfolio { totalValue cash equity dayChange dayChangePercent timestamp positions ' +
+  '{ symbol quantity averagePrice marketPrice marketValue unrealizedPnl unrealizedPnlPercent dayChange } } }';
+
 /** `readCursor`: after which cursor a subscription to a log is to go on; `null`: from now on. */
 export function speakGraphQL(
   query: string,
@@ -58,6 +63,9 @@ export function speakGraphQL(
 export function speakOfTrades(readCursor: () => string | null): Protocol {
   return speakGraphQL(TRADES, (message) => readTimeAgeMs(message, '"receivedAt":"'), readCursor);
 }
+
+/** Of viewers, who are known by their tokens. */
+export const speaksOfPortfolios: Protocol = speakGraphQL(PORTFOLIO, () => null);
 
 export const protocols: Readonly<Record<ProtocolName, Protocol>> = {
   'graphql-transport-ws': speakGraphQL(QUOTE_UPDATES, readAgeMs),

@@ -8,6 +8,14 @@ const MONEY_DECIMALS = 4;
 /** Long enough for a price, or an average of prices, of any listed share. */
 const PRICE_DECIMALS = 8;
 
+/** A share of something is told in percent with six decimals: what is divided further is only rounded away. */
+const Ratio = Big();
+Ratio.DP = 8;
+Ratio.RM = Big.roundHalfEven;
+/** Of a share below this, in units of its last decimal, what doubles make is off by less than half of the guard. */
+const MAX_FAST_UNITS = 1e9;
+const GUARD = 1e-6;
+
 export const ZERO: Decimal = new Big(0);
 
 /** From a decimal text, such as the database gives. @throws where it is none */
@@ -29,9 +37,14 @@ export function amountOf(quantity: Decimal, price: Decimal): Decimal {
   return roundMoney(quantity.times(price));
 }
 
-/** `part` of `whole`, in percent; 0 of nothing. */
+/** `part` of `whole`, in percent, to six decimals half-even; 0 of nothing. */
 export function percentOf(part: Decimal, whole: Decimal): number {
-  return whole.eq(0) ? 0 : Number(part.div(whole).times(100).round(6, Big.roundHalfEven));
+  if (whole.eq(0)) return 0;
+  // The same with doubles, in a tenth of the time, wherever their error cannot matter: not next to what lies between two.
+  const units = (Number(part) / Number(whole)) * 1e8;
+  const nearest = Math.round(units);
+  if (Math.abs(units) < MAX_FAST_UNITS && Math.abs(units - nearest) < 0.5 - GUARD) return nearest / 1e6;
+  return Number(new Ratio(part).div(whole).times(100));
 }
 
 export function averagePriceOf(amount: Decimal, quantity: Decimal): Decimal {

@@ -35,20 +35,27 @@ export type Portfolio = {
   readonly timestamp: number;
 };
 
-/** The prices of one quote, made decimal once for all who hold the symbol. */
-export type Price = { readonly last: Decimal; /** Since the previous close, per share. */ readonly change: Decimal };
+/** The prices of one quote, made decimal and written once for all who hold the symbol. */
+export type Price = {
+  readonly last: Decimal;
+  /** Since the previous close, per share. */
+  readonly change: Decimal;
+  readonly text: string;
+};
 
 export function priceOf(quote: LedgerQuote): Price {
   const last = decimalOfPrice(quote.price);
   const { previousClose } = quote;
-  return { last, change: previousClose === null ? ZERO : last.minus(decimalOfPrice(previousClose)) };
+  const change = previousClose === null ? ZERO : last.minus(decimalOfPrice(previousClose));
+  return { last, change, text: formatMoney(last) };
 }
 
 /** A holding at a price; what the sums are made of stays beside it. */
 export type ValuedPosition = { readonly position: Position; readonly value: Decimal; readonly dayChange: Decimal };
 
-/** Without a price a holding counts as what it has cost. */
-export function valuePosition({ symbol, quantity, cost }: Holding, price: Price | null): ValuedPosition {
+/** Without a price a holding counts as what it has cost. `before`: the same holding at another price, of which the rest is taken. */
+export function valuePosition(holding: Holding, price: Price | null, before?: ValuedPosition): ValuedPosition {
+  const { quantity, cost } = holding;
   const value = price === null ? cost : amountOf(quantity, price.last);
   const dayChange = price === null ? ZERO : amountOf(quantity, price.change);
   const gain = value.minus(cost);
@@ -56,10 +63,10 @@ export function valuePosition({ symbol, quantity, cost }: Holding, price: Price 
     value,
     dayChange,
     position: {
-      symbol,
-      quantity: formatQuantity(quantity),
-      averagePrice: formatMoney(averagePriceOf(cost, quantity)),
-      marketPrice: price === null ? null : formatMoney(price.last),
+      symbol: holding.symbol,
+      quantity: before?.position.quantity ?? formatQuantity(quantity),
+      averagePrice: before?.position.averagePrice ?? formatMoney(averagePriceOf(cost, quantity)),
+      marketPrice: price === null ? null : price.text,
       marketValue: formatMoney(value),
       unrealizedPnl: formatMoney(gain),
       unrealizedPnlPercent: percentOf(gain, cost),

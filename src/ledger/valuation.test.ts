@@ -117,6 +117,44 @@ describe('a portfolio that is watched', () => {
     valuation.close();
   });
 
+  it('is told of an execution at once, also just after a price was told', async () => {
+    const { market, valuation, own, watch, advance, listeners } = makeValuation();
+    market.set('AAPL', { price: 100 });
+    own('ann', '200', { AAPL: '1' });
+    const { told, times } = await watch('ann');
+    market.set('AAPL', { price: 101 });
+    while (told.length < 2) await advance(10);
+    const pricedAt = times.at(-1)!;
+    own('ann', '99', { AAPL: '2' });
+    await advance(20);
+    listeners.get('ann')!(1);
+    await letRun();
+    expect(told.at(-1)).toMatchObject({
+      ...{ cash: '99.00', equity: '202.00' },
+      positions: [{ quantity: '2', averagePrice: '100.00', marketPrice: '101.00', marketValue: '202.00' }],
+    });
+    expect(times.at(-1)).toBe(pricedAt + 20);
+    valuation.close();
+  });
+
+  it('is read once for an execution that is told twice, and again where some may have been missed', async () => {
+    const { valuation, own, watch, advance, readAccount, listeners } = makeValuation();
+    own('ann', '200', {});
+    const { told } = await watch('ann');
+    for (const number of [1, 1, 1]) {
+      listeners.get('ann')!(number);
+      await advance(300);
+    }
+    expect(told).toHaveLength(2);
+    expect(readAccount).toHaveBeenCalledTimes(2);
+    for (const number of [2, null]) {
+      listeners.get('ann')!(number);
+      await advance(300);
+    }
+    expect(told).toHaveLength(4);
+    valuation.close();
+  });
+
   it('is read again after an execution that came while it was read', async () => {
     const { valuation, own, watch, readAccount, listeners, advance } = makeValuation();
     own('ann', '100', {});

@@ -12,7 +12,7 @@ const TICK_MS = 50;
 const IDLE_TICKS = 4;
 /** A ring of ticks that reaches further than an interval. */
 const SLOTS = INTERVAL_MS / TICK_MS + 2;
-/** Executions are told at once, but a burst of them this much apart. */
+/** Executions are told at once, but a burst of them this much apart; when prices were told last does not matter. */
 const BURST_MS = 200;
 const RETRY_MS = 1_000;
 
@@ -41,8 +41,10 @@ type Watched = {
   portfolio: Portfolio | null;
   /** In which it is looked at next; -1: in none. */
   slot: number;
-  /** By `timers.now()`. */
-  toldAt: number;
+  /** The number of the newest entry of the user's log that was heard of. */
+  heard: number;
+  /** When it was read again last for an execution, by `timers.now()`. */
+  reloadedAt: number;
   loading: Promise<void> | null;
   /** News came while the account was read. */
   isOutdated: boolean;
@@ -103,8 +105,9 @@ export class Valuation {
 
   #begin(userId: string): Watched {
     const watched: Watched = {
-      ...{ userId, listeners: new Set(), account: null, valued: [], portfolio: null, slot: -1 },
-      ...{ toldAt: Number.NEGATIVE_INFINITY, loading: null, isOutdated: false, cancelLoad: null, stopNews: () => {} },
+      ...{ userId, listeners: new Set(), account: null, valued: [], portfolio: null, slot: -1, heard: 0 },
+      ...{ reloadedAt: Number.NEGATIVE_INFINITY, loading: null, isOutdated: false, cancelLoad: null },
+      stopNews: () => {},
     };
     watched.loading = this.#open(watched).finally(() => {
       watched.loading = null;
@@ -125,7 +128,7 @@ export class Valuation {
 
   /** Listened first, read second: nothing that happens in between is missed. */
   async #open(watched: Watched): Promise<void> {
-    watched.stopNews = await this.#options.news.listen(watched.userId, () => this.#reloadSoon(watched));
+    watched.stopNews = await this.#options.news.listen(watched.userId, (number) => this.#hear(watched, number));
     if (watched.listeners.size === 0) watched.stopNews();
     await this.#load(watched);
   }
@@ -154,6 +157,13 @@ export class Valuation {
     this.#tell(watched);
   }
 
+  /** Entries are told after their commit, and some twice: here, and by the bus. What was heard before is read already, or will be. */
+  #hear(watched: Watched, number: number | null): void {
+    if (number !== null && number <= watched.heard) return;
+    watched.heard = number ?? watched.heard;
+    this.#reloadSoon(watched);
+  }
+
   /** An execution: at once, or at the end of a burst's interval. */
   #reloadSoon(watched: Watched): void {
     if (watched.loading !== null) {
@@ -164,6 +174,7 @@ export class Valuation {
     const { timers, logger } = this.#options;
     const load = (): void => {
       watched.cancelLoad = null;
+      watched.reloadedAt = timers.now();
       watched.loading = this.#load(watched)
         .catch((error: unknown) => {
           logger.debug({ err: error }, 'a portfolio is read again later');
@@ -174,7 +185,7 @@ export class Valuation {
           if (watched.isOutdated) this.#reloadSoon(watched);
         });
     };
-    const waitMs = watched.toldAt + BURST_MS - timers.now();
+    const waitMs = watched.reloadedAt + BURST_MS - timers.now();
     if (waitMs > 0) watched.cancelLoad = timers.after(waitMs, load);
     else load();
   }
@@ -206,8 +217,9 @@ export class Valuation {
     let hasMoved = watched.portfolio === null;
     for (const [index, holding] of account.holdings.entries()) {
       const price = this.#priceOf(holding.symbol);
-      if (index < valued.length && valued[index]!.price === price) continue;
-      valued[index] = { price, position: valuePosition(holding, price) };
+      const before = valued[index];
+      if (before !== undefined && before.price === price) continue;
+      valued[index] = { price, position: valuePosition(holding, price, before?.position) };
       this.#revaluations++;
       hasMoved = true;
     }
@@ -220,7 +232,6 @@ export class Valuation {
   #tell(watched: Watched): void {
     const { portfolio } = watched;
     if (portfolio === null) return;
-    watched.toldAt = this.#options.timers.now();
     for (const listener of watched.listeners) listener(portfolio);
     // One tick more, for the one that runs has partly passed.
     this.#lookAfter(watched, INTERVAL_MS / TICK_MS + 1);
