@@ -1,4 +1,4 @@
-import type { ConnectionState } from '../src/connection/connection.ts';
+import type { ConnectionState } from '../src/graphql/web-socket-transport.ts';
 import { formatPrice, formatQuantity, formatTime } from './figures.ts';
 import { describeTrade } from './line-view.ts';
 import { renderQuoteTable, type Row } from './quote-table.ts';

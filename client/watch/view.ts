@@ -1,5 +1,5 @@
-import type { ConnectionState } from '../src/connection/connection.ts';
-import type { Gap } from '../src/exchanges/resumption.ts';
+import type { ConnectionState } from '../src/graphql/web-socket-transport.ts';
+import type { Gap } from '../src/graphql/resumption.ts';
 import type {
   BarsSubscription,
   MarketStatusChangesSubscription,

@@ -1,7 +1,7 @@
 import type { AnyVariables, DocumentInput } from '@urql/core';
-import { readGap } from '../src/exchanges/resumption.ts';
-import { Bars, MarketStatusChanges, QuoteUpdates, ServiceStatusChanges, Trades } from '../src/operations.ts';
-import type { TapeqlClient } from '../src/tapeql-client.ts';
+import { readGap } from '../src/graphql/resumption.ts';
+import { Bars, MarketStatusChanges, QuoteUpdates, ServiceStatusChanges, Trades } from '../src/graphql/operations.ts';
+import type { TapeClient } from '../src/graphql/tape-client.ts';
 import type { WatchOptions } from './options.ts';
 import { describeConnection, type Log, type View } from './view.ts';
 
@@ -12,9 +12,9 @@ export type WatchEnd = { readonly status: 0 } | { readonly status: 1; readonly m
  * Shows what the client hears until the signal is given, or until it cannot go on: an operation was refused for good, or
  * no market data came in time. Leaves the client and the view open.
  */
-export function watch(client: TapeqlClient, view: View, options: WatchOptions, signal: AbortSignal): Promise<WatchEnd> {
+export function watch(client: TapeClient, view: View, options: WatchOptions, signal: AbortSignal): Promise<WatchEnd> {
   const { promise, resolve } = Promise.withResolvers<WatchEnd>();
-  const { urql, connection } = client;
+  const { connection } = client;
   const stops: (() => void)[] = [];
   const symbols = [...options.symbols];
 
@@ -24,7 +24,7 @@ export function watch(client: TapeqlClient, view: View, options: WatchOptions, s
     show: (data: Data) => void,
     log?: Log,
   ): void {
-    const subscription = urql.subscription(document, variables).subscribe((result) => {
+    const subscription = client.subscription(document, variables).subscribe((result) => {
       const gap = readGap(result);
       if (gap !== null && log !== undefined) view.showGap(log, gap);
       if (result.data != null) show(result.data);

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { openBreakableLink } from '../testing/breakable-link.ts';
-import { type RealServer, startRealServer } from '../testing/real-server.ts';
-import { readGap } from './exchanges/resumption.ts';
+import { openBreakableLink } from '../../testing/breakable-link.ts';
+import { type RealServer, startRealServer } from '../../testing/real-server.ts';
+import { readGap } from './resumption.ts';
 import { QuoteUpdates, Trades } from './operations.ts';
-import { createTapeqlClient } from './tapeql-client.ts';
-import { until } from '../testing/until.ts';
+import { createTapeClient } from './tape-client.ts';
+import { until } from '../../testing/until.ts';
 
 const QUICK = { initialDelayMs: 10, maxDelayMs: 100 };
 const SYMBOLS = ['AAPL', 'MSFT', 'NVDA', 'TSLA'];
@@ -19,9 +19,9 @@ afterAll(() => server.kill());
 
 test('reads quotes by subscription and by query, which asks the server each time', async () => {
   const fetches = vi.fn(fetch);
-  const client = createTapeqlClient({ url: server.url, fetch: fetches });
+  const client = createTapeClient({ url: server.url, fetch: fetches });
   const seen = new Set<string>();
-  const { unsubscribe } = client.urql
+  const { unsubscribe } = client
     .subscription(QuoteUpdates, { symbols: SYMBOLS })
     .subscribe(({ data }) => data && seen.add(data.quoteUpdates.symbol));
   await until(() => expect([...seen].toSorted()).toEqual(SYMBOLS));
@@ -29,7 +29,7 @@ test('reads quotes by subscription and by query, which asks the server each time
   unsubscribe();
 
   for (let asked = 1; asked <= 2; asked++) {
-    const { data, error } = await client.urql.query('query { quote(symbol: "AAPL") { symbol price } }', {}).toPromise();
+    const { data, error } = await client.query('query { quote(symbol: "AAPL") { symbol price } }', {}).toPromise();
     expect(error).toBeUndefined();
     expect(data).toMatchObject({ quote: { symbol: 'AAPL', price: expect.any(Number) } });
     expect(fetches).toHaveBeenCalledTimes(asked);
@@ -39,11 +39,11 @@ test('reads quotes by subscription and by query, which asks the server each time
 
 test('every print arrives once and in order over a link that breaks again and again', async () => {
   const link = await openBreakableLink(server.url);
-  const client = createTapeqlClient({ url: link.url, backoff: QUICK });
+  const client = createTapeClient({ url: link.url, backoff: QUICK });
   const sequences = new Map<string, number[]>();
   let gaps = 0;
   let prints = 0;
-  client.urql.subscription(Trades, { symbols: SYMBOLS }).subscribe((result) => {
+  client.subscription(Trades, { symbols: SYMBOLS }).subscribe((result) => {
     if (readGap(result) !== null) gaps++;
     if (!result.data) return;
     const { symbol, sequence } = result.data.trades;
@@ -78,19 +78,19 @@ test('sends its credentials with requests and with the connection', async () => 
     }
   }
   let token = 'first';
-  const client = createTapeqlClient({
+  const client = createTapeClient({
     url: server.url,
-    readCredentials: () => ({ authorization: `Bearer ${token}` }),
+    token: () => token,
     webSocket: RecordingSocket,
     fetch: (input, init) => {
       sent.push(new Headers(init?.headers).get('authorization'));
       return fetch(input, init);
     },
   });
-  await client.urql.query('{ __typename }', {}).toPromise();
+  await client.query('{ __typename }', {}).toPromise();
   token = 'second';
-  await client.urql.query('query Again { __typename }', {}).toPromise();
-  client.urql.subscription(QuoteUpdates, { symbols: ['AAPL'] }).subscribe(() => {});
+  await client.query('query Again { __typename }', {}).toPromise();
+  client.subscription(QuoteUpdates, { symbols: ['AAPL'] }).subscribe(() => {});
   await until(() => expect(opened.length).toBeGreaterThan(0));
   await client.dispose();
   expect(sent).toEqual(['Bearer first', 'Bearer second']);

@@ -1,7 +1,12 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { type ScriptedServer, startScriptedServer } from '../../testing/scripted-server.ts';
 import type { ConnectionRefusedError } from './close-codes.ts';
-import { type Connection, type ConnectionOptions, type ConnectionState, createConnection } from './connection.ts';
+import {
+  type Connection,
+  type ConnectionOptions,
+  type ConnectionState,
+  createConnection,
+} from './web-socket-transport.ts';
 import { until } from '../../testing/until.ts';
 
 const QUICK = { initialDelayMs: 5, maxDelayMs: 20 };

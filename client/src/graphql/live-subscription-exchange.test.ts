@@ -2,8 +2,8 @@ import { type AnyVariables, Client, type DocumentInput, type OperationResult } f
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type ScriptedServer, startScriptedServer } from '../../testing/scripted-server.ts';
-import { type Connection, createConnection } from '../connection/connection.ts';
-import { QuoteUpdates, Trades } from '../operations.ts';
+import { type Connection, createConnection } from './web-socket-transport.ts';
+import { QuoteUpdates, Trades } from './operations.ts';
 import { liveSubscriptionExchange } from './live-subscription-exchange.ts';
 import { readGap } from './resumption.ts';
 import { until } from '../../testing/until.ts';

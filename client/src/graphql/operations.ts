@@ -1,4 +1,4 @@
-import { graphql } from './gql/gql.ts';
+import { graphql } from '../gql/gql.ts';
 
 /**
  * What this client asks of the server. A log (trades, bars) declares a variable of type Cursor, by which it is resumed

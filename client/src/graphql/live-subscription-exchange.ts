@@ -10,8 +10,8 @@ import {
 } from '@urql/core';
 import type { FormattedExecutionResult } from 'graphql-ws';
 import { filter, make, merge, mergeMap, pipe, type Source, takeUntil } from 'wonka';
-import { type Backoff, chooseDelayMs } from '../connection/backoff.ts';
-import type { Connection } from '../connection/connection.ts';
+import { type Backoff, chooseDelayMs } from './backoff.ts';
+import type { Connection } from './web-socket-transport.ts';
 import { Resumption } from './resumption.ts';
 
 export type LiveSubscriptionExchangeOptions = {
