@@ -62,6 +62,7 @@ const source: MarketDataSource = {
   readTrades: unavailable,
   readMarketStatus: unavailable,
   readHolidays: unavailable,
+  searchInstruments: unavailable,
 };
 
 let state = 1;

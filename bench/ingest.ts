@@ -99,6 +99,7 @@ const source: MarketDataSource = {
   readTrades: unavailable,
   readMarketStatus: unavailable,
   readHolidays: unavailable,
+  searchInstruments: unavailable,
 };
 
 type Round = { readonly name: string; readonly eventsPerSecond: number; readonly cpuMicros: number };

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
 import { type Bus, revocationsChannel } from './bus/bus.ts';
 import { type Cache, createCache } from './bus/cache.ts';
 import { type MarketKinds, marketKinds } from './bus/cache-kinds.ts';
@@ -37,6 +38,7 @@ import { printSdl, schema } from './schema/schema.ts';
 import type { Crew } from './server/crew.ts';
 import { createCrewPages } from './server/crew-pages.ts';
 import { createGraphQL, MAX_BODY_BYTES, MAX_MESSAGE_BYTES } from './server/graphql.ts';
+import { createDashboard } from './server/dashboard.ts';
 import { createHealth } from './server/health.ts';
 import { startHttpServer } from './server/http.ts';
 import { createMetrics } from './server/metrics.ts';
@@ -56,6 +58,8 @@ import { readStats, type StatsSources } from './server/stats.ts';
 /** Where a simulated exchange of this system says how to reach it, for the api processes beside the ingest that runs it. */
 const SIMULATOR_KEY = 'simulator:rest-url';
 const SIMULATOR_RENEW_MS = 20_000;
+/** Where `npm run build` leaves the page. */
+const DASHBOARD_FOLDER = fileURLToPath(new URL('../client/dist', import.meta.url));
 /** Of one address, before it is known whose they are: many users may come from one, but not all at one moment. */
 const MAX_PENDING_CONNECTIONS = 100;
 /** The simulated exchange takes any key. */
@@ -91,6 +95,8 @@ export type Tuning = {
   readonly httpTimeouts?: { readonly headersMs: number; readonly requestMs: number };
   readonly logBounds?: Partial<LogBounds>;
   readonly feedLimits?: Partial<FeedLimits>;
+  /** Where the page was built. */
+  readonly dashboardFolder?: string;
   /** Unix ms. Default `Date.now`. */
   readonly clock?: () => number;
 };
@@ -437,6 +443,7 @@ async function openServer(parts: ServerParts, stack: AsyncDisposableStack): Prom
       ? {
           sdl: printSdl(),
           handle,
+          dashboard: createDashboard(tuning.dashboardFolder ?? DASHBOARD_FOLDER, access.demoToken),
           upgrade: (request, socket, head) => webSockets.upgrade(request, socket, head),
         }
       : null,

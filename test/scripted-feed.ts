@@ -119,6 +119,10 @@ export class ScriptedSource implements MarketDataSource {
     };
   }
 
+  async searchInstruments(): Promise<[]> {
+    return [];
+  }
+
   async readHolidays(): Promise<[]> {
     return [];
   }

@@ -1,4 +1,5 @@
 import type { Bar, BarInterval } from '../market/bar.ts';
+import type { Instrument } from '../market/instrument.ts';
 import type { MarketHoliday, UpstreamMarketStatus } from '../market/market-status.ts';
 import type { Quote } from '../market/quote.ts';
 import type { Trade } from '../market/trade.ts';
@@ -80,6 +81,8 @@ export const marketKinds = {
   closedBars: defineKind<readonly Bar[]>('closed-bars', { freshMs: 6 * HOUR, keepMs: 2 * DAY, absentMs: MINUTE }),
   /** Id: `{SYMBOL}:last`. The newest prints, where no live history holds them. */
   recentTrades: defineKind<readonly Trade[]>('trades', { freshMs: 2 * SECOND, keepMs: HOUR, absentMs: 5 * SECOND }),
+  /** Id: what was searched for, in capitals. The directory changes by days. */
+  instruments: defineKind<readonly Instrument[]>('instruments', { freshMs: HOUR, keepMs: DAY, absentMs: MINUTE }),
   /** Id: {@link ONLY_ID}. */
   marketStatus: defineKind<UpstreamMarketStatus>('market-status', {
     freshMs: 15 * SECOND,

@@ -2,6 +2,7 @@ import type { Bus } from '../bus/bus.ts';
 import type { Cache } from '../bus/cache.ts';
 import { barsId, type MarketKinds, ONLY_ID } from '../bus/cache-kinds.ts';
 import type { Bar, BarInterval } from '../market/bar.ts';
+import type { Instrument } from '../market/instrument.ts';
 import { OFFSETS_PER_MS } from '../market/log.ts';
 import type { Quote } from '../market/quote.ts';
 import type { MarketDataSource } from '../market/source.ts';
@@ -31,6 +32,9 @@ export type BarsRange = {
   readonly to: number | null;
   readonly limit: number;
 };
+
+/** How many lines of the directory are kept of a search, and the most that can be asked for. */
+export const MAX_INSTRUMENTS = 100;
 
 /** A span that ended so long ago lies in closed sessions. */
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -104,6 +108,15 @@ export class Reads {
     const kind = whole.to <= now() - DAY_MS ? 'closedBars' : 'bars';
     const found = await cache.read(kind, [id], async () => new Map([[id, await source.readBars(whole)]]));
     return [...(found.get(id)?.value ?? [])];
+  }
+
+  /** What has `search` in its symbol or name, the likeliest first. */
+  async searchInstruments(search: string, limit: number): Promise<readonly Instrument[]> {
+    const { cache, source } = this.#options;
+    const id = search.toUpperCase();
+    const load = async (): Promise<Map<string, readonly Instrument[]>> =>
+      new Map([[id, await source.searchInstruments({ search: id, limit: MAX_INSTRUMENTS })]]);
+    return (await cache.read('instruments', [id], load)).get(id)?.value.slice(0, limit) ?? [];
   }
 
   /** How long the reads of quotes took that the cache answered, in ms, over the last one to two minutes. */

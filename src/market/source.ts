@@ -1,4 +1,5 @@
 import type { Bar, BarInterval } from './bar.ts';
+import type { Instrument } from './instrument.ts';
 import type { MarketHoliday, UpstreamMarketStatus } from './market-status.ts';
 import type { Quote } from './quote.ts';
 import type { Trade } from './trade.ts';
@@ -22,6 +23,8 @@ export interface MarketDataSource {
     query: { symbol: string; from?: number; to?: number; limit: number },
     signal?: AbortSignal,
   ): Promise<Trade[]>;
+  /** Stocks and indices whose symbol or name has `search` in it, at most `limit`, the likeliest first. */
+  searchInstruments(query: { search: string; limit: number }, signal?: AbortSignal): Promise<Instrument[]>;
   readMarketStatus(signal?: AbortSignal): Promise<UpstreamMarketStatus>;
   readHolidays(signal?: AbortSignal): Promise<MarketHoliday[]>;
 }

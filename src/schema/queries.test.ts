@@ -57,6 +57,41 @@ describe('quotes', () => {
   });
 });
 
+describe('instruments', () => {
+  const search = (text: string, first = 20) =>
+    tapeql.query(
+      'query ($text: String!, $first: Int!) { instruments(search: $text, first: $first) { symbol name kind } }',
+      {
+        text,
+        first,
+      },
+    );
+
+  it('are found by symbol first, then by name, whatever the capitals', async () => {
+    const { data } = await search('aapl');
+    expect(data.instruments[0]).toEqual({ symbol: 'AAPL', name: expect.stringContaining('Apple'), kind: 'STOCK' });
+    const byName = await search('apple');
+    expect(byName.data.instruments).toContainEqual(data.instruments[0]);
+    expect((await search('spx')).data.instruments[0]).toMatchObject({ symbol: 'I:SPX', kind: 'INDEX' });
+    expect((await search('SPY')).data.instruments[0]).toMatchObject({ symbol: 'SPY', kind: 'ETF' });
+  });
+
+  it('are none where nothing is called so, and at most as many as asked for', async () => {
+    expect(await search('no such thing')).toEqual({ data: { instruments: [] } });
+    expect((await search('a', 3)).data.instruments).toHaveLength(3);
+  });
+
+  it.each([
+    [' ', 20, 'search'],
+    ['x'.repeat(65), 20, 'search'],
+    ['a', 0, 'first'],
+    ['a', 101, 'first'],
+  ])('cannot be searched for by %j, first %i', async (text, first, argument) => {
+    const { errors } = await search(text, first);
+    expect(errors?.[0]?.extensions).toMatchObject({ code: 'BAD_USER_INPUT', argument });
+  });
+});
+
 it('indices are those of INDICES, in that order', async () => {
   const { data } = await tapeql.query('{ indices { symbol price volume bid } }');
   expect(data.indices.map(({ symbol }: { symbol: string }) => symbol)).toEqual(['I:SPX', 'I:COMP', 'I:DJI', 'I:VIX']);

@@ -2,6 +2,7 @@ import { lexicographicSortSchema, printSchema } from 'graphql';
 import { builder } from './builder.ts';
 // One file per kind; importing it adds its types and fields.
 import './quote.ts';
+import './instrument.ts';
 import './trade.ts';
 import './bar.ts';
 import './market-status.ts';

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Logger } from '../market/logger.ts';
 import { SECURITY_HEADERS } from './browser-policy.ts';
+import type { Dashboard } from './dashboard.ts';
 import type { HealthPages } from './health.ts';
 
 export type HttpServerOptions = {
@@ -17,6 +18,8 @@ export type HttpServerOptions = {
   readonly api: {
     readonly sdl: string;
     readonly handle: (request: IncomingMessage, response: ServerResponse) => unknown;
+    /** The page and its files; `null` where it was not built. */
+    readonly dashboard: Dashboard | null;
     readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
   } | null;
   /** Default 10 s for the headers of a request, 30 s for all of it. */
@@ -62,6 +65,8 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       send(response, 200, options.metrics.contentType, await options.metrics.read());
     } else if (api !== null && path === '/schema.graphql') {
       send(response, 200, 'text/plain; charset=utf-8', api.sdl);
+    } else if (api?.dashboard?.(request, response) === true) {
+      return;
     } else if (api !== null && path === '/') {
       send(response, 302, 'text/plain; charset=utf-8', 'The playground is at /graphql\n', { location: '/graphql' });
     } else {

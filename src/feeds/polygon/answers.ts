@@ -3,6 +3,7 @@ import { newYorkDayOf, newYorkTime } from '../../market/calendar-time.ts';
 import type { Condition, Eligibility } from '../../market/conditions.ts';
 import type { Exchange } from '../../market/exchanges.ts';
 import { OFF_EXCHANGE_ID } from '../../market/exchanges.ts';
+import type { Instrument, InstrumentKind } from '../../market/instrument.ts';
 import type { MarketHoliday, UpstreamMarketStatus } from '../../market/market-status.ts';
 import { changeSince, type Quote } from '../../market/quote.ts';
 import { parseSymbol } from '../../market/symbol.ts';
@@ -184,6 +185,31 @@ export function readHoliday(value: unknown): (MarketHoliday & { readonly exchang
   // An early close is nothing without its hour.
   if (status === 'early-close' && close === null) return null;
   return { date, name, status, open, close, exchange };
+}
+
+/** The vendor's codes of common stock and depositary receipts, and of what trades like a fund. */
+const KIND_OF_TYPE: Readonly<Record<string, InstrumentKind>> = {
+  CS: 'STOCK',
+  OS: 'STOCK',
+  ADRC: 'STOCK',
+  GDR: 'STOCK',
+  NYRS: 'STOCK',
+  ETF: 'ETF',
+  ETN: 'ETF',
+  ETV: 'ETF',
+  ETS: 'ETF',
+};
+
+/** One row of `/v3/reference/tickers`; `null` as well for what no feed of ours carries. */
+export function readInstrument(value: unknown): Instrument | null {
+  const row = fieldsOf(value);
+  const symbol = typeof row['ticker'] === 'string' ? parseSymbol(row['ticker']) : null;
+  // A symbol in lower case is another one upstream, and cannot be asked for.
+  if (symbol === null || symbol !== row['ticker']) return null;
+  const { market, type } = row;
+  if (market !== 'stocks' && market !== 'indices') return null;
+  const kind = market === 'indices' ? 'INDEX' : (KIND_OF_TYPE[typeof type === 'string' ? type : ''] ?? 'OTHER');
+  return { symbol, name: readText(row['name']), kind };
 }
 
 /** One row of `/v3/reference/conditions`. */

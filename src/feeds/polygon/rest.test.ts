@@ -525,6 +525,23 @@ describe('reference data', () => {
     expect(rest.readStats()['badElements']).toBe(3);
   });
 
+  it('of instruments asks for the very symbol beside the search, and leaves out what no feed carries', async () => {
+    const row = (ticker: string, name: string, type: string, market = 'stocks') => ({ ticker, name, type, market });
+    upstream.answer = (url) => {
+      const ticker = url.searchParams.get('ticker');
+      if (ticker === 'F') return { body: { results: [row('F', 'Ford Motor', 'CS')] } };
+      if (ticker === 'I:F') return { body: { status: 'OK' } };
+      const others = [row('XF', 'x', 'CS', 'fx'), row('KIMpL', 'Kimco', 'PFD'), { ticker: 7 }, null];
+      return { body: { results: [row('AF.WS', 'Af warrant', 'WARRANT'), row('FF', 'Fund', 'ETF'), ...others] } };
+    };
+    expect(await open().searchInstruments({ search: 'F', limit: 10 })).toEqual([
+      { symbol: 'F', name: 'Ford Motor', kind: 'STOCK' },
+      { symbol: 'FF', name: 'Fund', kind: 'ETF' },
+      { symbol: 'AF.WS', name: 'Af warrant', kind: 'OTHER' },
+    ]);
+    expect(await open().searchInstruments({ search: 'F', limit: 1 })).toHaveLength(1);
+  });
+
   it('of exchanges is as the upstream has it', async () => {
     const row = { id: 22, type: 'exchange', name: '24X National Exchange', mic: '24EQ', participant_id: 'G' };
     upstream.answerInTurn({ body: { results: [row, { id: 5, name: 'UTP' }, { id: 1.5, name: 'x' }, { id: 6 }] } });

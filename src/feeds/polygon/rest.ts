@@ -1,6 +1,7 @@
 import type { Bar, BarInterval } from '../../market/bar.ts';
 import type { Condition } from '../../market/conditions.ts';
 import type { Exchange } from '../../market/exchanges.ts';
+import { type Instrument, rankInstruments } from '../../market/instrument.ts';
 import type { Logger } from '../../market/logger.ts';
 import type { MarketHoliday, UpstreamMarketStatus } from '../../market/market-status.ts';
 import type { Quote } from '../../market/quote.ts';
@@ -16,6 +17,7 @@ import {
   readExchange,
   readHoliday,
   readIndexSnapshot,
+  readInstrument,
   readStockSnapshot,
   readTrade,
   readUpstreamStatus,
@@ -57,6 +59,8 @@ export interface PolygonRest extends MarketDataSource, ReferenceSource {
 /** The vendor's bound of tickers per request. */
 const MAX_TICKERS = 250;
 const MAX_TICKERS_LENGTH = 4000;
+/** The vendor's bound of rows per page of its directory. */
+const MAX_TICKER_PAGE = 1000;
 /** The vendor's bound of elements per page. */
 const MAX_PAGE = 50_000;
 
@@ -185,6 +189,24 @@ export function createPolygonRest(options: PolygonRestOptions): PolygonRest {
       const path = `/v3/trades/${encodeURIComponent(symbol)}?${query}`;
       const trades: Trade[] = (await collect(path, read, limit, signal)).slice(0, limit);
       return from === undefined ? trades.reverse() : trades;
+    },
+
+    async searchInstruments({ search, limit }, signal) {
+      // The vendor sorts by the alphabet: a symbol that is asked for by its whole name might be on a later page.
+      const symbol = parseSymbol(search);
+      const exact = symbol === null ? [] : symbol.includes(':') ? [symbol] : [symbol, `I:${symbol}`];
+      const query = new URLSearchParams({ search, active: 'true', sort: 'ticker', limit: String(MAX_TICKER_PAGE) });
+      const paths = [
+        `/v3/reference/tickers?${query}`,
+        ...exact.map((ticker) => `/v3/reference/tickers?${new URLSearchParams({ ticker, active: 'true' })}`),
+      ];
+      const rows = await Promise.all(paths.map((path) => client.get(path, signal)));
+      const found: Instrument[] = rows.flatMap((body) =>
+        listOf(body, 'results')
+          .map(readInstrument)
+          .filter((row) => row !== null),
+      );
+      return rankInstruments(found, search).slice(0, limit);
     },
 
     async readMarketStatus(signal): Promise<UpstreamMarketStatus> {
