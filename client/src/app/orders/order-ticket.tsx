@@ -1,0 +1,3 @@
+export function OrderTicket({ symbol }: { readonly symbol: string }) {
+  return <h2>Order {symbol}</h2>;
+}

@@ -1,0 +1,3 @@
+export function OrdersPanel() {
+  return <h2>Orders</h2>;
+}

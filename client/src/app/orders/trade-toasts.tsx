@@ -1,0 +1,3 @@
+export function TradeToasts() {
+  return null;
+}

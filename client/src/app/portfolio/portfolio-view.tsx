@@ -1,0 +1,3 @@
+export function PortfolioView() {
+  return <h1>Portfolio</h1>;
+}

@@ -1,0 +1,3 @@
+export function SymbolView({ symbol }: { readonly symbol: string }) {
+  return <h1>{symbol}</h1>;
+}
