@@ -23,6 +23,7 @@ type Documents = {
     "\n  subscription TradeNotifications($after: Cursor) {\n    tradeNotifications(after: $after) {\n      __typename\n      ... on TradeExecuted {\n        id\n        orderId\n        symbol\n        side\n        quantity\n        price\n        status\n        timestamp\n        cursor\n      }\n      ... on TradeFailed {\n        orderId\n        code\n        signal {\n          symbol\n          side\n          quantity\n        }\n        timestamp\n        cursor\n      }\n    }\n  }\n": typeof types.TradeNotificationsDocument,
     "\n  subscription PortfolioChanges {\n    portfolio {\n      id\n      totalValue\n      cash\n      equity\n      dayChange\n      dayChangePercent\n      timestamp\n      positions {\n        symbol\n        quantity\n        averagePrice\n        marketPrice\n        marketValue\n        unrealizedPnl\n        unrealizedPnlPercent\n        dayChange\n      }\n    }\n  }\n": typeof types.PortfolioChangesDocument,
     "\n  query WhoAmI {\n    viewer {\n      id\n      name\n      scopes\n    }\n  }\n": typeof types.WhoAmIDocument,
+    "\n  query Indices {\n    indices {\n      symbol\n    }\n  }\n": typeof types.IndicesDocument,
     "\n  query RecentPrints($symbol: Symbol!, $last: Int!) {\n    recentTrades(symbol: $symbol, last: $last) {\n      ...Print\n    }\n  }\n\n  fragment Print on Trade {\n    id\n    symbol\n    price\n    size\n    notional\n    exchange {\n      mic\n      name\n    }\n    conditions {\n      id\n      name\n    }\n    offExchange\n    sequence\n    gapBefore\n    timestamp\n    cursor\n  }\n": typeof types.RecentPrintsDocument,
     "\n  subscription LivePrints($symbols: [Symbol!]!, $after: Cursor) {\n    trades(symbols: $symbols, after: $after) {\n      ...Print\n    }\n  }\n": typeof types.LivePrintsDocument,
     "\n  query PastBars($symbol: Symbol!, $interval: BarInterval!, $from: DateTime!, $to: DateTime, $first: Int!) {\n    bars(symbol: $symbol, interval: $interval, from: $from, to: $to, first: $first) {\n      ...Candle\n    }\n  }\n\n  fragment Candle on Bar {\n    start\n    end\n    open\n    high\n    low\n    close\n    volume\n    gapBefore\n  }\n": typeof types.PastBarsDocument,
@@ -43,6 +44,7 @@ const documents: Documents = {
     "\n  subscription TradeNotifications($after: Cursor) {\n    tradeNotifications(after: $after) {\n      __typename\n      ... on TradeExecuted {\n        id\n        orderId\n        symbol\n        side\n        quantity\n        price\n        status\n        timestamp\n        cursor\n      }\n      ... on TradeFailed {\n        orderId\n        code\n        signal {\n          symbol\n          side\n          quantity\n        }\n        timestamp\n        cursor\n      }\n    }\n  }\n": types.TradeNotificationsDocument,
     "\n  subscription PortfolioChanges {\n    portfolio {\n      id\n      totalValue\n      cash\n      equity\n      dayChange\n      dayChangePercent\n      timestamp\n      positions {\n        symbol\n        quantity\n        averagePrice\n        marketPrice\n        marketValue\n        unrealizedPnl\n        unrealizedPnlPercent\n        dayChange\n      }\n    }\n  }\n": types.PortfolioChangesDocument,
     "\n  query WhoAmI {\n    viewer {\n      id\n      name\n      scopes\n    }\n  }\n": types.WhoAmIDocument,
+    "\n  query Indices {\n    indices {\n      symbol\n    }\n  }\n": types.IndicesDocument,
     "\n  query RecentPrints($symbol: Symbol!, $last: Int!) {\n    recentTrades(symbol: $symbol, last: $last) {\n      ...Print\n    }\n  }\n\n  fragment Print on Trade {\n    id\n    symbol\n    price\n    size\n    notional\n    exchange {\n      mic\n      name\n    }\n    conditions {\n      id\n      name\n    }\n    offExchange\n    sequence\n    gapBefore\n    timestamp\n    cursor\n  }\n": types.RecentPrintsDocument,
     "\n  subscription LivePrints($symbols: [Symbol!]!, $after: Cursor) {\n    trades(symbols: $symbols, after: $after) {\n      ...Print\n    }\n  }\n": types.LivePrintsDocument,
     "\n  query PastBars($symbol: Symbol!, $interval: BarInterval!, $from: DateTime!, $to: DateTime, $first: Int!) {\n    bars(symbol: $symbol, interval: $interval, from: $from, to: $to, first: $first) {\n      ...Candle\n    }\n  }\n\n  fragment Candle on Bar {\n    start\n    end\n    open\n    high\n    low\n    close\n    volume\n    gapBefore\n  }\n": types.PastBarsDocument,
@@ -104,6 +106,10 @@ export function graphql(source: "\n  subscription PortfolioChanges {\n    portfo
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
 export function graphql(source: "\n  query WhoAmI {\n    viewer {\n      id\n      name\n      scopes\n    }\n  }\n"): (typeof documents)["\n  query WhoAmI {\n    viewer {\n      id\n      name\n      scopes\n    }\n  }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  query Indices {\n    indices {\n      symbol\n    }\n  }\n"): (typeof documents)["\n  query Indices {\n    indices {\n      symbol\n    }\n  }\n"];
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
