@@ -28,6 +28,7 @@ type Documents = {
     "\n  subscription LivePrints($symbols: [Symbol!]!, $after: Cursor) {\n    trades(symbols: $symbols, after: $after) {\n      ...Print\n    }\n  }\n": typeof types.LivePrintsDocument,
     "\n  query PastBars($symbol: Symbol!, $interval: BarInterval!, $from: DateTime!, $to: DateTime, $first: Int!) {\n    bars(symbol: $symbol, interval: $interval, from: $from, to: $to, first: $first) {\n      ...Candle\n    }\n  }\n\n  fragment Candle on Bar {\n    start\n    end\n    open\n    high\n    low\n    close\n    volume\n    gapBefore\n  }\n": typeof types.PastBarsDocument,
     "\n  subscription LiveBars($symbols: [Symbol!]!, $interval: BarInterval!, $after: Cursor) {\n    bars(symbols: $symbols, interval: $interval, after: $after) {\n      symbol\n      ...Candle\n    }\n  }\n": typeof types.LiveBarsDocument,
+    "\n  query InstrumentName($symbol: String!) {\n    instruments(search: $symbol, first: 5) {\n      symbol\n      name\n    }\n  }\n": typeof types.InstrumentNameDocument,
     "\n  subscription QuoteUpdates($symbols: [Symbol!]!, $maxRateHz: Float) {\n    quoteUpdates(symbols: $symbols, maxRateHz: $maxRateHz) {\n      symbol\n      price\n      change\n      changePercent\n      bid\n      bidSize\n      ask\n      askSize\n      volume\n      timestamp\n      stale\n    }\n  }\n": typeof types.QuoteUpdatesDocument,
     "\n  subscription Trades($symbols: [Symbol!]!, $after: Cursor) {\n    trades(symbols: $symbols, after: $after) {\n      id\n      symbol\n      price\n      size\n      exchange {\n        name\n      }\n      conditions {\n        name\n      }\n      offExchange\n      sequence\n      gapBefore\n      timestamp\n    }\n  }\n": typeof types.TradesDocument,
     "\n  subscription Bars($symbols: [Symbol!]!, $interval: BarInterval!, $after: Cursor) {\n    bars(symbols: $symbols, interval: $interval, after: $after) {\n      symbol\n      interval\n      start\n      open\n      high\n      low\n      close\n      volume\n      vwap\n      gapBefore\n    }\n  }\n": typeof types.BarsDocument,
@@ -49,6 +50,7 @@ const documents: Documents = {
     "\n  subscription LivePrints($symbols: [Symbol!]!, $after: Cursor) {\n    trades(symbols: $symbols, after: $after) {\n      ...Print\n    }\n  }\n": types.LivePrintsDocument,
     "\n  query PastBars($symbol: Symbol!, $interval: BarInterval!, $from: DateTime!, $to: DateTime, $first: Int!) {\n    bars(symbol: $symbol, interval: $interval, from: $from, to: $to, first: $first) {\n      ...Candle\n    }\n  }\n\n  fragment Candle on Bar {\n    start\n    end\n    open\n    high\n    low\n    close\n    volume\n    gapBefore\n  }\n": types.PastBarsDocument,
     "\n  subscription LiveBars($symbols: [Symbol!]!, $interval: BarInterval!, $after: Cursor) {\n    bars(symbols: $symbols, interval: $interval, after: $after) {\n      symbol\n      ...Candle\n    }\n  }\n": types.LiveBarsDocument,
+    "\n  query InstrumentName($symbol: String!) {\n    instruments(search: $symbol, first: 5) {\n      symbol\n      name\n    }\n  }\n": types.InstrumentNameDocument,
     "\n  subscription QuoteUpdates($symbols: [Symbol!]!, $maxRateHz: Float) {\n    quoteUpdates(symbols: $symbols, maxRateHz: $maxRateHz) {\n      symbol\n      price\n      change\n      changePercent\n      bid\n      bidSize\n      ask\n      askSize\n      volume\n      timestamp\n      stale\n    }\n  }\n": types.QuoteUpdatesDocument,
     "\n  subscription Trades($symbols: [Symbol!]!, $after: Cursor) {\n    trades(symbols: $symbols, after: $after) {\n      id\n      symbol\n      price\n      size\n      exchange {\n        name\n      }\n      conditions {\n        name\n      }\n      offExchange\n      sequence\n      gapBefore\n      timestamp\n    }\n  }\n": types.TradesDocument,
     "\n  subscription Bars($symbols: [Symbol!]!, $interval: BarInterval!, $after: Cursor) {\n    bars(symbols: $symbols, interval: $interval, after: $after) {\n      symbol\n      interval\n      start\n      open\n      high\n      low\n      close\n      volume\n      vwap\n      gapBefore\n    }\n  }\n": types.BarsDocument,
@@ -126,6 +128,10 @@ export function graphql(source: "\n  query PastBars($symbol: Symbol!, $interval:
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
 export function graphql(source: "\n  subscription LiveBars($symbols: [Symbol!]!, $interval: BarInterval!, $after: Cursor) {\n    bars(symbols: $symbols, interval: $interval, after: $after) {\n      symbol\n      ...Candle\n    }\n  }\n"): (typeof documents)["\n  subscription LiveBars($symbols: [Symbol!]!, $interval: BarInterval!, $after: Cursor) {\n    bars(symbols: $symbols, interval: $interval, after: $after) {\n      symbol\n      ...Candle\n    }\n  }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  query InstrumentName($symbol: String!) {\n    instruments(search: $symbol, first: 5) {\n      symbol\n      name\n    }\n  }\n"): (typeof documents)["\n  query InstrumentName($symbol: String!) {\n    instruments(search: $symbol, first: 5) {\n      symbol\n      name\n    }\n  }\n"];
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
