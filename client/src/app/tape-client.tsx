@@ -3,16 +3,20 @@ import { Provider } from 'urql';
 import { createTapeClient, type TapeClient } from '../graphql/tape-client.ts';
 import { openQuotesBy } from './market/open-quotes.ts';
 import { createQuoteStore, type QuoteStore } from './market/quote-store.ts';
+import { createSparkStore, type SparkStore } from './market/spark-store.ts';
+import { fetchClosesBy } from './market/fetch-closes.ts';
 
 /** What the page has of the server: one connection, and what is kept of its streams outside React. */
-type Tape = { readonly client: TapeClient; readonly quotes: QuoteStore };
+type Tape = { readonly client: TapeClient; readonly quotes: QuoteStore; readonly sparks: SparkStore };
 
 const TapeContext = createContext<Tape | null>(null);
 
 /** Nothing is opened before something is asked for. `token`: who looks, or `null`: anyone. */
 export function createTape({ url, token }: { readonly url: string; readonly token: string | null }): Tape {
   const client = createTapeClient({ url, token });
-  return { client, quotes: createQuoteStore({ open: openQuotesBy(client) }) };
+  const quotes = createQuoteStore({ open: openQuotesBy(client) });
+  const fetchCloses = fetchClosesBy(client, Date.now);
+  return { client, quotes, sparks: createSparkStore({ fetchCloses, readQuote: quotes.read, now: Date.now }) };
 }
 
 /** Gives the client to urql's hooks and to `useTape`. */
@@ -31,6 +35,10 @@ export function useTape(): TapeClient {
 
 export function useQuoteStore(): QuoteStore {
   return useTapeContext().quotes;
+}
+
+export function useSparkStore(): SparkStore {
+  return useTapeContext().sparks;
 }
 
 function useTapeContext(): Tape {
