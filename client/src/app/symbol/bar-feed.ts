@@ -95,7 +95,7 @@ export class BarFeed {
   #listen(): void {
     const { client, symbol, interval, onChange } = this.#options;
     if (this.#stopLive !== null || interval === 'HOUR' || interval === 'DAY') return;
-    const { unsubscribe } = client.subscription(LiveBars, { symbols: [symbol], interval }).subscribe((result) => {
+    const live = client.subscription(LiveBars, { symbols: [symbol], interval }).subscribe((result) => {
       const { data, error } = result;
       if (data?.bars !== undefined) {
         const candle = toCandle(data.bars);
@@ -109,7 +109,7 @@ export class BarFeed {
       if (error !== undefined) this.#set({ failure: describeFailure(error) });
       else if (!this.#state.isLoading) this.#set({ failure: null });
     });
-    this.#stopLive = unsubscribe;
+    this.#stopLive = () => live.unsubscribe();
   }
 
   /** Reads again from the newest candle on. */

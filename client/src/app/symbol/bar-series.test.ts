@@ -22,8 +22,8 @@ describe('a series of candles', () => {
     expect(starts(series)).toEqual([1, 2, 3, 4]);
     expect(series.first?.start).toBe(MINUTE);
     expect(series.last?.start).toBe(4 * MINUTE);
-    expect(series.at(2 * MINUTE)).toMatchObject(candle(2));
-    expect(series.at(5 * MINUTE)).toBeNull();
+    expect(series.placeOf(2 * MINUTE)).toBe(1);
+    expect(series.placeOf(5 * MINUTE)).toBe(4);
   });
 
   it('takes the later word on a window, but not the lesser one', () => {
@@ -74,6 +74,15 @@ describe('a series of candles', () => {
     series.form(tick(1.5));
     series.form(tick(2.5));
     expect(starts(series)).toEqual([1]);
+  });
+
+  it('an index has no volume: its candles follow its value', () => {
+    const series = new BarSeries('HOUR');
+    series.put({ ...candle(0), end: 60 * MINUTE }, 'past');
+    series.form(tick(61, { price: 11, dayVolume: 0 }));
+    expect(starts(series)).toEqual([0]);
+    series.form(tick(62, { price: 12, dayVolume: 0 }));
+    expect(starts(series)).toEqual([0, 60]);
   });
 
   it('a quote of before the last candle changes nothing, nor does one that says nothing new', () => {

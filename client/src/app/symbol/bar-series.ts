@@ -70,10 +70,9 @@ export class BarSeries {
     return this.#candles.at(-1) ?? null;
   }
 
-  /** The candle that starts then, or `null`. */
-  at(start: number): Candle | null {
-    const candle = this.#candles[this.#find(start)];
-    return candle?.start === start ? candle : null;
+  /** The place of the candle that starts then, or of the first one after. */
+  placeOf(start: number): number {
+    return this.#find(start);
   }
 
   put(candle: Candle, standing: Exclude<Standing, 'forming'>): void {
@@ -117,8 +116,9 @@ export class BarSeries {
       return true;
     }
     if (this.interval === 'DAY') return false;
-    // Nothing was traded yet: a window without a trade has no candle.
-    if (traded === 0) return true;
+    // Nothing was traded yet: a window without a trade has no candle. An index has no volume by which to see one.
+    const isIndex = tick.dayVolume === 0;
+    if (isIndex ? tick.price === last.close : traded === 0) return true;
     const length = INTERVAL_MS[this.interval];
     const start = Math.floor(tick.time / length) * length;
     const { price } = tick;

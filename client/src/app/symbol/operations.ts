@@ -65,3 +65,12 @@ export const LiveBars = graphql(`
     }
   }
 `);
+
+export const InstrumentName = graphql(`
+  query InstrumentName($symbol: String!) {
+    instruments(search: $symbol, first: 5) {
+      symbol
+      name
+    }
+  }
+`);

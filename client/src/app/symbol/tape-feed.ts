@@ -46,16 +46,12 @@ export class TapeFeed {
     return () => this.#listeners.delete(listener);
   };
 
-  /** Begins, or begins anew after a failure. */
-  readonly open = (): void => {
-    this.#isClosed = false;
-    void this.#start();
-  };
+  /** Begins; or tries once more to read the past, where that failed. */
+  readonly open = (): void => void this.#start();
 
   readonly close = (): void => {
     this.#isClosed = true;
     this.#stopLive?.();
-    this.#stopLive = null;
     this.#batch.cancel();
   };
 
@@ -64,8 +60,8 @@ export class TapeFeed {
     if (this.#isClosed || this.#stopLive !== null) return;
     // From the last print that was read: nothing is printed between the two that this reader misses.
     const after = this.#log.newest?.cursor ?? null;
-    const live = this.#client.subscription(LivePrints, { symbols: [this.#symbol], after });
-    const { unsubscribe } = live.subscribe((result) => {
+    const prints = this.#client.subscription(LivePrints, { symbols: [this.#symbol], after });
+    const live = prints.subscribe((result) => {
       const { data, error } = result;
       if (data?.trades !== undefined) {
         const isTold = readGap(result) !== null;
@@ -77,7 +73,7 @@ export class TapeFeed {
       if (error !== undefined) this.#failure = describeFailure(error);
       this.#batch.request();
     });
-    this.#stopLive = unsubscribe;
+    this.#stopLive = () => live.unsubscribe();
   }
 
   /** What the log did not give, the history may have. */
