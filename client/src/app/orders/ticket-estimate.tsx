@@ -11,13 +11,16 @@ export function TicketEstimate({
   quote,
   means,
   estimate,
+  isMarketOpen,
 }: {
   readonly draft: OrderDraft;
   readonly quote: LiveQuote | undefined;
   readonly means: Means | null;
   readonly estimate: Estimate | null;
+  readonly isMarketOpen: boolean;
 }) {
   const isBuy = side === 'BUY';
+  const isClosed = type === 'MARKET' && !isMarketOpen;
   return (
     <div id="orders-estimate" className="orders-estimate">
       <dl>
@@ -36,13 +39,14 @@ export function TicketEstimate({
           <dd className="num">{formatMoney(estimate?.amount.toFixed())}</dd>
         </div>
       </dl>
-      <p className="orders-estimate-words" data-warns={estimate?.shortage != null}>
+      <p className="orders-estimate-words" data-warns={isClosed || estimate?.shortage != null}>
         {describe()}
       </p>
     </div>
   );
 
   function describe(): string {
+    if (isClosed) return 'The market is closed: a market order would be rejected. A limit order waits for it to open.';
     if (estimate === null) {
       return type === 'MARKET'
         ? 'Filled at once, at the best price of the moment.'

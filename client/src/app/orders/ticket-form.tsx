@@ -1,8 +1,11 @@
 import { type FormEvent, useRef, useState } from 'react';
+import { MarketStatusChanges } from '../../graphql/operations.ts';
 import { formatMoney } from '../format/money.ts';
 import { formatQuantity } from '../format/quantity.ts';
 import { useQuote } from '../market/quotes.ts';
 import { usePortfolio } from '../portfolio/portfolio-store.ts';
+import { useLatest } from '../status/use-latest.ts';
+import { useNow } from '../status/use-now.ts';
 import { Choice } from './choice.tsx';
 import { DecimalField } from './decimal-field.tsx';
 import { countMeans, countShares, estimateOrder } from './estimate.ts';
@@ -10,8 +13,8 @@ import { checkDraft, type OrderDraft } from './order-draft.ts';
 import { useOrders } from './orders-store.ts';
 import { useSubmission } from './submission.ts';
 import { TicketEstimate } from './ticket-estimate.tsx';
+import { TicketHolding } from './ticket-holding.tsx';
 import { TicketOutcome } from './ticket-outcome.tsx';
-import { useCountdown } from './use-countdown.ts';
 
 const SIDES = [
   { value: 'BUY', label: 'Buy' },
@@ -42,7 +45,10 @@ export function TicketForm({ symbol }: { readonly symbol: string }) {
   const [left, setLeft] = useState(NONE_LEFT);
   const quantityInput = useRef<HTMLInputElement>(null);
   const limitInput = useRef<HTMLInputElement>(null);
-  const waitMs = useCountdown(submission.kind === 'refused' ? submission.until : null);
+  const isMarketOpen = useLatest(MarketStatusChanges)?.marketStatus.isOpen ?? true;
+  const until = submission.kind === 'refused' ? submission.until : null;
+  const now = useNow(until !== null);
+  const waitMs = until === null ? 0 : Math.max(0, until - now);
 
   const { problems, order } = checkDraft(draft);
   const means = portfolio === null ? null : countMeans(portfolio, orders ?? [], symbol);
@@ -135,7 +141,8 @@ export function TicketForm({ symbol }: { readonly symbol: string }) {
           ))}
         </DecimalField>
       ) : null}
-      <TicketEstimate {...{ draft, quote, means, estimate }} />
+      <TicketHolding position={portfolio?.positions.find((position) => position.symbol === symbol) ?? null} />
+      <TicketEstimate {...{ draft, quote, means, estimate, isMarketOpen }} />
       <button
         type="submit"
         className="orders-submit"

@@ -1,15 +1,16 @@
-import { memo, useRef } from 'react';
+import { memo, type RefObject, useLayoutEffect, useRef } from 'react';
 import { Change } from '../format/change.tsx';
 import { formatMoney, formatSignedMoney } from '../format/money.ts';
 import { formatQuantity } from '../format/quantity.ts';
 import { hrefOfSymbol } from '../shell/route.ts';
+import { flash } from '../theme/flash.ts';
 import type { Position } from './portfolio-store.ts';
 
 /** The server tells the whole portfolio each time: only a row whose figures have changed is drawn anew. */
 export const PositionRow = memo(function PositionRow({ position }: { readonly position: Position }) {
   const { symbol, quantity, averagePrice, marketPrice, marketValue } = position;
   const { unrealizedPnl, unrealizedPnlPercent, dayChange } = position;
-  const flash = useFlash(marketPrice ?? null);
+  const price = useFlash(marketPrice ?? null);
   return (
     <tr>
       <th scope="row">
@@ -21,11 +22,8 @@ export const PositionRow = memo(function PositionRow({ position }: { readonly po
       <td className="num" data-column="averagePrice">
         {formatMoney(averagePrice)}
       </td>
-      <td className="num" data-column="marketPrice">
-        {/* Made anew at each move, so that its flash begins anew. */}
-        <span key={marketPrice} className="portfolio-flash" data-flash={flash}>
-          {formatMoney(marketPrice)}
-        </span>
+      <td ref={price} className="num" data-column="marketPrice">
+        {formatMoney(marketPrice)}
       </td>
       <td className="num" data-column="marketValue">
         {formatMoney(marketValue)}
@@ -45,13 +43,14 @@ function isSame(last: { readonly position: Position }, next: { readonly position
   return keys.every((key) => last.position[key] === next.position[key]);
 }
 
-/** Which way a price went when it last moved; nothing before it has. */
-function useFlash(price: string | null): 'up' | 'down' | undefined {
-  const last = useRef<{ price: string | null; flash: 'up' | 'down' | undefined }>({ price, flash: undefined });
-  if (last.current.price !== price) {
-    const moved = Number(price) - Number(last.current.price);
-    const isKnown = price !== null && last.current.price !== null && moved !== 0;
-    last.current = { price, flash: isKnown ? (moved > 0 ? 'up' : 'down') : undefined };
-  }
-  return last.current.flash;
+/** The cell of a price, which flashes when that moves. */
+function useFlash(price: string | null): RefObject<HTMLTableCellElement | null> {
+  const cell = useRef<HTMLTableCellElement>(null);
+  const last = useRef(price);
+  useLayoutEffect(() => {
+    const moved = price === null || last.current === null ? 0 : Number(price) - Number(last.current);
+    last.current = price;
+    if (moved !== 0 && cell.current !== null) flash(cell.current, moved > 0 ? 'up' : 'down');
+  }, [price]);
+  return cell;
 }
