@@ -1,16 +1,21 @@
 import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { build } from 'vite';
 import type { TestProject } from 'vitest/node';
 import { CHROMIUM, installPrograms, POSTGRES, REDIS_SERVER } from './programs.ts';
 import type { Program } from './programs.ts';
 
 /**
- * Before all tests: the programs that they need and npm does not bring. A whole run needs them all; a run of single files
+ * Before all tests: the page, and the programs that they need and npm does not bring. A whole run needs them all; a run of single files
  * only those that the files ask for, so that a unit test runs anywhere.
  */
 export async function setup(project: TestProject): Promise<void> {
   // Internal to vitest: should it go, every run counts as a whole one.
   const { filenamePattern } = project.vitest as unknown as { filenamePattern?: string[] };
-  if (filenamePattern === undefined) return installPrograms([REDIS_SERVER, POSTGRES, CHROMIUM]);
+  if (filenamePattern === undefined) {
+    await Promise.all([installPrograms([REDIS_SERVER, POSTGRES, CHROMIUM]), buildPage()]);
+    return;
+  }
   const { testFiles } = await project.globTestFiles(filenamePattern);
   const sources = (await Promise.all(testFiles.map((file) => readFile(file, 'utf8')))).join('\n');
   const wanted: Program[] = [];
@@ -18,4 +23,10 @@ export async function setup(project: TestProject): Promise<void> {
   if (/\/postgres\.ts'/.test(sources)) wanted.push(POSTGRES);
   if (/\/chromium\.ts'/.test(sources)) wanted.push(CHROMIUM);
   await installPrograms(wanted);
+  if (/\/dashboard\.ts'/.test(sources)) await buildPage();
+}
+
+/** As it stands now: what `npm ci` built may be older. */
+async function buildPage(): Promise<void> {
+  await build({ configFile: path.join(import.meta.dirname, '../client/vite.config.ts'), logLevel: 'warn' });
 }
