@@ -21,7 +21,7 @@ export async function setup(project: TestProject): Promise<void> {
   const wanted: Program[] = [];
   if (/\/redis(-cluster)?\.ts'/.test(sources)) wanted.push(REDIS_SERVER);
   if (/\/postgres\.ts'/.test(sources)) wanted.push(POSTGRES);
-  if (/\/chromium\.ts'/.test(sources)) wanted.push(CHROMIUM);
+  if (/\/(chromium|dashboard)\.ts'/.test(sources)) wanted.push(CHROMIUM);
   await installPrograms(wanted);
   if (/\/dashboard\.ts'/.test(sources)) await buildPage();
 }
