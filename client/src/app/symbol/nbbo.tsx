@@ -4,11 +4,13 @@ import type { LiveQuote } from '../market/quotes.ts';
 import './nbbo.css';
 
 const basisPoints = new Intl.NumberFormat('en-US', { maximumFractionDigits: 1 });
+const spreads = new Intl.NumberFormat('en-US', { minimumFractionDigits: 2, maximumFractionDigits: 4 });
 
 /** The national best bid and offer: prices, sizes, what lies between, and on which side more is shown. */
 export function Nbbo({ quote }: { readonly quote: LiveQuote | undefined }) {
   const { bid = null, bidSize = null, ask = null, askSize = null } = quote ?? {};
-  const spread = bid === null || ask === null ? null : ask - bid;
+  // The difference of two prices has more digits than either.
+  const spread = bid === null || ask === null ? null : Math.round((ask - bid) * 1e4) / 1e4;
   const both = (bidSize ?? 0) + (askSize ?? 0);
   return (
     <div className="nbbo">
@@ -39,8 +41,8 @@ export function Nbbo({ quote }: { readonly quote: LiveQuote | undefined }) {
 function describeSpread(spread: number | null, bid: number | null): string {
   if (spread === null || bid === null) return 'No spread';
   // A crossed or locked market has its own words.
-  if (spread < 0) return `Crossed by ${formatPrice(-spread)}`;
+  if (spread < 0) return `Crossed by ${spreads.format(-spread)}`;
   if (spread === 0) return 'Locked';
   const points = bid > 0 ? ` · ${basisPoints.format((10_000 * spread) / (bid + spread / 2))} bp` : '';
-  return `Spread ${spread < 0.01 ? spread.toFixed(4) : spread.toFixed(2)}${points}`;
+  return `Spread ${spreads.format(spread)}${points}`;
 }

@@ -57,10 +57,7 @@ export class PriceChart {
       autoSize: true,
       handleScroll: { vertTouchDrag: false },
       kineticScroll: { touch: !matchMedia('(prefers-reduced-motion: reduce)').matches, mouse: false },
-      localization: {
-        priceFormatter: formatPrice,
-        timeFormatter: (time: UTCTimestamp) => this.#time?.format(time) ?? '',
-      },
+      localization: { timeFormatter: (time: UTCTimestamp) => this.#time?.format(time) ?? '' },
       rightPriceScale: { borderVisible: false, scaleMargins: { top: 0.14, bottom: 0.06 }, minimumWidth: 64 },
       timeScale: {
         borderVisible: false,
@@ -117,13 +114,15 @@ export class PriceChart {
       this.#volumes.update(this.#toVolume(candle), isOld);
     }
     this.#drawn = candles.length;
+    this.#markLast();
   }
 
   setColours(colours: ChartColours): void {
     this.#colours = colours;
     this.#chart.applyOptions(this.#dress());
     this.#candles.applyOptions(this.#dressCandles());
-    this.#closeLine?.applyOptions({ color: colours.textFaint });
+    const { textFaint, grid, text } = colours;
+    this.#closeLine?.applyOptions({ color: textFaint, axisLabelColor: grid, axisLabelTextColor: text });
     this.#drawAll();
   }
 
@@ -138,8 +137,10 @@ export class PriceChart {
             color: this.#colours.textFaint,
             lineWidth: 1,
             lineStyle: LineStyle.Dotted,
-            axisLabelVisible: false,
-            title: 'prev close',
+            axisLabelVisible: true,
+            axisLabelColor: this.#colours.grid,
+            axisLabelTextColor: this.#colours.text,
+            title: '',
           });
   }
 
@@ -202,11 +203,21 @@ export class PriceChart {
     this.#candles.applyOptions({ priceFormat: { type: 'custom', formatter: formatPrice, minMove } });
     this.#candles.setData(candles.map((candle) => this.#toCandlestick(candle)));
     this.#volumes.setData(candles.map((candle) => this.#toVolume(candle)));
+    this.#markLast();
     if (!isFirst) return;
     const scale = this.#chart.timeScale();
     scale.applyOptions({ barSpacing: BAR_SPACING });
     this.scrollToNewest();
     this.#candles.priceScale().applyOptions({ autoScale: true });
+  }
+
+  /** The mark of the last price on the axis: a hollow candle would lend it no colour. */
+  #markLast(): void {
+    const last = this.#series?.last ?? null;
+    if (last === null) return;
+    const { up, down } = this.#colours;
+    const color = last.close >= last.open ? up : down;
+    if (this.#candles.options().priceLineColor !== color) this.#candles.applyOptions({ priceLineColor: color });
   }
 
   #toCandlestick({ start, open, high, low, close }: Candle): CandlestickData<UTCTimestamp> {

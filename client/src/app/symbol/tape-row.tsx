@@ -10,6 +10,7 @@ const ODD_LOT = 37;
 
 /** Prints off exchange are in fractions of a cent. */
 const prices = new Intl.NumberFormat('en-US', { minimumFractionDigits: 2, maximumFractionDigits: 4 });
+const sizes = new Intl.NumberFormat('en-US', { maximumFractionDigits: 3 });
 const money = new Intl.NumberFormat('en-US', { style: 'currency', currency: 'USD', maximumFractionDigits: 0 });
 
 /** One row of the tape. It never changes: what it shows has happened. */
@@ -39,7 +40,7 @@ function PrintLine({ row: { print, tick }, top }: { readonly row: PrintRow; read
       </span>
       <span role="cell" className="num tape-size">
         {share > 0 ? <span className="tape-share" style={{ width: `${Math.round(share * 100)}%` }} /> : null}
-        {formatQuantity(size)}
+        {sizes.format(size)}
       </span>
       <span role="cell" className="tape-venue">
         {offExchange ? 'FINRA' : (exchange.mic ?? exchange.name)}
@@ -86,10 +87,11 @@ function describeHole({ cause, missing }: HoleRow): string {
 }
 
 /** All that the line has no room for. */
-function describePrint({ offExchange, exchange, conditions, notional, sequence }: Print): string {
+function describePrint({ offExchange, exchange, conditions, size, notional, sequence }: Print): string {
   const kind = offExchange ? 'Off exchange: a dark pool or a wholesaler, reported to FINRA' : exchange.name;
   const names = conditions.map(({ name }) => name).join(', ');
-  return [kind, names, `${money.format(notional)}`, `#${sequence}`].filter((part) => part !== '').join(' · ');
+  const amount = `${formatQuantity(size)} shares, ${money.format(notional)}`;
+  return [kind, names, amount, `#${sequence}`].filter((part) => part !== '').join(' · ');
 }
 
 function isOddLot({ conditions, size }: Print): boolean {
