@@ -11,6 +11,7 @@ export function Nbbo({ quote }: { readonly quote: LiveQuote | undefined }) {
   const { bid = null, bidSize = null, ask = null, askSize = null } = quote ?? {};
   // The difference of two prices has more digits than either.
   const spread = bid === null || ask === null ? null : Math.round((ask - bid) * 1e4) / 1e4;
+  if (quote !== undefined && bid === null && ask === null) return <p className="nbbo nbbo-none">No bids, no offers</p>;
   const both = (bidSize ?? 0) + (askSize ?? 0);
   return (
     <div className="nbbo">

@@ -205,6 +205,10 @@ export class PriceChart {
     this.#volumes.setData(candles.map((candle) => this.#toVolume(candle)));
     this.#markLast();
     if (!isFirst) return;
+    // An index has no volume.
+    const hasVolume = candles.some(({ volume }) => volume > 0);
+    this.#volumes.applyOptions({ visible: hasVolume });
+    this.#chart.panes()[1]?.setStretchFactor(hasVolume ? 1 : 0.001);
     const scale = this.#chart.timeScale();
     scale.applyOptions({ barSpacing: BAR_SPACING });
     this.scrollToNewest();

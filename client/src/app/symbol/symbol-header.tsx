@@ -1,7 +1,7 @@
 import { useEffect, useRef } from 'react';
 import { useQuery } from 'urql';
 import { Change } from '../format/change.tsx';
-import { formatPrice } from '../format/price.ts';
+import { formatPrice, UNKNOWN } from '../format/price.ts';
 import { formatQuantity, formatVolume } from '../format/quantity.ts';
 import { formatTime } from '../format/time.ts';
 import { type LiveQuote, useQuote } from '../market/quotes.ts';
@@ -15,20 +15,18 @@ import './symbol-header.css';
 export function SymbolHeader({ symbol }: { readonly symbol: string }) {
   const quote = useQuote(symbol);
   const name = useInstrumentName(symbol);
+  const isUnknown = name === null && quote === undefined;
+  const words = isUnknown ? 'Nothing is known of it' : name;
   return (
     <header className="symbol-header">
       <div className="symbol-title">
         <h2>{symbol}</h2>
-        {name === null ? null : <span className="symbol-name">{name}</span>}
+        {words === undefined || words === null ? null : <span className="symbol-name">{words}</span>}
         {quote?.stale === true ? <StaleMark timestamp={quote.timestamp} /> : null}
       </div>
       <div className="symbol-last">
-        <LastPrice key={symbol} quote={quote} />
-        {quote === undefined ? (
-          <span className="skeleton symbol-change-skeleton" />
-        ) : (
-          <Change value={quote.change} percent={quote.changePercent} />
-        )}
+        {isUnknown ? <strong className="symbol-price">{UNKNOWN}</strong> : <LastPrice key={symbol} quote={quote} />}
+        {quote === undefined ? null : <Change value={quote.change} percent={quote.changePercent} />}
       </div>
       <Nbbo quote={quote} />
       <DayRange quote={quote} />
@@ -81,8 +79,10 @@ function StaleMark({ timestamp }: { readonly timestamp: string }) {
   );
 }
 
-/** A name does not change while somebody looks: it is asked for once. */
-function useInstrumentName(symbol: string): string | null {
-  const [{ data }] = useQuery({ query: InstrumentName, variables: { symbol }, requestPolicy: 'cache-first' });
-  return data?.instruments.find((instrument) => instrument.symbol === symbol)?.name ?? null;
+/** `undefined` until it is answered, and where it has none; `null` where there is no such symbol. It does not change while somebody looks. */
+function useInstrumentName(symbol: string): string | null | undefined {
+  const [{ data, fetching }] = useQuery({ query: InstrumentName, variables: { symbol }, requestPolicy: 'cache-first' });
+  if (data === undefined || fetching) return undefined;
+  const found = data.instruments.find((instrument) => instrument.symbol === symbol);
+  return found === undefined ? null : (found.name ?? undefined);
 }

@@ -1,4 +1,4 @@
-import { type PointerEvent, type RefObject, useEffect, useLayoutEffect, useRef, useState } from 'react';
+import { type PointerEvent, type RefObject, useEffect, useLayoutEffect, useState } from 'react';
 import { useLayout } from '../shell/layout.ts';
 import type { TapeLog } from './tape-log.ts';
 import { TapeRowView } from './tape-row.tsx';
@@ -15,20 +15,17 @@ const ROW_HEIGHT = { desk: 22, phone: 30 };
 export function TapeList({
   log,
   end,
-  news,
+  scroller,
   onHover,
   onScrolled,
-  onRelease,
 }: {
   readonly log: TapeLog;
   /** The index behind the newest row to be shown. */
   readonly end: number;
-  readonly news: number;
+  readonly scroller: RefObject<HTMLDivElement | null>;
   readonly onHover: (isHovered: boolean) => void;
   readonly onScrolled: (isScrolled: boolean) => void;
-  readonly onRelease: () => void;
 }) {
-  const scroller = useRef<HTMLDivElement>(null);
   const height = useHeight(scroller);
   const [top, setTop] = useState(0);
   const rowHeight = ROW_HEIGHT[useLayout() === 'phone' ? 'phone' : 'desk'];
@@ -84,18 +81,6 @@ export function TapeList({
           </div>
         </div>
       </div>
-      {news > 0 ? (
-        <button
-          type="button"
-          className="tape-news num"
-          onClick={() => {
-            scroller.current?.scrollTo({ top: 0 });
-            onRelease();
-          }}
-        >
-          {news} new ↑
-        </button>
-      ) : null}
     </div>
   );
 }

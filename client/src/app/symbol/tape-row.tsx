@@ -94,8 +94,8 @@ function describePrint({ offExchange, exchange, conditions, size, notional, sequ
   return [kind, names, amount, `#${sequence}`].filter((part) => part !== '').join(' · ');
 }
 
-function isOddLot({ conditions, size }: Print): boolean {
-  return size < 100 && conditions.some(({ id }) => id === ODD_LOT);
+function isOddLot({ conditions }: Print): boolean {
+  return conditions.some(({ id }) => id === ODD_LOT);
 }
 
 /** From $10,000 to a block of $1,000,000, by magnitude: nothing below, all of the width above. */

@@ -1,4 +1,4 @@
-import { type ReactNode, useEffect, useState, useSyncExternalStore } from 'react';
+import { type ReactNode, useEffect, useRef, useState, useSyncExternalStore } from 'react';
 import { useTape } from '../tape-client.tsx';
 import { TapeFeed } from './tape-feed.ts';
 import { TapeList } from './tape-list.tsx';
@@ -31,30 +31,33 @@ export function TimeAndSales({ symbol }: { readonly symbol: string | null }) {
 function Tape({ feed, symbol }: { readonly feed: TapeFeed; readonly symbol: string }) {
   const { log, isLoading, failure } = useSyncExternalStore(feed.watch, feed.getState);
   const { hold, isPaused, news, setPaused, setHovered, setScrolled, release } = useTapeHold(log);
+  const scroller = useRef<HTMLDivElement>(null);
   const isEmpty = log.end === log.first;
   return (
     <section className="tape" aria-label="Time and sales">
       <TapeTitle>
-        <button
-          type="button"
-          className="symbol-button tape-pause"
-          aria-pressed={isPaused}
-          onClick={() => setPaused(!isPaused)}
-        >
-          {isPaused ? 'Resume' : 'Pause'}
-        </button>
+        {news > 0 ? (
+          <button
+            type="button"
+            className="tape-news num"
+            onClick={() => {
+              scroller.current?.scrollTo({ top: 0 });
+              release();
+            }}
+          >
+            {news} new ↑
+          </button>
+        ) : null}
+        {isEmpty ? null : (
+          <button type="button" className="symbol-button" aria-pressed={isPaused} onClick={() => setPaused(!isPaused)}>
+            {isPaused ? 'Resume' : 'Pause'}
+          </button>
+        )}
       </TapeTitle>
       {isEmpty ? (
         <Absence isLoading={isLoading} failure={failure} symbol={symbol} onRetry={feed.open} />
       ) : (
-        <TapeList
-          log={log}
-          end={hold ?? log.end}
-          news={hold === null ? 0 : news}
-          onHover={setHovered}
-          onScrolled={setScrolled}
-          onRelease={release}
-        />
+        <TapeList log={log} end={hold ?? log.end} scroller={scroller} onHover={setHovered} onScrolled={setScrolled} />
       )}
       {!isEmpty && failure !== null ? <p className="tape-note">{failure}</p> : null}
     </section>
