@@ -1,7 +1,9 @@
 import type { AnyVariables, DocumentInput } from '@urql/core';
+import { ConnectionRefusedError } from '../src/graphql/close-codes.ts';
 import { readGap } from '../src/graphql/resumption.ts';
 import { Bars, MarketStatusChanges, QuoteUpdates, ServiceStatusChanges, Trades } from '../src/graphql/operations.ts';
 import type { TapeClient } from '../src/graphql/tape-client.ts';
+import type { TapeState } from '../src/graphql/tape-status.ts';
 import type { WatchOptions } from './options.ts';
 import { describeConnection, type Log, type View } from './view.ts';
 
@@ -14,7 +16,6 @@ export type WatchEnd = { readonly status: 0 } | { readonly status: 1; readonly m
  */
 export function watch(client: TapeClient, view: View, options: WatchOptions, signal: AbortSignal): Promise<WatchEnd> {
   const { promise, resolve } = Promise.withResolvers<WatchEnd>();
-  const { connection } = client;
   const stops: (() => void)[] = [];
   const symbols = [...options.symbols];
 
@@ -31,7 +32,8 @@ export function watch(client: TapeClient, view: View, options: WatchOptions, sig
       if (result.error === undefined) return;
       const { graphQLErrors, networkError } = result.error;
       const message = (networkError ?? graphQLErrors[0] ?? result.error).message;
-      if (!result.hasNext) resolve({ status: 1, message });
+      const isRefused = networkError instanceof ConnectionRefusedError;
+      if (!result.hasNext || isRefused) resolve({ status: 1, message });
       else view.showError(message);
     });
     stops.push(() => subscription.unsubscribe());
@@ -41,7 +43,7 @@ export function watch(client: TapeClient, view: View, options: WatchOptions, sig
   const { timeoutMs } = options;
   if (timeoutMs !== null) {
     deadline = setTimeout(() => {
-      const state = describeConnection(connection.getState(), options.url);
+      const state = describeConnection(client.status.getSnapshot(), options.url);
       resolve({ status: 1, message: `no market data within ${timeoutMs / 1000} s: ${state}` });
     }, timeoutMs);
   }
@@ -53,16 +55,18 @@ export function watch(client: TapeClient, view: View, options: WatchOptions, sig
       show(data);
     };
 
+  let last: TapeState = 'connecting';
   let wasLive = false;
   let reconnects = 0;
-  stops.push(
-    connection.watchState(() => {
-      const state = connection.getState();
-      if (state.status === 'live' && wasLive) reconnects++;
-      wasLive ||= state.status === 'live';
-      view.showConnection(state, reconnects);
-    }),
-  );
+  const showConnection = (): void => {
+    const status = client.status.getSnapshot();
+    if (status.state === 'live' && last !== 'live' && wasLive) reconnects++;
+    last = status.state;
+    wasLive ||= last === 'live';
+    view.showConnection(status, reconnects);
+  };
+  showConnection();
+  stops.push(client.status.subscribe(showConnection));
 
   read(MarketStatusChanges, {}, ({ marketStatus }) => view.showMarketStatus(marketStatus));
   read(ServiceStatusChanges, {}, ({ serviceStatus }) => view.showServiceStatus(serviceStatus));

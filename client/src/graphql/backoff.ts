@@ -5,6 +5,9 @@ export type Backoff = {
   readonly maxDelayMs: number;
 };
 
+/** Soon at first, for most interruptions are short; and never rarer than a trader would try by hand. */
+export const DEFAULT_BACKOFF: Backoff = { initialDelayMs: 500, maxDelayMs: 15_000 };
+
 /**
  * How long to wait before a retry, in ms. "Full jitter": anything from nothing to a ceiling that doubles with each
  * failure, so that the clients of a server that went away do not come back all at once.

@@ -19,6 +19,7 @@ const FINAL_CLOSE_CODES: ReadonlyMap<number, string> = new Map([
 ]);
 
 export const UNAUTHORIZED = 4401;
+export const FORBIDDEN = 4403;
 
 /** Why a connection ended. */
 export type CloseCause = {

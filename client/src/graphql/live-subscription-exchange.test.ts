@@ -2,7 +2,8 @@ import { type AnyVariables, Client, type DocumentInput, type OperationResult } f
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type ScriptedServer, startScriptedServer } from '../../testing/scripted-server.ts';
-import { type Connection, createConnection } from './web-socket-transport.ts';
+import { Credentials } from './credentials.ts';
+import { createWebSocketTransport, type WebSocketTransport } from './web-socket-transport.ts';
 import { QuoteUpdates, Trades } from './operations.ts';
 import { liveSubscriptionExchange } from './live-subscription-exchange.ts';
 import { readGap } from './resumption.ts';
@@ -12,17 +13,18 @@ const QUICK = { initialDelayMs: 5, maxDelayMs: 20 };
 const AAPL = { symbols: ['AAPL'] };
 
 let server: ScriptedServer;
-let connection: Connection;
+let transport: WebSocketTransport;
 let client: Client;
 
 beforeEach(async () => {
   server = await startScriptedServer();
-  connection = createConnection({ url: server.url.replace('http', 'ws'), backoff: QUICK });
-  client = new Client({ url: server.url, exchanges: [liveSubscriptionExchange({ connection, backoff: QUICK })] });
+  const url = server.url.replace('http', 'ws');
+  transport = createWebSocketTransport({ url, credentials: new Credentials(null), backoff: QUICK, stableAfterMs: 0 });
+  client = new Client({ url: server.url, exchanges: [liveSubscriptionExchange({ transport, backoff: QUICK })] });
 });
 
 afterEach(async () => {
-  await connection.dispose();
+  await transport.dispose();
   await server.close();
 });
 
@@ -54,7 +56,12 @@ test('a log goes on after an interruption with neither a gap nor a duplicate', a
     await until(() => expect(sequences()).toContain(cuts * 5));
   }
   expect(sequences()).toEqual(Array.from({ length: 25 }, (_, index) => index + 1));
-  expect(server.received.at(-1)).toEqual({ name: 'Trades', variables: { symbols: ['AAPL'], after: 'c23' } });
+  expect(server.received.at(-1)).toEqual({
+    by: 'socket',
+    name: 'Trades',
+    variables: { symbols: ['AAPL'], after: null },
+    resumeFrom: 'c23',
+  });
   expect(results.filter(readGap)).toEqual([]);
 });
 
@@ -63,7 +70,9 @@ test('a log that was given a place begins there, and goes on from where it got t
   const { sequences } = await readTrades({ ...AAPL, after: 'c7' });
   await until(() => expect(sequences()).toEqual([8, 9, 10]));
   server.cut();
-  await until(() => expect(server.received.at(-1)?.variables).toEqual({ ...AAPL, after: 'c10' }));
+  await until(() =>
+    expect(server.received.at(-1)).toMatchObject({ variables: { ...AAPL, after: null }, resumeFrom: 'c10' }),
+  );
 });
 
 test('a reader ended as too slow resumes from what it was sent last', async () => {
@@ -93,20 +102,31 @@ test('a log whose history is gone goes on live, and its first result tells of th
   expect(results.every(({ error }) => error === undefined)).toBe(true);
 });
 
-test('a log whose document has no place for a cursor tells of the gap likewise', async () => {
-  const { results } = read<{ trades: { sequence: number } }, AnyVariables>(
-    'subscription { trades(symbols: ["AAPL"]) { sequence } }',
+test('a log goes on whatever its document has: no variable for a cursor, no fields by which to know an entry', async () => {
+  const { results } = read<{ trades: { price: number } }, AnyVariables>(
+    'subscription { trades(symbols: ["AAPL"]) { price } }',
     {},
   );
   await until(() => expect(server.countRunning()).toBe(1));
   server.publish();
   await until(() => expect(results).toHaveLength(1));
   server.cut();
-  await until(() => expect(server.received).toHaveLength(2));
-  await until(() => expect(server.countRunning()).toBe(1));
-  server.publish();
+  server.publish(2);
+  await until(() => expect(results).toHaveLength(3));
+  expect(server.received.at(-1)?.resumeFrom).toBe('c1');
+  expect(results.map(readGap)).toEqual([null, null, null]);
+});
+
+test('a place that is written into a document is where it begins, and no more', async () => {
+  server.publish(3);
+  const { results } = read<{ trades: { sequence: number } }, AnyVariables>(
+    'subscription { trades(symbols: ["AAPL"], after: "c1") { sequence } }',
+    {},
+  );
   await until(() => expect(results).toHaveLength(2));
-  expect(results.map(readGap)).toEqual([null, { after: 'c1', oldestCursor: null }]);
+  server.cut();
+  server.publish();
+  await until(() => expect(results.map(({ data }) => data?.trades.sequence)).toEqual([2, 3, 4]));
 });
 
 test('a log that broke before its first result tells that it may have missed some', async () => {
@@ -158,11 +178,14 @@ test('a document that the server cannot read ends with its errors', async () => 
   expect(results[0]?.error?.message).toContain('Cannot query field "nothing"');
 });
 
-test('a connection refused for good ends what ran on it, with the code', async () => {
+test('a connection refused for good tells so, and what ran on it goes on when it is tried again', async () => {
   server.refusals.push(4403);
-  const { results } = read(Trades, AAPL);
+  const { results } = read(QuoteUpdates, AAPL);
   await until(() => expect(results).toHaveLength(1));
-  expect(results[0]).toMatchObject({ hasNext: false, error: { networkError: { code: 4403 } } });
+  expect(results[0]).toMatchObject({ hasNext: true, error: { networkError: { code: 4403 } } });
+  transport.retryNow();
+  await until(() => expect(results.at(-1)?.data?.quoteUpdates.price).toBe(100));
+  expect(server.countConnections()).toBe(2);
 });
 
 test("one event's error and extensions are not carried over to the next", async () => {
@@ -181,7 +204,7 @@ test("one event's error and extensions are not carried over to the next", async 
 test('an operation that the server completes is over, and can be started again', async () => {
   const first = await readTrades();
   server.endTrades('complete');
-  await until(() => expect(connection.getState().status).toBe('idle'));
+  await until(() => expect(transport.getState().status).toBe('idle'));
   const second = await readTrades();
   server.publish();
   await until(() => expect(second.sequences()).toEqual([1]));
@@ -203,7 +226,7 @@ test('who leaves ends the operation on the server, and a retry that waits', asyn
   server.quote(101);
   await until(() => expect(results).toHaveLength(2));
   stopQuotes();
-  await until(() => expect(connection.getState().status).toBe('idle'));
+  await until(() => expect(transport.getState().status).toBe('idle'));
   expect(server.received).toHaveLength(sent);
 });
 
@@ -240,7 +263,7 @@ test('whatever happens, a log is whole and in order, or the reader is told where
       const first = newest + 1;
       for (const { fault, before, after, isAwaited } of script) {
         publish(before);
-        if (isAwaited) await until(() => expect(connection.getState().status).toBe('live'));
+        if (isAwaited) await until(() => expect(transport.getState().status).toBe('live'));
         faults[fault]();
         publish(after);
       }

@@ -25,7 +25,7 @@ test('reads quotes by subscription and by query, which asks the server each time
     .subscription(QuoteUpdates, { symbols: SYMBOLS })
     .subscribe(({ data }) => data && seen.add(data.quoteUpdates.symbol));
   await until(() => expect([...seen].toSorted()).toEqual(SYMBOLS));
-  expect(client.connection.getState()).toEqual({ status: 'live' });
+  expect(client.status.getSnapshot()).toMatchObject({ state: 'live', failures: 0, cause: null, waiting: 0 });
   unsubscribe();
 
   for (let asked = 1; asked <= 2; asked++) {
@@ -54,7 +54,7 @@ test('every print arrives once and in order over a link that breaks again and ag
     const before = prints;
     await until(() => expect(prints).toBeGreaterThan(before + 5));
     link.cut();
-    await until(() => expect(client.connection.getState().status).not.toBe('live'));
+    await until(() => expect(client.status.getSnapshot().state).not.toBe('live'));
   }
   const before = prints;
   await until(() => expect(prints).toBeGreaterThan(before + 5));
@@ -66,33 +66,4 @@ test('every print arrives once and in order over a link that breaks again and ag
     expect({ symbol, received }).toEqual({ symbol, received: received.map((_, index) => first + index) });
   }
   expect(gaps).toBe(0);
-});
-
-test('sends its credentials with requests and with the connection', async () => {
-  const sent: (string | null)[] = [];
-  const opened: string[] = [];
-  class RecordingSocket extends WebSocket {
-    override send(data: string): void {
-      opened.push(data);
-      super.send(data);
-    }
-  }
-  let token = 'first';
-  const client = createTapeClient({
-    url: server.url,
-    token: () => token,
-    webSocket: RecordingSocket,
-    fetch: (input, init) => {
-      sent.push(new Headers(init?.headers).get('authorization'));
-      return fetch(input, init);
-    },
-  });
-  await client.query('{ __typename }', {}).toPromise();
-  token = 'second';
-  await client.query('query Again { __typename }', {}).toPromise();
-  client.subscription(QuoteUpdates, { symbols: ['AAPL'] }).subscribe(() => {});
-  await until(() => expect(opened.length).toBeGreaterThan(0));
-  await client.dispose();
-  expect(sent).toEqual(['Bearer first', 'Bearer second']);
-  expect(JSON.parse(opened[0]!)).toEqual({ type: 'connection_init', payload: { authorization: 'Bearer second' } });
 });

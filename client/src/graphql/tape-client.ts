@@ -1,99 +1,130 @@
 import { cacheExchange, Client, fetchExchange } from '@urql/core';
+import { createAuthorizedFetch, withDeadline } from './authorized-fetch.ts';
+import type { Backoff } from './backoff.ts';
+import { type Clock, systemClock } from './clock.ts';
+import { Credentials, type Token, type TokenSource } from './credentials.ts';
+import { createEventStreams } from './event-stream.ts';
+import { createLadder } from './ladder.ts';
 import { liveSubscriptionExchange } from './live-subscription-exchange.ts';
-import type { TapeState, TapeStatus, TapeStatusStore } from './tape-status.ts';
-import {
-  type Connection,
-  type ConnectionOptions,
-  type ConnectionState,
-  createConnection,
-} from './web-socket-transport.ts';
+import { type Network, readPlatformNetwork } from './network.ts';
+import { createPolling } from './polling.ts';
+import { createTapeStatus, type TapeState, type TapeStatusStore } from './tape-status.ts';
+import { waitingExchange } from './waiting-exchange.ts';
+import { createWebSocketTransport } from './web-socket-transport.ts';
 
-/** A JWT, without "Bearer"; `null`: anonymous. */
-export type Token = string | null;
-
-export type TapeClientOptions = Omit<ConnectionOptions, 'url' | 'readConnectionParams'> & {
-  /** The GraphQL endpoint; in a browser it may be relative to the page. Subscriptions go to the same by WebSocket. */
+export type TapeClientOptions = {
+  /** The GraphQL endpoint, `http:` or `https:`; in a browser it may be relative to the page. WebSockets go to the same. */
   readonly url: string;
   /**
-   * Who asks: a JWT, or what gives one, at once or later. A function is asked again before the token expires and where the
-   * server found it expired; the connection goes on with the newer one in place. Default: anonymous.
+   * Who asks: a JWT, without "Bearer", or what gives one, at once or later. A function is asked again before the token
+   * expires and where the server refuses it; what runs goes on with the newer one. `null` is nobody, and the default.
    */
-  readonly token?: Token | (() => Token | Promise<Token>);
+  readonly token?: Token | TokenSource;
+  /** Between two attempts of one kind: anything up to a ceiling that doubles with each failure. Default: 0.5 s, up to 15 s. */
+  readonly backoff?: Backoff;
+  /** Attempts at a WebSocket that come to nothing, in a row, before event streams stand in for it. Default: 10. */
+  readonly fallAfter?: number;
+  /** For how long a WebSocket must have stood for its failures to be forgotten. Default: a minute. */
+  readonly stableAfterMs?: number;
+  /** How long a WebSocket may take to be acknowledged. Default: 10 s. */
+  readonly connectTimeoutMs?: number;
+  /** How often the server is pinged, and how long it may take to answer. Default: 10 s, 5 s. */
+  readonly pingIntervalMs?: number;
+  readonly pongTimeoutMs?: number;
+  /** Event streams at a time; other operations are polled meanwhile. Default: 4, for browsers have six connections to a host. */
+  readonly maxStreams?: number;
+  /** Where event streams do not come through either, one is tried so often. Default: 30 s. */
+  readonly streamProbeMs?: number;
+  /** Between two rounds of queries, where nothing else comes through. Default: 2 s. */
+  readonly pollIntervalMs?: number;
+  /** How long a query or a mutation may go unanswered before it is sent again. Default: 15 s. */
+  readonly requestTimeoutMs?: number;
+  /** How long a mutation waits for the server to be reached. Default: 30 s. */
+  readonly mutationTimeoutMs?: number;
   /** Default: the platform's. */
   readonly fetch?: typeof globalThis.fetch;
+  readonly webSocket?: typeof WebSocket;
+  readonly network?: Network;
+  readonly clock?: Clock;
+  /** Default: Math.random. */
+  readonly random?: () => number;
 };
 
 /** A urql client, for urql's `Provider` and hooks as for `client.query(…)`, that stays with its server by itself. */
 export type TapeClient = Client & {
   readonly status: TapeStatusStore;
-  readonly connection: Pick<Connection, 'getState' | 'watchState'>;
   /** Ends all subscriptions and the connection. */
   readonly dispose: () => Promise<void>;
 };
 
-/** In a browser as in Node. Nothing is opened before the first operation. */
+/**
+ * For a browser as for Node. Nothing is opened before the first operation.
+ * @throws {TypeError} for what is no URL
+ */
 export function createTapeClient(options: TapeClientOptions): TapeClient {
-  const { url: asked, token, fetch, ...connectionOptions } = options;
-  const { backoff, random } = connectionOptions;
-  const url = new URL(asked, globalThis.location?.href).href;
-  const readToken = typeof token === 'function' ? token : () => token ?? null;
-  let held: Token = null;
-  const readHeaders = (): Record<string, string> => (held === null ? {} : { authorization: `Bearer ${held}` });
-  const connection = createConnection({
-    ...connectionOptions,
-    url: url.replace(/^http/, 'ws'),
-    readConnectionParams: async () => {
-      held = await readToken();
-      return readHeaders();
-    },
+  const { clock = systemClock, backoff, random, requestTimeoutMs = 15_000, mutationTimeoutMs } = options;
+  const url = new URL(options.url, globalThis.location?.href).href;
+  const credentials = new Credentials(options.token, clock);
+  const fetch = createAuthorizedFetch(options.fetch ?? ((input, init) => globalThis.fetch(input, init)), credentials);
+
+  const socket = createWebSocketTransport({ ...options, url: url.replace(/^http/, 'ws'), credentials });
+  const ladder = createLadder({
+    ...options,
+    socket,
+    openStream: createEventStreams({ url, fetch, clock }),
+    startPolling: createPolling({ ...options, url, fetch }),
   });
-  const urql = new Client({
+  const network = options.network ?? readPlatformNetwork();
+  const status = createTapeStatus({ socket, ladder, network, clock });
+  const readState = (): TapeState => status.store.getSnapshot().state;
+
+  const client = new Client({
     url,
-    exchanges: [cacheExchange, liveSubscriptionExchange({ connection, backoff, random }), fetchExchange],
+    exchanges: [
+      cacheExchange,
+      liveSubscriptionExchange({
+        transport: ladder,
+        credentials,
+        backoff,
+        random,
+        clock,
+      }),
+      waitingExchange({
+        // A client that was refused is answered why.
+        isReachable: () => readState() !== 'offline' || status.store.getSnapshot().isRefused,
+        watchReachable: (listener) => watchReached(status.store, listener),
+        onWaiting: status.setWaiting,
+        mutationTimeoutMs,
+        backoff,
+        random,
+        clock,
+      }),
+      fetchExchange,
+    ],
     // A cached price is a wrong price: the document cache knows nothing of the tape, so each query asks the server. What
     // does not change (past bars) may ask for 'cache-first', and a mutation refreshes the queries that hold what it changed.
     requestPolicy: 'network-only',
     // No answer of ours is for a proxy to keep.
     preferGetMethod: false,
-    fetch: async (input, init) => {
-      held = await readToken();
-      const headers = { ...(init?.headers as Record<string, string> | undefined), ...readHeaders() };
-      return (fetch ?? globalThis.fetch)(input, { ...init, headers });
-    },
+    fetch: withDeadline(fetch, requestTimeoutMs, clock),
   });
-  return Object.assign(urql, { connection, dispose: connection.dispose, status: createStatus(connection) });
-}
-
-function createStatus(connection: Connection): TapeStatusStore {
-  let wasLive = false;
-  let snapshot: TapeStatus = {
-    state: 'connecting',
-    since: Date.now(),
-    failures: 0,
-    retryAt: null,
-    cause: null,
-    isRefused: false,
-    waiting: 0,
+  const dispose = async (): Promise<void> => {
+    credentials.dispose();
+    status.dispose();
+    await socket.dispose();
   };
-  connection.watchState(() => {
-    const state = connection.getState();
-    wasLive ||= state.status === 'live';
-    const next: TapeState = readState(state, wasLive);
-    snapshot = {
-      state: next,
-      since: next === snapshot.state ? snapshot.since : Date.now(),
-      failures: state.status === 'waiting' ? state.failures : state.status === 'live' ? 0 : snapshot.failures,
-      retryAt: state.status === 'waiting' ? Date.now() + state.retryInMs : null,
-      cause: 'cause' in state ? state.cause : state.status === 'live' ? null : snapshot.cause,
-      isRefused: state.status === 'refused',
-      waiting: 0,
-    };
-  });
-  return { getSnapshot: () => snapshot, subscribe: connection.watchState, retryNow: () => {} };
+  return Object.assign(client, { status: status.store, dispose });
 }
 
-function readState({ status }: ConnectionState, wasLive: boolean): TapeState {
-  if (status === 'live') return 'live';
-  if (status === 'refused') return 'offline';
-  return wasLive && status !== 'idle' ? 'resuming' : 'connecting';
+/** Calls the listener when the server is reached, and when there is a network again. */
+function watchReached(status: TapeStatusStore, listener: () => void): () => void {
+  let last = status.getSnapshot().state;
+  return status.subscribe(() => {
+    const { state } = status.getSnapshot();
+    const isNew = state !== last;
+    const isReached = state === 'live' || state === 'degraded' || state === 'polling';
+    const isBack = last === 'offline';
+    last = state;
+    if (isNew && (isReached || isBack)) listener();
+  });
 }

@@ -1,18 +1,23 @@
+import { parse } from 'graphql';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { createManualClock } from '../../testing/manual-clock.ts';
 import { type ScriptedServer, startScriptedServer } from '../../testing/scripted-server.ts';
-import type { ConnectionRefusedError } from './close-codes.ts';
-import {
-  type Connection,
-  type ConnectionOptions,
-  type ConnectionState,
-  createConnection,
-} from './web-socket-transport.ts';
 import { until } from '../../testing/until.ts';
+import type { ConnectionRefusedError } from './close-codes.ts';
+import { Credentials } from './credentials.ts';
+import type { LiveSink } from './live-transport.ts';
+import {
+  createWebSocketTransport,
+  type SocketState,
+  type WebSocketTransport,
+  type WebSocketTransportOptions,
+} from './web-socket-transport.ts';
 
 const QUICK = { initialDelayMs: 5, maxDelayMs: 20 };
+const MINUTE_MS = 60_000;
 
 let server: ScriptedServer;
-let opened: Connection[];
+let opened: WebSocketTransport[];
 
 beforeEach(async () => {
   server = await startScriptedServer();
@@ -20,68 +25,82 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  await Promise.all(opened.map((connection) => connection.dispose()));
+  await Promise.all(opened.map((transport) => transport.dispose()));
   await server.close();
 });
 
-function connect(options: Partial<ConnectionOptions> = {}) {
-  const connection = createConnection({ url: server.url.replace('http', 'ws'), backoff: QUICK, ...options });
-  opened.push(connection);
-  const states: ConnectionState[] = [];
-  connection.watchState(() => states.push(connection.getState()));
-  return { connection, states, seen: () => states.map(({ status }) => status) };
+function connect(options: Partial<WebSocketTransportOptions> = {}) {
+  const transport = createWebSocketTransport({
+    url: server.url.replace('http', 'ws'),
+    credentials: new Credentials(null),
+    backoff: QUICK,
+    ...options,
+  });
+  opened.push(transport);
+  const states: SocketState[] = [];
+  transport.watchState(() => states.push(transport.getState()));
+  return { transport, states, seen: () => states.map(({ status }) => status) };
 }
 
-function readQuotes(connection: Connection) {
+function run(transport: WebSocketTransport, query: string, sink: Partial<LiveSink>, readVariables = () => ({})) {
+  const document = parse(query);
+  return transport.subscribe(
+    {
+      name: undefined,
+      isLog: false,
+      polled: null,
+      readRequest: () => ({ document, variables: readVariables(), resumeFrom: null }),
+    },
+    { next: () => {}, fail: () => {}, refuse: () => {}, complete: () => {}, ...sink },
+  );
+}
+
+function readQuotes(transport: WebSocketTransport) {
   const prices: unknown[] = [];
   const refused: ConnectionRefusedError[] = [];
   const readVariables = vi.fn(() => ({ symbols: ['AAPL'] }));
-  const stop = connection.subscribe(
-    {
-      query: 'subscription Q($symbols: [Symbol!]!) { quoteUpdates(symbols: $symbols) { price } }',
-      operationName: 'Q',
-      readVariables,
-    },
+  const stop = run(
+    transport,
+    'subscription Q($symbols: [Symbol!]!) { quoteUpdates(symbols: $symbols) { price } }',
     {
       next: ({ data }) => prices.push((data?.['quoteUpdates'] as { price: number } | undefined)?.price),
-      fail: () => {},
       refuse: (error) => refused.push(error),
-      complete: () => {},
     },
+    readVariables,
   );
   return { prices, refused, readVariables, stop };
 }
 
 test('is opened for the first subscription and closed after the last', async () => {
-  const { connection, seen } = connect();
-  expect(connection.getState()).toEqual({ status: 'idle' });
+  const { transport, seen } = connect();
+  expect(transport.getState()).toEqual({ status: 'idle' });
   expect(server.countConnections()).toBe(0);
-  const first = readQuotes(connection);
-  const second = readQuotes(connection);
+  const first = readQuotes(transport);
+  const second = readQuotes(transport);
   await until(() => expect([first.prices, second.prices]).toEqual([[100], [100]]));
   expect(server.countConnections()).toBe(1);
   first.stop();
   second.stop();
-  await until(() => expect(connection.getState()).toEqual({ status: 'idle' }));
+  await until(() => expect(transport.getState()).toEqual({ status: 'idle' }));
   expect(seen()).toEqual(['connecting', 'live', 'idle']);
 });
 
 test.each([1001, 1011, 1012, 1013, 4408, 4499, 4500])('comes back after a close with %i', async (code) => {
-  const { connection, states } = connect();
-  const { prices, refused } = readQuotes(connection);
+  const { transport, states } = connect();
+  const { prices, refused } = readQuotes(transport);
   await until(() => expect(prices).toHaveLength(1));
   server.closeConnections(code);
   await until(() => expect(prices).toHaveLength(2));
   expect(refused).toEqual([]);
-  expect(connection.getState()).toEqual({ status: 'live' });
+  expect(transport.getState()).toEqual({ status: 'live' });
   expect(states).toContainEqual(
     expect.objectContaining({ status: 'waiting', cause: { code, reason: 'scripted' }, failures: 1 }),
   );
 });
 
 test('comes back after the network broke, with the variables of then', async () => {
-  const { connection } = connect();
-  const { prices, readVariables } = readQuotes(connection);
+  const { transport } = connect();
+  const { prices, readVariables } = readQuotes(transport);
   await until(() => expect(prices).toHaveLength(1));
   readVariables.mockReturnValue({ symbols: ['MSFT'] });
   server.cut();
@@ -89,20 +108,35 @@ test('comes back after the network broke, with the variables of then', async () 
   expect(server.received.map(({ variables }) => variables)).toEqual([{ symbols: ['AAPL'] }, { symbols: ['MSFT'] }]);
 });
 
-test('waits longer with each failure, up to a bound, and shortly again once it was served', async () => {
-  const { connection, states } = connect({ random: () => 1 });
-  server.refusals.push(1013, 1013, 1013, 1013);
-  const { prices } = readQuotes(connection);
+test('waits longer with each failure, up to a bound, and shortly again after a stable minute', async () => {
+  const clock = createManualClock();
+  const backoff = { initialDelayMs: 500, maxDelayMs: 4000 };
+  const pingIntervalMs = 10 * MINUTE_MS;
+  const { transport, states } = connect({ clock, random: () => 1, backoff, pingIntervalMs });
+  const readLast = () => states.findLast((state) => state.status === 'waiting');
+  const { prices } = readQuotes(transport);
   await until(() => expect(prices).toHaveLength(1));
-  server.cut();
-  await until(() => expect(prices).toHaveLength(2));
-  expect(states.flatMap((state) => (state.status === 'waiting' ? [state.retryInMs] : []))).toEqual([5, 10, 20, 20, 5]);
+
+  async function breakAndWait(waitMs: number, failures: number): Promise<void> {
+    const { length } = prices;
+    server.cut();
+    await until(() => expect(transport.getState()).toMatchObject({ status: 'waiting', failures }));
+    expect(readLast()).toMatchObject({ retryAt: clock.now() + waitMs });
+    clock.advance(waitMs - 1);
+    expect(transport.getState().status).toBe('waiting');
+    clock.advance(1);
+    await until(() => expect(prices).toHaveLength(length + 1));
+  }
+  for (const [index, waitMs] of [500, 1000, 2000, 4000, 4000].entries()) await breakAndWait(waitMs, index + 1);
+
+  clock.advance(MINUTE_MS);
+  await breakAndWait(500, 1);
 });
 
 test('tries a server that is not there until it is', async () => {
   await server.close();
-  const { connection, states } = connect();
-  const { prices } = readQuotes(connection);
+  const { transport, states } = connect();
+  const { prices } = readQuotes(transport);
   await until(() => expect(states.filter(({ status }) => status === 'waiting').length).toBeGreaterThan(2));
   expect(states.find(({ status }) => status === 'waiting')).toMatchObject({ cause: { code: null, reason: '' } });
   server = await startScriptedServer(Number(new URL(server.url).port));
@@ -110,43 +144,78 @@ test('tries a server that is not there until it is', async () => {
 });
 
 test.each([1002, 1008, 4400, 4401, 4403, 4406, 4409, 4429])('takes a close with %i as final', async (code) => {
-  const { connection } = connect();
+  const { transport } = connect();
   server.refusals.push(code);
-  const { refused } = readQuotes(connection);
+  const { refused } = readQuotes(transport);
   await until(() => expect(refused).toHaveLength(1));
   expect(refused[0]).toMatchObject({ name: 'ConnectionRefusedError', code });
-  expect(connection.getState()).toEqual({ status: 'refused', cause: { code, reason: 'scripted' } });
+  expect(transport.getState()).toEqual({ status: 'refused', cause: { code, reason: 'scripted' } });
   expect(server.countConnections()).toBe(1);
 });
 
-test('tries again after 4401 where it is told to, with the credentials of then', async () => {
-  let token = 'expired';
-  const { connection } = connect({ retryUnauthorized: true, readConnectionParams: () => ({ token }) });
-  server.refusals.push(4401, 4401);
-  connection.watchState(() => {
-    if (connection.getState().status === 'waiting') token = 'renewed';
-  });
-  const { prices } = readQuotes(connection);
+test.each([4401, 4403])('tries again after %i with another token, where there is one', async (code) => {
+  const tokens = ['expired', 'newer'];
+  const { transport } = connect({ credentials: new Credentials(() => tokens.shift() ?? 'newer') });
+  server.refusals.push(code, code);
+  const { prices, refused } = readQuotes(transport);
+  await until(() => expect(refused).toHaveLength(1));
+  expect(server.connectionParams).toEqual([{ authorization: 'Bearer expired' }, { authorization: 'Bearer newer' }]);
+  expect(transport.getState()).toEqual({ status: 'refused', cause: { code, reason: 'scripted' } });
+  transport.retryNow();
   await until(() => expect(prices).toHaveLength(1));
-  expect(server.connectionParams).toEqual([{ token: 'expired' }, { token: 'renewed' }, { token: 'renewed' }]);
 });
 
 test('tries again where its credentials could not be read', async () => {
   let failures = 2;
-  const { connection } = connect({
-    readConnectionParams: () => {
-      if (failures-- > 0) throw new Error('no token now');
-      return {};
-    },
+  const credentials = new Credentials(() => {
+    if (failures-- > 0) throw new Error('no token now');
+    return null;
   });
-  const { prices, refused } = readQuotes(connection);
+  const { transport } = connect({ credentials });
+  const { prices, refused } = readQuotes(transport);
   await until(() => expect(prices).toHaveLength(1));
   expect(refused).toEqual([]);
 });
 
+test('renews its token in place, before it ends', async () => {
+  const clock = createManualClock();
+  const mint = (name: string, seconds: number): string =>
+    ['', { name, exp: clock.now() / 1000 + seconds }, '']
+      .map((part) => (part === '' ? '' : Buffer.from(JSON.stringify(part)).toString('base64url')))
+      .join('.');
+  const tokens = [mint('first', 600), mint('second', 6000)];
+  const credentials = new Credentials(() => tokens.shift()!, clock);
+  const { transport } = connect({ clock, credentials, pingIntervalMs: 10 * MINUTE_MS });
+  const { prices } = readQuotes(transport);
+  await until(() => expect(prices).toHaveLength(1));
+  clock.advance(9 * MINUTE_MS - 1);
+  expect(tokens).toHaveLength(1);
+  const second = tokens[0];
+  clock.advance(1);
+  await until(() => expect(server.renewals).toEqual([{ authorization: `Bearer ${second}` }]));
+  server.quote(101);
+  await until(() => expect(prices).toEqual([100, 101]));
+  expect(server.countConnections()).toBe(1);
+  credentials.dispose();
+});
+
+test('is made anew, at once, with a token that the server does not take in place', async () => {
+  let token = 'first';
+  const credentials = new Credentials(() => token);
+  const { transport, states } = connect({ credentials, backoff: { initialDelayMs: MINUTE_MS, maxDelayMs: MINUTE_MS } });
+  const { prices } = readQuotes(transport);
+  await until(() => expect(prices).toHaveLength(1));
+  server.renewalAnswers.push(false);
+  token = 'of another user';
+  await credentials.renew('first');
+  await until(() => expect(prices).toHaveLength(2));
+  expect(server.connectionParams.at(-1)).toEqual({ authorization: 'Bearer of another user' });
+  expect(states.find(({ status }) => status === 'waiting')).toMatchObject({ failures: 0 });
+});
+
 test('gives up a half-open connection, which no close event ever tells of', async () => {
-  const { connection, states } = connect({ pingIntervalMs: 30, pongTimeoutMs: 30 });
-  const { prices } = readQuotes(connection);
+  const { transport, states } = connect({ pingIntervalMs: 30, pongTimeoutMs: 30 });
+  const { prices } = readQuotes(transport);
   await until(() => expect(prices).toHaveLength(1));
   server.freeze();
   await until(() => expect(prices).toHaveLength(2));
@@ -156,58 +225,65 @@ test('gives up a half-open connection, which no close event ever tells of', asyn
 });
 
 test('keeps a connection whose pings are answered', async () => {
-  const { connection } = connect({ pingIntervalMs: 10, pongTimeoutMs: 200 });
-  const { prices } = readQuotes(connection);
+  const clock = createManualClock();
+  const { transport } = connect({ clock, pingIntervalMs: 10_000, pongTimeoutMs: 5000 });
+  const { prices } = readQuotes(transport);
   await until(() => expect(prices).toHaveLength(1));
-  for (let price = 101; price < 106; price++) {
-    server.quote(price);
-    await until(() => expect(prices).toContain(price));
+  for (let pings = 0; pings < 5; pings++) {
+    clock.advance(10_000);
+    expect(clock.readWaits()[0]).toBe(5000);
+    // The pong puts off the next ping.
+    await until(() => expect(clock.readWaits()[0]).toBe(10_000));
   }
+  server.quote(101);
+  await until(() => expect(prices).toEqual([100, 101]));
   expect(server.countConnections()).toBe(1);
 });
 
 test('gives up a server that never acknowledges', async () => {
-  const { connection, states } = connect({ connectTimeoutMs: 50 });
+  const clock = createManualClock();
+  const { transport, seen } = connect({ clock, connectTimeoutMs: 10_000 });
   server.refusals.push('silence');
-  const { prices } = readQuotes(connection);
+  const { prices } = readQuotes(transport);
+  await until(() => expect(server.connectionParams).toHaveLength(1));
+  clock.advance(10_000);
+  await until(() => expect(transport.getState().status).toBe('waiting'));
+  clock.advance(QUICK.maxDelayMs);
   await until(() => expect(prices).toHaveLength(1));
   expect(server.countConnections()).toBe(2);
-  expect(states.filter(({ status }) => status === 'waiting')).toHaveLength(1);
+  expect(seen()).toEqual(['connecting', 'waiting', 'connecting', 'live']);
 });
 
 test('can be disposed of while it is live, while it connects and while it waits', async () => {
   const live = connect();
-  const reader = readQuotes(live.connection);
+  const reader = readQuotes(live.transport);
   await until(() => expect(reader.prices).toHaveLength(1));
-  await live.connection.dispose();
+  await live.transport.dispose();
   await until(() => expect(server.countRunning()).toBe(0));
 
   server.refusals.push('silence');
   const connecting = connect();
-  readQuotes(connecting.connection);
+  readQuotes(connecting.transport);
   await until(() => expect(server.connectionParams).toHaveLength(2));
-  await connecting.connection.dispose();
+  await connecting.transport.dispose();
 
   server.refusals.push(1013);
   const waiting = connect({ backoff: { initialDelayMs: 600_000, maxDelayMs: 600_000 }, random: () => 1 });
-  readQuotes(waiting.connection);
-  await until(() => expect(waiting.connection.getState().status).toBe('waiting'));
-  await waiting.connection.dispose();
+  readQuotes(waiting.transport);
+  await until(() => expect(waiting.transport.getState().status).toBe('waiting'));
+  await waiting.transport.dispose();
 
-  for (const { connection } of [live, connecting, waiting]) expect(connection.getState()).toEqual({ status: 'idle' });
+  for (const { transport } of [live, connecting, waiting]) expect(transport.getState()).toEqual({ status: 'idle' });
   expect(server.countConnections()).toBe(3);
 });
 
 test('who leaves from within a result, with the end already on its way, disturbs nobody else', async () => {
-  const { connection } = connect();
-  const { prices } = readQuotes(connection);
+  const { transport } = connect();
+  const { prices } = readQuotes(transport);
   await until(() => expect(prices).toEqual([100]));
   server.failures.push({ code: 'BAD_USER_INPUT' });
   const left = vi.fn(() => stop());
-  const stop = connection.subscribe(
-    { query: 'subscription { trades(symbols: []) { id } }', readVariables: () => ({}) },
-    { next: left, fail: () => {}, refuse: () => {}, complete: () => {} },
-  );
+  const stop = run(transport, 'subscription { trades(symbols: []) { id } }', { next: left });
   await until(() => expect(left).toHaveBeenCalledOnce());
   server.quote(101);
   await until(() => expect(prices).toEqual([100, 101]));
@@ -215,25 +291,19 @@ test('who leaves from within a result, with the end already on its way, disturbs
 });
 
 test('a reader that throws is reported as uncaught, and the connection stays', async () => {
-  const { connection } = connect();
+  const { transport } = connect();
   const handlers = process.listeners('uncaughtException');
   process.removeAllListeners('uncaughtException');
   const uncaught = vi.fn();
   process.on('uncaughtException', uncaught);
   try {
-    const { prices } = readQuotes(connection);
+    const { prices } = readQuotes(transport);
     const fault = new Error('a fault of the reader');
-    connection.subscribe(
-      { query: 'subscription { quoteUpdates(symbols: ["AAPL"]) { price } }', readVariables: () => ({}) },
-      {
-        next: () => {
-          throw fault;
-        },
-        fail: () => {},
-        refuse: () => {},
-        complete: () => {},
+    run(transport, 'subscription { quoteUpdates(symbols: ["AAPL"]) { price } }', {
+      next: () => {
+        throw fault;
       },
-    );
+    });
     await until(() => expect(uncaught.mock.calls[0]?.[0]).toBe(fault));
     server.quote(101);
     await until(() => expect(prices).toEqual([100, 101]));
