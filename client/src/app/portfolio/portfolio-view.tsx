@@ -74,7 +74,7 @@ function Totals({ portfolio }: { readonly portfolio: Portfolio }) {
         <dt>Total value</dt>
         <dd className="num">{formatMoney(totalValue)}</dd>
       </div>
-      <div>
+      <div className="portfolio-today">
         <dt>Today</dt>
         <dd>
           <Change value={Number(dayChange)} text={formatSignedMoney(dayChange)} percent={dayChangePercent} />

@@ -15,6 +15,10 @@ export const PositionRow = memo(function PositionRow({ position }: { readonly po
     <tr>
       <th scope="row">
         <a href={hrefOfSymbol(symbol)}>{symbol}</a>
+        {/* Where there is no room for columns of their own. */}
+        <span className="portfolio-row-detail num">
+          {formatQuantity(quantity)} × {formatMoney(marketPrice)}
+        </span>
       </th>
       <td className="num" data-column="quantity">
         {formatQuantity(quantity)}
