@@ -1,6 +1,6 @@
+import { spawnSync } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { build } from 'vite';
 import type { TestProject } from 'vitest/node';
 import { CHROMIUM, installPrograms, POSTGRES, REDIS_SERVER } from './programs.ts';
 import type { Program } from './programs.ts';
@@ -13,7 +13,8 @@ export async function setup(project: TestProject): Promise<void> {
   // Internal to vitest: should it go, every run counts as a whole one.
   const { filenamePattern } = project.vitest as unknown as { filenamePattern?: string[] };
   if (filenamePattern === undefined) {
-    await Promise.all([installPrograms([REDIS_SERVER, POSTGRES, CHROMIUM]), buildPage()]);
+    await installPrograms([REDIS_SERVER, POSTGRES, CHROMIUM]);
+    buildPage();
     return;
   }
   const { testFiles } = await project.globTestFiles(filenamePattern);
@@ -23,10 +24,19 @@ export async function setup(project: TestProject): Promise<void> {
   if (/\/postgres\.ts'/.test(sources)) wanted.push(POSTGRES);
   if (/\/(chromium|dashboard)\.ts'/.test(sources)) wanted.push(CHROMIUM);
   await installPrograms(wanted);
-  if (/\/dashboard\.ts'/.test(sources)) await buildPage();
+  if (/\/dashboard\.ts'/.test(sources)) buildPage();
 }
 
-/** As it stands now: what `npm ci` built may be older. */
-async function buildPage(): Promise<void> {
-  await build({ configFile: path.join(import.meta.dirname, '../client/vite.config.ts'), logLevel: 'warn' });
+/**
+ * As it stands now: what `npm ci` built may be older. In a process of its own: in this one, which is called a test, React would be
+ * built as for development.
+ */
+function buildPage(): void {
+  const folder = path.join(import.meta.dirname, '..');
+  const { status, stderr } = spawnSync(
+    process.execPath,
+    [path.join(folder, 'node_modules/vite/bin/vite.js'), 'build', 'client', '--logLevel', 'warn'],
+    { cwd: folder, env: { ...process.env, NODE_ENV: 'production' }, encoding: 'utf8' },
+  );
+  if (status !== 0) throw new Error(`The page cannot be built: ${stderr}`);
 }

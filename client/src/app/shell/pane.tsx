@@ -1,7 +1,7 @@
 import { type ReactNode, Suspense } from 'react';
 import { PaneBoundary } from './pane-boundary.tsx';
 
-/** A part of the workspace with a name of its own. */
+/** A part of the workspace; what stands in it names it for who listens. */
 export function Pane({
   name,
   className = '',
@@ -12,11 +12,11 @@ export function Pane({
   readonly children: ReactNode;
 }) {
   return (
-    <section className={`pane ${className}`} aria-label={name}>
+    <div className={`pane ${className}`}>
       <PaneBoundary name={name}>
         <Suspense fallback={<PaneSkeleton />}>{children}</Suspense>
       </PaneBoundary>
-    </section>
+    </div>
   );
 }
 

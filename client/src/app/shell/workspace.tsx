@@ -1,5 +1,6 @@
 import { lazy, useEffect, useState } from 'react';
 import { Watchlist } from '../watchlist/watchlist.tsx';
+import { Holdings } from './holdings.tsx';
 import { recallSymbol, rememberSymbol } from './last-symbol.ts';
 import { type Layout, useLayout } from './layout.ts';
 import { Pane } from './pane.tsx';
@@ -38,6 +39,9 @@ export function Workspace({ route, symbol }: { readonly route: Route; readonly s
           <Pane name="Order ticket">
             <OrderTicket symbol={symbol} />
           </Pane>
+          <Pane name="Holdings">
+            <Holdings />
+          </Pane>
           <Pane name="Orders">
             <OrdersPanel />
           </Pane>
@@ -58,7 +62,9 @@ function View({ route, symbol, layout }: { readonly route: Route; readonly symbo
         </Pane>
       ) : (
         <Pane name="Symbol" className="pane-symbol">
-          <SymbolView symbol={symbol} />
+          <section className="pane-fill" aria-label="Symbol">
+            <SymbolView symbol={symbol} />
+          </section>
         </Pane>
       )}
       {isWide || route.view === 'portfolio' ? null : (

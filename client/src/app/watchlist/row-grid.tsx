@@ -17,6 +17,7 @@ export type RowGridProps = {
 };
 
 const ROW_HEIGHT = { phone: 56, columns: 36, wide: 36 } as const;
+const HEADS_HEIGHT = { phone: 32, columns: 24, wide: 24 } as const;
 const LABELS: Readonly<Record<SortKey, string>> = {
   symbol: 'Symbol',
   price: 'Last',
@@ -29,13 +30,16 @@ export function RowGrid(props: RowGridProps) {
   const { symbols, chosen, sort, isEditing, onSort, onChoose, onRemove, onHold } = props;
   const scroller = useRef<HTMLDivElement>(null);
   const [active, setActive] = useState(chosen);
-  const rowHeight = ROW_HEIGHT[useLayout()];
+  const layout = useLayout();
+  const rowHeight = ROW_HEIGHT[layout];
   const virtualizer = useVirtualizer({
     count: symbols.length,
     getScrollElement: () => scroller.current,
     estimateSize: () => rowHeight,
     getItemKey: (index) => symbols[index]!,
     overscan: 6,
+    // The heads stay above the rows, within what scrolls: so much less of it is seen.
+    scrollPaddingEnd: HEADS_HEIGHT[layout],
     useFlushSync: false,
   });
   useEffect(() => virtualizer.measure(), [virtualizer, rowHeight]);
@@ -48,6 +52,8 @@ export function RowGrid(props: RowGridProps) {
     virtualizer.scrollToIndex(bounded, { align: 'auto' });
   };
   const onKeyDown = (event: KeyboardEvent): void => {
+    // A button within has keys of its own.
+    if (event.target !== event.currentTarget) return;
     const page = Math.max(1, Math.floor((scroller.current?.clientHeight ?? 0) / rowHeight) - 1);
     const moves: Readonly<Record<string, number>> = {
       ArrowDown: index + 1,
@@ -70,8 +76,19 @@ export function RowGrid(props: RowGridProps) {
   const rows = virtualizer.getVirtualItems();
   const isActiveShown = rows.some((row) => row.index === index);
   return (
-    <div className="watch-grid" role="grid" aria-label="Watchlist" aria-rowcount={symbols.length + 1}>
-      <div role="rowgroup">
+    <div
+      ref={scroller}
+      className="watch-grid"
+      role="grid"
+      aria-label="Watchlist"
+      aria-rowcount={symbols.length + 1}
+      aria-activedescendant={isActiveShown && active !== null ? toRowId(active) : undefined}
+      tabIndex={0}
+      onKeyDown={onKeyDown}
+      onPointerEnter={(event) => onHold(event.pointerType === 'mouse')}
+      onPointerLeave={() => onHold(false)}
+    >
+      <div role="rowgroup" className="watch-heads">
         <div role="row" aria-rowindex={1} className="watch-columns">
           <SortHeader name="symbol" sort={sort} onSort={onSort} />
           <span role="columnheader" className="watch-spark">
@@ -86,32 +103,20 @@ export function RowGrid(props: RowGridProps) {
           <SortHeader name="volume" sort={sort} onSort={onSort} />
         </div>
       </div>
-      <div
-        ref={scroller}
-        role="rowgroup"
-        className="watch-rows"
-        tabIndex={0}
-        aria-label="Rows"
-        aria-activedescendant={isActiveShown && active !== null ? toRowId(active) : undefined}
-        onKeyDown={onKeyDown}
-        onPointerEnter={(event) => onHold(event.pointerType === 'mouse')}
-        onPointerLeave={() => onHold(false)}
-      >
-        <div role="presentation" style={{ height: virtualizer.getTotalSize() }}>
-          {rows.map((row) => (
-            <Row
-              key={row.key}
-              symbol={symbols[row.index]!}
-              index={row.index}
-              offset={row.start}
-              isActive={row.index === index}
-              isChosen={symbols[row.index] === chosen}
-              isEditing={isEditing}
-              onChoose={onChoose}
-              onRemove={onRemove}
-            />
-          ))}
-        </div>
+      <div role="rowgroup" className="watch-rows" style={{ height: virtualizer.getTotalSize() }}>
+        {rows.map((row) => (
+          <Row
+            key={row.key}
+            symbol={symbols[row.index]!}
+            index={row.index}
+            offset={row.start}
+            isActive={row.index === index}
+            isChosen={symbols[row.index] === chosen}
+            isEditing={isEditing}
+            onChoose={onChoose}
+            onRemove={onRemove}
+          />
+        ))}
       </div>
     </div>
   );

@@ -39,7 +39,7 @@ export function Watchlist({ chosen }: { readonly chosen: string | null }) {
   const held = useMemo(() => new Set(list.symbols), [list.symbols]);
 
   return (
-    <div className="watchlist">
+    <section className="watchlist" aria-label="Watchlist">
       <div className="watch-head">
         <h2 className="visually-hidden">Watchlist</h2>
         <SymbolSearch
@@ -94,7 +94,7 @@ export function Watchlist({ chosen }: { readonly chosen: string | null }) {
           </p>
         )}
       </div>
-    </div>
+    </section>
   );
 }
 
