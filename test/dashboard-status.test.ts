@@ -4,10 +4,13 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Redis } from 'ioredis';
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { openBrowser, openDashboard } from './dashboard.ts';
 import { startRedis } from './redis.ts';
 import { startMain, startTestTapeql } from './tapeql.ts';
+
+// A browser beside other tests on a small machine takes its time.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 let browser: Browser;
 
@@ -19,7 +22,7 @@ afterAll(() => browser?.close());
 
 const readBanner = (page: Page) => page.getByRole('status', { name: 'Service' }).textContent();
 const readConnection = (page: Page) => page.locator('.connection').textContent();
-const POLL = { timeout: 20_000, interval: 20 };
+const POLL = { timeout: 60_000, interval: 20 };
 
 describe('what the page says of its server', () => {
   it('live, then away with the next attempt, then live again when it is back after a kill -9', async () => {

@@ -5,6 +5,7 @@ import { useLayout } from './shell/layout.ts';
 import { NavigationLinks } from './shell/navigation.tsx';
 import { PaneBoundary } from './shell/pane-boundary.tsx';
 import { useRoute } from './shell/route.ts';
+import { Title } from './shell/title.tsx';
 import { useChosenSymbol, Workspace } from './shell/workspace.tsx';
 import { Banner } from './status/banner.tsx';
 import { useLatest } from './status/use-latest.ts';
@@ -23,6 +24,7 @@ export function App() {
       <a className="shell-skip" href="#main" onClick={skip}>
         Skip to the market
       </a>
+      <Title symbol={symbol} />
       <Header route={route} symbol={symbol} service={service} />
       <Banner service={service} store={status} />
       <Workspace route={route} symbol={symbol} />

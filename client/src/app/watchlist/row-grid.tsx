@@ -16,7 +16,7 @@ export type RowGridProps = {
   readonly onHold: (isHeld: boolean) => void;
 };
 
-const ROW_HEIGHT = { phone: 56, columns: 36, wide: 36 } as const;
+const ROW_HEIGHT = { phone: 56, columns: 48, wide: 36 } as const;
 const HEADS_HEIGHT = { phone: 32, columns: 24, wide: 24 } as const;
 const LABELS: Readonly<Record<SortKey, string>> = {
   symbol: 'Symbol',
@@ -78,7 +78,7 @@ export function RowGrid(props: RowGridProps) {
   return (
     <div
       ref={scroller}
-      className="watch-grid"
+      className={layout === 'wide' ? 'watch-grid' : 'watch-grid watch-grid-narrow'}
       role="grid"
       aria-label="Watchlist"
       aria-rowcount={symbols.length + 1}
