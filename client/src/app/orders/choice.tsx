@@ -18,7 +18,7 @@ export function Choice<T extends string>({
 }) {
   const name = useId();
   return (
-    <fieldset className="orders-choice" disabled={isDisabled}>
+    <fieldset className="orders-choice" aria-disabled={isDisabled}>
       <legend className="visually-hidden">{legend}</legend>
       {options.map((option) => (
         <label key={option.value} className="orders-choice-option" data-value={option.value}>
@@ -28,7 +28,10 @@ export function Choice<T extends string>({
             name={name}
             value={option.value}
             checked={option.value === value}
-            onChange={() => onChange(option.value)}
+            onChange={() => {
+              // Not disabled as such, which would take the focus away from who is on it.
+              if (!isDisabled) onChange(option.value);
+            }}
           />
           <span>{option.label}</span>
         </label>

@@ -41,7 +41,7 @@ export function DecimalField({
           autoComplete="off"
           enterKeyHint="go"
           value={value}
-          disabled={isDisabled}
+          readOnly={isDisabled}
           aria-invalid={problem !== null}
           aria-describedby={problem === null ? undefined : `${id}-problem`}
           onChange={(event) => onChange(event.target.value)}

@@ -3,6 +3,9 @@ import { useViewer } from '../portfolio/viewer.ts';
 import { TicketForm } from './ticket-form.tsx';
 import './order-ticket.css';
 
+/** How the market's symbols mark an index. */
+const INDEX_PREFIX = 'I:';
+
 /** Where the viewer buys and sells one symbol. */
 export function OrderTicket({ symbol }: { readonly symbol: string }) {
   return (
@@ -34,6 +37,11 @@ function TicketBody({ symbol }: { readonly symbol: string }) {
       if (!viewer.canRead || !viewer.canTrade) {
         return (
           <TicketNote title="Trading is not included">Your access lets you look, but not place orders.</TicketNote>
+        );
+      }
+      if (symbol.startsWith(INDEX_PREFIX)) {
+        return (
+          <TicketNote title="An index is not traded">Choose a fund that follows it, such as SPY or QQQ.</TicketNote>
         );
       }
       // Another symbol is another order: nothing that was typed for one is sent for the other.

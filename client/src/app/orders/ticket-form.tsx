@@ -1,4 +1,4 @@
-import { type FormEvent, useRef, useState } from 'react';
+import { type FormEvent, useEffect, useRef, useState } from 'react';
 import { MarketStatusChanges } from '../../graphql/operations.ts';
 import { formatMoney } from '../format/money.ts';
 import { formatQuantity } from '../format/quantity.ts';
@@ -55,6 +55,14 @@ export function TicketForm({ symbol }: { readonly symbol: string }) {
   const estimate = order === null || means === null ? null : estimateOrder(order, quote, means);
   const isBusy = submission.kind === 'sending' || submission.kind === 'unanswered';
 
+  // What is placed is done with; what was not may be mended.
+  const isPlaced = submission.kind === 'answered' && submission.order.status !== 'REJECTED';
+  useEffect(() => {
+    if (!isPlaced) return;
+    setDraft((last) => ({ ...last, quantity: '' }));
+    setLeft(NONE_LEFT);
+  }, [isPlaced]);
+
   const change = (next: Partial<OrderDraft>): void => {
     setDraft((last) => ({ ...last, ...next }));
     if (submission.kind === 'answered') dismiss();
@@ -73,8 +81,6 @@ export function TicketForm({ symbol }: { readonly symbol: string }) {
     else if (problems.limitPrice !== null) limitInput.current?.focus();
     if (order === null || isBusy || waitMs > 0) return;
     send(order);
-    setDraft((last) => ({ ...last, quantity: '' }));
-    setLeft(NONE_LEFT);
   };
 
   return (
@@ -147,7 +153,7 @@ export function TicketForm({ symbol }: { readonly symbol: string }) {
         type="submit"
         className="orders-submit"
         data-side={draft.side}
-        disabled={isBusy || waitMs > 0}
+        aria-disabled={isBusy || waitMs > 0}
         aria-describedby="orders-estimate"
       >
         {nameSubmit()}

@@ -1,5 +1,5 @@
-import type { Client, CombinedError } from '@urql/core';
 import { useSyncExternalStore } from 'react';
+import type { TapeClient } from '../../graphql/tape-client.ts';
 import type { PortfolioChangesSubscription } from '../../gql/graphql.ts';
 import { useTape } from '../tape-client.tsx';
 import { PortfolioChanges } from './operations.ts';
@@ -10,8 +10,8 @@ export type Position = Portfolio['positions'][number];
 export type PortfolioState = {
   /** The newest; `null`: none has come yet. */
   readonly portfolio: Portfolio | null;
-  /** Why there is none, or no newer one; `null`: all is well. */
-  readonly error: CombinedError | null;
+  /** Whether the server refuses it: for now, so that it is asked again by itself, or for good. */
+  readonly refusal: 'for now' | 'for good' | null;
 };
 
 /** How long nobody needs to look before the server is asked no more: views change, and subscribing is counted. */
@@ -19,13 +19,13 @@ const LINGER_MS = 30_000;
 
 /** The viewer's portfolio, followed once for all who show it. */
 class PortfolioStore {
-  readonly #client: Client;
+  readonly #client: TapeClient;
   readonly #listeners = new Set<() => void>();
-  #state: PortfolioState = { portfolio: null, error: null };
+  #state: PortfolioState = { portfolio: null, refusal: null };
   #stop: (() => void) | null = null;
   #linger: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(client: Client) {
+  constructor(client: TapeClient) {
     this.#client = client;
   }
 
@@ -48,8 +48,9 @@ class PortfolioStore {
   };
 
   #follow(): () => void {
-    const subscription = this.#client.subscription(PortfolioChanges, {}).subscribe(({ data, error }) => {
-      this.#set({ portfolio: data?.portfolio ?? this.#state.portfolio, error: error ?? null });
+    const subscription = this.#client.subscription(PortfolioChanges, {}).subscribe(({ data, error, hasNext }) => {
+      const refusal = error === undefined ? null : hasNext ? 'for now' : 'for good';
+      this.#set({ portfolio: data?.portfolio ?? this.#state.portfolio, refusal });
     });
     return () => subscription.unsubscribe();
   }
@@ -58,7 +59,7 @@ class PortfolioStore {
     this.#stop?.();
     this.#stop = null;
     // What is old by now is not shown as if it were current.
-    this.#set({ portfolio: null, error: null });
+    this.#set({ portfolio: null, refusal: null });
   }
 
   #set(state: PortfolioState): void {
@@ -67,9 +68,9 @@ class PortfolioStore {
   }
 }
 
-const stores = new WeakMap<Client, PortfolioStore>();
+const stores = new WeakMap<TapeClient, PortfolioStore>();
 
-function portfolioStoreOf(client: Client): PortfolioStore {
+function portfolioStoreOf(client: TapeClient): PortfolioStore {
   const store = stores.get(client) ?? new PortfolioStore(client);
   stores.set(client, store);
   return store;

@@ -1,6 +1,8 @@
-import type { ReactNode } from 'react';
+import { type ReactNode, useSyncExternalStore } from 'react';
 import { Change } from '../format/change.tsx';
 import { formatMoney, formatSignedMoney } from '../format/money.ts';
+import { formatTime } from '../format/time.ts';
+import { useTape } from '../tape-client.tsx';
 import { AllocationPicture } from './allocation-picture.tsx';
 import { type Portfolio, usePortfolio } from './portfolio-store.ts';
 import { PositionsTable } from './positions-table.tsx';
@@ -39,12 +41,12 @@ export function PortfolioView() {
 }
 
 function LivePortfolio() {
-  const { portfolio, error, retry } = usePortfolio();
+  const { portfolio, refusal, retry } = usePortfolio();
   if (portfolio === null) {
-    if (error === null) return <PortfolioSkeleton />;
+    if (refusal !== 'for good') return <PortfolioSkeleton />;
     return (
       <Note title="The portfolio could not be read">
-        The server refused for now.{' '}
+        The server did not give it out.{' '}
         <button type="button" className="portfolio-link" onClick={retry}>
           Try again
         </button>
@@ -53,6 +55,7 @@ function LivePortfolio() {
   }
   return (
     <>
+      <AsOf timestamp={portfolio.timestamp} isRefused={refusal !== null} />
       <Totals portfolio={portfolio} />
       <AllocationPicture positions={portfolio.positions} cash={portfolio.cash} />
       {portfolio.positions.length === 0 ? (
@@ -63,6 +66,18 @@ function LivePortfolio() {
         <PositionsTable positions={portfolio.positions} />
       )}
     </>
+  );
+}
+
+/** Where no newer figures come, it says from when these are. */
+function AsOf({ timestamp, isRefused }: { readonly timestamp: string; readonly isRefused: boolean }) {
+  const { status } = useTape();
+  const { state } = useSyncExternalStore(status.subscribe, status.getSnapshot);
+  if (!isRefused && state !== 'resuming' && state !== 'offline') return null;
+  return (
+    <p className="portfolio-as-of">
+      As of <time dateTime={timestamp}>{formatTime(timestamp)}</time>, until the server answers again.
+    </p>
   );
 }
 
