@@ -24,6 +24,33 @@ const SLICE_MS = 20;
 const ROWS = 5000;
 const GOALS = { firstPriceMs: 1500, scriptKiB: 250, mainThread: 0.5, frameMs: 1000 / 60 };
 
+/** Resolves in the page with the time since its navigation began. */
+const WHEN_PRICED = `new Promise((resolve) => {
+  const look = () => {
+    for (const cell of document.querySelectorAll('.watch-price'))
+      if (/[0-9]/.test(cell.textContent)) return resolve(performance.now());
+    requestAnimationFrame(look);
+  };
+  look();
+})`;
+
+/** From the first row to the last in 10 seconds; the times between its frames. */
+const SCROLL_THROUGH = `new Promise((resolve) => {
+  const grid = document.querySelector('.watch-grid');
+  const end = grid.scrollHeight - grid.clientHeight;
+  const frames = [];
+  const start = performance.now();
+  let last = start;
+  const step = (now) => {
+    frames.push(now - last);
+    last = now;
+    grid.scrollTop = end * Math.min(1, (now - start) / 10000);
+    if (now - start < 10000) requestAnimationFrame(step);
+    else resolve(frames.slice(2));
+  };
+  requestAnimationFrame(step);
+})`;
+
 const listed = LISTINGS.slice(0, SYMBOLS).map(({ symbol, price }) => ({ symbol, price }));
 const watchlist = (symbols: readonly string[]) => ({ watchlist: { version: 1, value: { symbols, sort: null } } });
 
@@ -93,16 +120,6 @@ async function measureColdLoad(browser: Browser): Promise<Row[]> {
   ];
 }
 
-/** Resolves in the page with the time since its navigation began. */
-const WHEN_PRICED = `new Promise((resolve) => {
-  const look = () => {
-    for (const cell of document.querySelectorAll('.watch-price'))
-      if (/[0-9]/.test(cell.textContent)) return resolve(performance.now());
-    requestAnimationFrame(look);
-  };
-  look();
-})`;
-
 async function untilShown(page: Page): Promise<void> {
   await page.waitForFunction(() => document.querySelector('.pane-skeleton') === null);
 }
@@ -165,23 +182,6 @@ async function measureScroll(browser: Browser): Promise<Row[]> {
     row(`${ROWS} rows scrolled: frames that came late`, (100 * late) / frames.length, null, '%'),
   ];
 }
-
-/** From the first row to the last in 10 seconds; the times between its frames. */
-const SCROLL_THROUGH = `new Promise((resolve) => {
-  const grid = document.querySelector('.watch-grid');
-  const end = grid.scrollHeight - grid.clientHeight;
-  const frames = [];
-  const start = performance.now();
-  let last = start;
-  const step = (now) => {
-    frames.push(now - last);
-    last = now;
-    grid.scrollTop = end * Math.min(1, (now - start) / 10000);
-    if (now - start < 10000) requestAnimationFrame(step);
-    else resolve(frames.slice(2));
-  };
-  requestAnimationFrame(step);
-})`;
 
 async function openWatchlist(browser: Browser, symbols: readonly string[]): Promise<Dashboard> {
   const dashboard = await openDashboard(browser, system.url, {
