@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type ExecutionResult, type GraphQLSchema, graphql, parse, subscribe } from 'graphql';
+import { type ExecutionResult, type GraphQLSchema, graphql, parse, subscribe, validate } from 'graphql';
 
 export type HttpRequest = {
   readonly query: string;
@@ -42,7 +42,10 @@ export function createScriptedHttp(options: ScriptedHttpOptions) {
     response.writeHead(200, { 'content-type': 'text/event-stream' });
     const start = options.readStart(request);
     response.write(start === null ? ':\n\n' : `id: ${start}\n\n`);
-    const results = await subscribe({ ...shared, document: parse(query), rootValue: options.subscription });
+    const document = parse(query);
+    const errors = validate(schema, document);
+    const results =
+      errors.length > 0 ? { errors } : await subscribe({ ...shared, document, rootValue: options.subscription });
     if (!(Symbol.asyncIterator in results)) {
       response.end(`event: next\ndata: ${JSON.stringify({ errors: results.errors })}\n\nevent: complete\ndata:\n\n`);
       return undefined;

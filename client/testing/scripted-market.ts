@@ -1,7 +1,16 @@
-export const TIMESTAMP = '2026-11-20T15:00:00.000Z';
+const TIMESTAMP = '2026-11-20T15:00:00.000Z';
 
 /** What a scripted server tells of. */
 export const QUOTE = { symbol: 'AAPL', volume: 1000, timestamp: TIMESTAMP, receivedAt: TIMESTAMP, stale: false };
+
+export const MARKET_STATUS = { isOpen: true, session: 'REGULAR', timestamp: TIMESTAMP };
+
+export const SERVICE_STATUS = {
+  state: 'OPERATIONAL',
+  feed: 'SIMULATED',
+  feedConnected: true,
+  timestamp: TIMESTAMP,
+};
 
 export const ORDER = {
   id: '1',

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { buildSchema, type ExecutionResult, GraphQLError } from 'graphql';
 import { useServer } from 'graphql-ws/use/ws';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { ORDER, print, QUOTE, TIMESTAMP } from './scripted-market.ts';
+import { MARKET_STATUS, ORDER, print, QUOTE, SERVICE_STATUS } from './scripted-market.ts';
 import { createScriptedHttp, type HttpRequest } from './scripted-http.ts';
 
 const schema = buildSchema(readFileSync(new URL('../../schema.graphql', import.meta.url), 'utf8'));
@@ -144,10 +144,10 @@ export async function startScriptedServer(port = 0): Promise<ScriptedServer> {
   }
 
   async function* readMarketStatus() {
-    yield { marketStatus: { isOpen: true, session: 'REGULAR', timestamp: TIMESTAMP } };
+    yield { marketStatus: MARKET_STATUS };
   }
   async function* readServiceStatus() {
-    yield { serviceStatus: { state: 'OPERATIONAL', feed: 'SIMULATED', feedConnected: true, timestamp: TIMESTAMP } };
+    yield { serviceStatus: SERVICE_STATUS };
   }
 
   const subscription = {
@@ -163,6 +163,8 @@ export async function startScriptedServer(port = 0): Promise<ScriptedServer> {
     },
     quotes: ({ symbols }: { symbols: string[] }) => symbols.map(() => ({ ...QUOTE, price })),
     quote: () => ({ ...QUOTE, price }),
+    marketStatus: MARKET_STATUS,
+    serviceStatus: SERVICE_STATUS,
     placeOrder: ({ input }: { input: { clientOrderId: string } }) => ({ ...ORDER, ...input }),
     cancelOrder: () => ORDER,
   };

@@ -115,6 +115,7 @@ export function createLadder(options: LadderOptions): Ladder {
   function stream(run: Run): void {
     run.stopStream = openStream(run.operation, {
       open: () => {
+        run.sink.begin?.();
         run.isStreaming = true;
         streamFailures = 0;
         if (streams === 'trial') streams = 'used';
@@ -233,6 +234,7 @@ export function createLadder(options: LadderOptions): Ladder {
           },
         },
         {
+          begin: () => sink.begin?.(),
           next: (result) => sink.next(result),
           fail: (errors) => {
             over();

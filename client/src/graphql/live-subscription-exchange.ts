@@ -105,6 +105,7 @@ function run(
       let refusal: GraphQLErrors | null = null;
       token = options.credentials?.token ?? null;
       stop = transport.subscribe(live, {
+        begin: () => resumption?.begin(),
         start: (cursor) => {
           if (resumption?.place === null) resumption.moveTo(cursor);
         },

@@ -18,13 +18,15 @@ export type LiveOperation = {
   readonly name: string | undefined;
   /** Nothing of it may be skipped: it comes first where only some can be streamed. */
   readonly isLog: boolean;
-  /** Called each time that the operation is about to be sent: once, and again after each interruption. */
+  /** Read each time that the operation is about to be sent: once, and again after each interruption. */
   readonly readRequest: () => LiveRequest;
   /** How the same is had by queries; `null`: it cannot be. */
   readonly polled: PolledOperation | null;
 };
 
 export type LiveSink = {
+  /** What was read of the operation last has been sent to a server that hears. */
+  begin?(): void;
   /** Where a log stands at its begin, before its first result. */
   start?(cursor: string): void;
   next(result: FormattedExecutionResult): void;

@@ -47,16 +47,20 @@ export class Resumption {
     this.#polled = polled;
   }
 
-  /** What to send now; to be called once each time that it is sent. */
+  /** What to send now. */
   readRequest(): LiveRequest {
-    const isInterrupted = this.#hasRun;
-    this.#hasRun = true;
     if (this.#place !== null) this.#leaveBegin();
-    // A log that was interrupted before its first result, and was not told where to begin, begins anew from live. What came
-    // in between is lost, and said to be.
-    else if (isInterrupted && this.#document.isLog && this.#readAskedPlace() === null) this.noteGap();
     const document = this.#hasBegun ? this.#document.resumed : this.#document.first;
     return { document, variables: this.#variables, resumeFrom: this.#place };
+  }
+
+  /** What was to be sent has reached the server. */
+  begin(): void {
+    // A log that was interrupted before its first result, and was not told where to begin, begins anew from live. What came
+    // in between is lost, and said to be.
+    const isAnew = this.#place === null && this.#readAskedPlace() === null;
+    if (this.#hasRun && isAnew && this.#document.isLog) this.noteGap();
+    this.#hasRun = true;
   }
 
   /** It runs by queries: what comes before it is resumed is missed, unless they say how far they have had it. */

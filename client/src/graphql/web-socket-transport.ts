@@ -221,6 +221,7 @@ export function createWebSocketTransport(options: WebSocketTransportOptions): We
         payload.operationName = operation.name;
         payload.variables = variables;
         payload.extensions = resumeFrom === null ? undefined : { resumeFrom };
+        sink.begin?.();
       },
       stop: () => {
         end();
