@@ -74,6 +74,15 @@ describe('a series of candles', () => {
     series.form(tick(1.5));
     series.form(tick(2.5));
     expect(starts(series)).toEqual([1]);
+    series.form(tick(2.6, { price: 12 }));
+    expect(starts(series)).toEqual([1]);
+    series.form(tick(2.7, { price: 12, dayVolume: 1001 }));
+    expect(starts(series)).toEqual([1, 2]);
+
+    const late = new BarSeries('MINUTE');
+    late.put(candle(1), 'past');
+    late.form(tick(2.5, { price: 12 }));
+    expect(starts(late)).toEqual([1, 2]);
   });
 
   it('an index has no volume: its candles follow its value', () => {

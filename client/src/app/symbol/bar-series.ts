@@ -102,8 +102,9 @@ export class BarSeries {
    * A second is over before its quote is drawn, and one without a trade has no candle: seconds are not formed.
    */
   form(tick: Tick): boolean {
-    const traded = this.#dayVolume === null ? 0 : Math.max(0, tick.dayVolume - this.#dayVolume);
+    const before = this.#dayVolume;
     this.#dayVolume = tick.dayVolume;
+    const traded = before === null ? 0 : Math.max(0, tick.dayVolume - before);
     if (this.interval === 'SECOND') return true;
     const last = this.#candles.at(-1);
     if (last === undefined || tick.time < last.start) return true;
@@ -116,9 +117,9 @@ export class BarSeries {
       return true;
     }
     if (this.interval === 'DAY') return false;
-    // Nothing was traded yet: a window without a trade has no candle. An index has no volume by which to see one.
-    const isIndex = tick.dayVolume === 0;
-    if (isIndex ? tick.price === last.close : traded === 0) return true;
+    // A window without a trade has no candle. An index has no volume by which to see one, nor has the first quote that is seen.
+    const isTraded = before === null || tick.dayVolume === 0 ? tick.price !== last.close : traded > 0;
+    if (!isTraded) return true;
     const length = INTERVAL_MS[this.interval];
     const start = Math.floor(tick.time / length) * length;
     const { price } = tick;

@@ -115,6 +115,20 @@ describe('the tape', () => {
     expect(read(log)).toEqual([-1, 0, 'joined', 57, 58]);
   });
 
+  it('where there was no past, it is read again when the first print is not the first of its log', () => {
+    const log = new TapeLog();
+    log.join([]);
+    log.add(print(1));
+    expect(log.isProvisional).toBe(false);
+
+    const late = new TapeLog();
+    late.join([]);
+    late.add(print(3));
+    expect(late.isProvisional).toBe(true);
+    late.join(prints(1, 3));
+    expect(read(late)).toEqual([1, 2, 3]);
+  });
+
   it('where the past cannot be read again, it says so at the joint', () => {
     const log = new TapeLog();
     log.join([print(0)]);

@@ -85,8 +85,8 @@ export class TapeLog {
   }
 
   /**
-   * Whether the prints before the first live one were read while the log did not run, and bear numbers that do not lead up to
-   * it. To read the past once more gives them those.
+   * Whether the past does not lead up to the first live print: it was read while the log did not run, and bears other numbers,
+   * or there was none. To read it once more mends that.
    */
   get isProvisional(): boolean {
     return this.#isProvisional;
@@ -110,7 +110,8 @@ export class TapeLog {
       this.#era++;
       isTold = true;
     }
-    if (last?.era === this.#era && last.print.sequence < 1 && print.sequence >= 1) this.#isProvisional = true;
+    const isJoint = last === undefined ? print.sequence > 1 : last.era === this.#era && last.print.sequence < 1;
+    if (isJoint && print.sequence >= 1) this.#isProvisional = true;
     this.#entries.push({ print, era: this.#era, isTold });
     this.#pushRows(last, this.#entries.at(-1)!);
     this.#printsSeen++;
@@ -132,7 +133,8 @@ export class TapeLog {
       const lastBefore = kept[firstLive - 1];
       // Where the log stood still before it ran again, its numbers go on as if nothing had been between: what was read from
       // the history stays where it is.
-      if (lastBefore !== undefined && pastIds.has(lastBefore.print.id)) kept = kept.slice(firstLive);
+      const isReached = lastBefore === undefined || pastIds.has(lastBefore.print.id);
+      if (isReached) kept = kept.slice(firstLive);
       else lowest = kept[firstLive]?.print.sequence ?? lowest;
       this.#isProvisional = false;
     } else if (past[0] !== undefined && past[0].sequence < 1) {

@@ -62,6 +62,7 @@ function HoleLine({ row, top }: { readonly row: HoleRow; readonly top: number })
       role="row"
       className={`tape-row tape-hole ${row.cause === 'joined' ? 'tape-joint' : ''}`}
       style={{ transform: `translateY(${top}px)` }}
+      title={HOLE_TITLES[row.cause]}
     >
       <span role="cell" className="tape-hole-text">
         {describeHole(row)}
@@ -69,6 +70,13 @@ function HoleLine({ row, top }: { readonly row: HoleRow; readonly top: number })
     </div>
   );
 }
+
+const HOLE_TITLES = {
+  missed: 'Their numbers are left out',
+  expired: 'The server no longer kept what was printed meanwhile',
+  upstream: 'The feed was interrupted, or nobody watched this symbol',
+  joined: 'What is below was read from the history when this view was opened',
+} as const;
 
 function describeHole({ cause, missing }: HoleRow): string {
   const count = missing === null ? 'Prints' : missing === 1 ? '1 print' : `${formatQuantity(missing)} prints`;
@@ -78,9 +86,7 @@ function describeHole({ cause, missing }: HoleRow): string {
     case 'expired':
       return missing === null ? 'Away too long: prints are missing' : `Away too long: ${count} missing`;
     case 'upstream':
-      return missing === null
-        ? 'Feed was interrupted: prints may be missing'
-        : `Feed was interrupted: ${count} missing`;
+      return missing === null ? 'Prints may be missing here' : `${count} missing, and perhaps more`;
     case 'joined':
       return 'Live from here';
   }

@@ -34,7 +34,7 @@ function Tape({ feed, symbol }: { readonly feed: TapeFeed; readonly symbol: stri
   const scroller = useRef<HTMLDivElement>(null);
   const isEmpty = log.end === log.first;
   return (
-    <section className="tape" aria-label="Time and sales">
+    <section className="tape" aria-label={`Time and sales of ${symbol}`} data-held={hold !== null}>
       <TapeTitle>
         {news > 0 ? (
           <button

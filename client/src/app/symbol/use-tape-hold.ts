@@ -14,7 +14,10 @@ export type TapeHold = {
   readonly release: () => void;
 };
 
-type Held = { readonly end: number; readonly seen: number; readonly generation: number };
+type Held = { readonly first: number; readonly end: number; readonly seen: number; readonly generation: number };
+
+/** When the ring has gone past what is held, so many of the oldest rows that are left are shown in its place. */
+const LEFT_ROWS = 100;
 
 const NOTHING = { isPaused: false, isHovered: false, isScrolled: false };
 
@@ -25,11 +28,16 @@ export function useTapeHold(log: TapeLog): TapeHold {
   const isHeld = reasons.isPaused || reasons.isHovered || reasons.isScrolled;
 
   if (!isHeld) held.current = null;
-  else held.current ??= { end: log.end, seen: log.printsSeen, generation: log.generation };
+  else held.current ??= { first: log.first, end: log.end, seen: log.printsSeen, generation: log.generation };
   const news = held.current === null ? 0 : log.printsSeen - held.current.seen;
   // Where rows were put in among those that are shown, their indexes moved: the same number of prints is left out.
   if (held.current !== null && held.current.generation !== log.generation) {
-    held.current = { ...held.current, end: Math.max(log.first, log.end - news), generation: log.generation };
+    held.current = {
+      ...held.current,
+      first: log.first,
+      end: Math.max(log.first, log.end - news),
+      generation: log.generation,
+    };
   }
 
   const change = (part: Partial<typeof NOTHING>): void =>
@@ -40,9 +48,9 @@ export function useTapeHold(log: TapeLog): TapeHold {
       return isSame ? now : next;
     });
 
+  const hold = held.current;
   return {
-    // So long that the ring has gone past it: there is nothing left to hold.
-    hold: held.current === null ? null : Math.max(held.current.end, Math.min(log.end, log.first + 100)),
+    hold: hold === null || log.first === hold.first ? (hold?.end ?? null) : Math.max(hold.end, log.first + LEFT_ROWS),
     isPaused: reasons.isPaused,
     news,
     setPaused: (isPaused) => change({ isPaused }),
