@@ -1,11 +1,7 @@
-import { randomUUID } from 'node:crypto';
-import { rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { Redis } from 'ioredis';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { openBrowser, openDashboard } from './dashboard.ts';
+import { ANONYMOUS, openBrowser, openDashboard } from './dashboard.ts';
 import { startRedis } from './redis.ts';
 import { startMain, startTestTapeql } from './tapeql.ts';
 
@@ -26,9 +22,7 @@ const POLL = { timeout: 60_000, interval: 20 };
 
 describe('what the page says of its server', () => {
   it('live, then away with the next attempt, then live again when it is back after a kill -9', async () => {
-    const dataDir = path.join(tmpdir(), `tapeql-data-${randomUUID().slice(0, 8)}`);
-    // The same secret signs the page in again.
-    const env = { FEED: 'simulated', DATA_DIR: dataDir };
+    const env = { ...ANONYMOUS, FEED: 'simulated' };
     const first = await startMain({ ...env, PORT: '0' });
     try {
       await using dashboard = await openDashboard(browser, first.url);
@@ -50,14 +44,13 @@ describe('what the page says of its server', () => {
       expect(second.url).toBe(first.url);
     } finally {
       await first[Symbol.asyncDispose]();
-      await rm(dataDir, { recursive: true, force: true });
     }
   });
 
   it('paused, with the operator’s reason, until it is resumed', async () => {
     await using redis = await startRedis();
     const operator = new Redis(redis.url);
-    await using tapeql = await startTestTapeql({ env: { REDIS_URL: redis.url } });
+    await using tapeql = await startTestTapeql({ env: { ...ANONYMOUS, REDIS_URL: redis.url } });
     await using dashboard = await openDashboard(browser, tapeql.url);
     const say = (action: 'pause' | 'resume') =>
       operator.publish('market-data:control', JSON.stringify({ action, data: { reason: 'The exchange halted' } }));
@@ -74,6 +67,7 @@ describe('what the page says of its server', () => {
 
   it('when the market opens or closes next, counting down', async () => {
     await using tapeql = await startTestTapeql({
+      env: ANONYMOUS,
       simulator: { newYorkHours: true },
     });
     await using dashboard = await openDashboard(browser, tapeql.url);

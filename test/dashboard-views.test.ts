@@ -43,7 +43,6 @@ const ROUTES = ['/', '/symbol/AAPL', '/portfolio'];
 describe.each(['dark', 'light'] as const)('in the %s theme', (colorScheme) => {
   it.each([
     [1440, 900],
-    [900, 1000],
     [390, 844],
   ])('axe finds nothing in any view at %i pixels', async (width, height) => {
     await using dashboard = await openDashboard(browser, tapeql.url, {
@@ -85,6 +84,20 @@ describe('on a phone', () => {
     await page.getByRole('link', { name: 'QQQ' }).click();
     await page.getByRole('region', { name: 'Symbol' }).getByRole('heading', { name: /QQQ/ }).waitFor();
   });
+});
+
+it('the last view is remembered, until the address names another', async () => {
+  await using dashboard = await openDashboard(browser, tapeql.url);
+  const { page } = dashboard;
+  await page.getByRole('link', { name: 'Portfolio' }).click();
+  await page.getByRole('region', { name: 'Portfolio' }).waitFor();
+  await page.goto(`${tapeql.url}/health/live`);
+  await page.goto(tapeql.url);
+  await page.getByRole('region', { name: 'Portfolio' }).waitFor();
+  await page.goto(`${tapeql.url}/health/live`);
+  await page.goto(`${tapeql.url}/#/symbol/QQQ`);
+  await page.getByRole('region', { name: 'Symbol' }).waitFor();
+  expect(await page.getByRole('region', { name: 'Portfolio' }).count()).toBe(0);
 });
 
 it('the theme is that of the system until another is chosen, which is remembered', async () => {

@@ -1,6 +1,6 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { openBrowser, openDashboard } from './dashboard.ts';
+import { ANONYMOUS, openBrowser, openDashboard } from './dashboard.ts';
 import { startTestTapeql, type TestTapeql } from './tapeql.ts';
 import { makeWireTrade } from './wire-samples.ts';
 
@@ -12,7 +12,7 @@ let browser: Browser;
 let still: TestTapeql;
 
 beforeAll(async () => {
-  [browser, still] = await Promise.all([openBrowser(), startTestTapeql()]);
+  [browser, still] = await Promise.all([openBrowser(), startTestTapeql({ env: ANONYMOUS })]);
 });
 
 afterAll(async () => {
@@ -46,7 +46,7 @@ const POLL = { timeout: 60_000, interval: 20 };
 
 describe('the watchlist', () => {
   it('shows prices that move, each row by itself', async () => {
-    await using live = await startTestTapeql({ simulator: { tape: true, eventsPerSecond: 1000 } });
+    await using live = await startTestTapeql({ env: ANONYMOUS, simulator: { tape: true, eventsPerSecond: 1000 } });
     await open({ remembered: remember(['SPY', 'AAPL', 'NVDA']) }, live.url);
     await untilQuoted(['SPY', 'AAPL', 'NVDA']);
     for (const symbol of ['SPY', 'AAPL', 'NVDA']) {
@@ -69,6 +69,7 @@ describe('the watchlist', () => {
 
   it('finds a symbol by its company, adds it, removes it, has it back, and remembers', async () => {
     await open({ remembered: remember(['SPY', 'AAPL']) });
+    await untilQuoted(['SPY']);
     await page.keyboard.press('/');
     await page.keyboard.type('advanced micro');
     await page.getByRole('option', { name: /^AMD/ }).waitFor();

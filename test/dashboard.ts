@@ -6,6 +6,9 @@ export function openBrowser(): Promise<Browser> {
   return chromium.launch({ executablePath: findChromium(), args: [...CHROMIUM_ARGS] });
 }
 
+/** An environment in which nobody is signed in by himself: what is seen is open to all, and no ledger is needed for it. */
+export const ANONYMOUS = { JWT_SECRET: 'a secret of 32 characters or more' } as const;
+
 export type DashboardOptions = {
   /** Default 1280 × 800. */
   readonly width?: number;

@@ -1,4 +1,5 @@
-import { useMemo, useSyncExternalStore } from 'react';
+import { useEffect, useMemo, useSyncExternalStore } from 'react';
+import { recall, remember } from '../remembered.ts';
 
 /** Where the reader is: the page's address after `#`. */
 export type Route =
@@ -33,8 +34,20 @@ export function goTo(href: string): void {
   location.hash = href;
 }
 
+const MEMORY = { name: 'view', version: 1 } as const;
+
+/** Where the reader was last, if the address names nowhere: before the page is rendered. */
+export function restoreRoute(): void {
+  if (location.hash !== '') return;
+  const last = recall(MEMORY, (value) => (typeof value === 'string' && value.startsWith('#/') ? value : null));
+  if (last !== null) history.replaceState(null, '', last);
+}
+
 export function useRoute(): Route {
   const hash = useSyncExternalStore(watchHash, () => location.hash);
+  useEffect(() => {
+    if (hash !== '') remember(MEMORY, hash);
+  }, [hash]);
   return useMemo(() => parseRoute(hash), [hash]);
 }
 

@@ -68,9 +68,14 @@ function View({ route, symbol, layout }: { readonly route: Route; readonly symbo
         </Pane>
       )}
       {isWide || route.view === 'portfolio' ? null : (
-        <Pane name="Order ticket">
-          <OrderTicket symbol={symbol} />
-        </Pane>
+        <>
+          <button type="button" className="workspace-trade" onClick={showTicket}>
+            Trade {symbol}
+          </button>
+          <Pane name="Order ticket" className="pane-ticket">
+            <OrderTicket symbol={symbol} />
+          </Pane>
+        </>
       )}
       {isWide || route.view !== 'portfolio' ? null : (
         <Pane name="Orders">
@@ -79,4 +84,10 @@ function View({ route, symbol, layout }: { readonly route: Route; readonly symbo
       )}
     </div>
   );
+}
+
+function showTicket(): void {
+  const ticket = document.querySelector<HTMLElement>('.pane-ticket');
+  ticket?.scrollIntoView({ behavior: 'smooth', block: 'end' });
+  ticket?.querySelector<HTMLElement>('input, button')?.focus({ preventScroll: true });
 }
