@@ -25,6 +25,7 @@ export function SymbolChart({ symbol }: { readonly symbol: string | null }) {
   const summary = useMemo(
     () => (symbol === null ? '' : describeSeries(symbol, view?.feed.series.candles ?? [], interval)),
     // A sentence for each candle that begins, not for each trade.
+    // oxlint-disable-next-line react/exhaustive-deps -- the series is one object for as long as it is shown: its length tells of the candle
     [symbol, interval, view?.feed, count],
   );
 
