@@ -39,9 +39,12 @@ export function Workspace({ route, symbol }: { readonly route: Route; readonly s
           <Pane name="Order ticket">
             <OrderTicket symbol={symbol} />
           </Pane>
-          <Pane name="Holdings">
-            <Holdings />
-          </Pane>
+          {/* Where the portfolio is shown whole, it is not shown twice. */}
+          {route.view === 'portfolio' ? null : (
+            <Pane name="Holdings">
+              <Holdings />
+            </Pane>
+          )}
           <Pane name="Orders">
             <OrdersPanel />
           </Pane>
