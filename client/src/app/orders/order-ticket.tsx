@@ -1,6 +1,7 @@
 import type { ReactNode } from 'react';
 import { useViewer } from '../portfolio/viewer.ts';
 import { TicketForm } from './ticket-form.tsx';
+import './orders.css';
 import './order-ticket.css';
 
 /** How the market's symbols mark an index. */

@@ -4,6 +4,7 @@ import { isOpen } from './estimate.ts';
 import { describeOrder, nameOrder } from './order-words.ts';
 import { OpenOrder, PastOrder } from './order-item.tsx';
 import { useOrders } from './orders-store.ts';
+import './orders.css';
 import './orders-panel.css';
 
 /** The viewer's orders: those that wait, to be cancelled, and what became of the others. */

@@ -26,8 +26,10 @@ export const PositionRow = memo(function PositionRow({ position }: { readonly po
       <td className="num" data-column="averagePrice">
         {formatMoney(averagePrice)}
       </td>
-      <td ref={price} className="num" data-column="marketPrice">
-        {formatMoney(marketPrice)}
+      <td className="num" data-column="marketPrice">
+        <span ref={price} className="portfolio-price">
+          {formatMoney(marketPrice)}
+        </span>
       </td>
       <td className="num" data-column="marketValue">
         {formatMoney(marketValue)}
@@ -47,14 +49,14 @@ function isSame(last: { readonly position: Position }, next: { readonly position
   return keys.every((key) => last.position[key] === next.position[key]);
 }
 
-/** The cell of a price, which flashes when that moves. */
-function useFlash(price: string | null): RefObject<HTMLTableCellElement | null> {
-  const cell = useRef<HTMLTableCellElement>(null);
+/** The place of a price, which flashes when that moves. */
+function useFlash(price: string | null): RefObject<HTMLSpanElement | null> {
+  const place = useRef<HTMLSpanElement>(null);
   const last = useRef(price);
   useLayoutEffect(() => {
     const moved = price === null || last.current === null ? 0 : Number(price) - Number(last.current);
     last.current = price;
-    if (moved !== 0 && cell.current !== null) flash(cell.current, moved > 0 ? 'up' : 'down');
+    if (moved !== 0 && place.current !== null) flash(place.current, moved > 0 ? 'up' : 'down');
   }, [price]);
-  return cell;
+  return place;
 }
