@@ -27,7 +27,7 @@ export function createScriptedHttp(options: ScriptedHttpOptions) {
 
   async function answer(message: IncomingMessage, response: ServerResponse): Promise<void> {
     const request = JSON.parse(await readBody(message)) as HttpRequest;
-    const isStream = message.headers.accept?.includes('text/event-stream') === true;
+    const isStream = message.headers.accept?.startsWith('text/event-stream') === true;
     options.onRequest(request, isStream ? 'stream' : 'query', message);
     const refusal = options.refuse();
     if (refusal === 'cut') return void response.destroy();
