@@ -1,5 +1,6 @@
 import { createContext, type ReactNode, useContext } from 'react';
 import { Provider } from 'urql';
+import { systemClock } from '../graphql/clock.ts';
 import { createTapeClient, type TapeClient } from '../graphql/tape-client.ts';
 import { openQuotesBy } from './market/open-quotes.ts';
 import { createQuoteStore, type QuoteStore } from './market/quote-store.ts';
@@ -14,9 +15,9 @@ const TapeContext = createContext<Tape | null>(null);
 /** Nothing is opened before something is asked for. `token`: who looks, or `null`: anyone. */
 export function createTape({ url, token }: { readonly url: string; readonly token: string | null }): Tape {
   const client = createTapeClient({ url, token });
-  const quotes = createQuoteStore({ open: openQuotesBy(client) });
-  const fetchCloses = fetchClosesBy(client, Date.now);
-  return { client, quotes, sparks: createSparkStore({ fetchCloses, readQuote: quotes.read, now: Date.now }) };
+  const quotes = createQuoteStore({ open: openQuotesBy(client), clock: systemClock });
+  const fetchCloses = fetchClosesBy(client, systemClock.now);
+  return { client, quotes, sparks: createSparkStore({ fetchCloses, readQuote: quotes.read, clock: systemClock }) };
 }
 
 /** Gives the client to urql's hooks and to `useTape`. */

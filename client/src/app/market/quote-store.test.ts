@@ -1,4 +1,5 @@
 import { beforeEach, expect, it, vi } from 'vitest';
+import { createManualClock, type ManualClock } from '../../../testing/manual-clock.ts';
 import type { Quote } from './quote-document.ts';
 import { createQuoteStore, type QuoteSink, type QuoteStore } from './quote-store.ts';
 
@@ -6,13 +7,13 @@ type Stream = { readonly symbols: readonly string[]; readonly sink: QuoteSink; i
 
 let streams: Stream[];
 let frames: (() => void)[];
-let timers: (() => void)[];
+let clock: ManualClock;
 let store: QuoteStore;
 
 beforeEach(() => {
   streams = [];
   frames = [];
-  timers = [];
+  clock = createManualClock();
   store = createQuoteStore({
     open: (symbols, sink) => {
       const stream: Stream = { symbols, sink, isOpen: true };
@@ -20,13 +21,13 @@ beforeEach(() => {
       return () => void (stream.isOpen = false);
     },
     requestFrame: (callback) => frames.push(callback),
-    setTimer: (callback) => timers.push(callback),
+    clock,
   });
 });
 
 const open = () => streams.filter(({ isOpen }) => isOpen).map(({ symbols }) => symbols);
 const paint = () => frames.splice(0).forEach((callback) => callback());
-const wait = () => timers.splice(0).forEach((callback) => callback());
+const wait = () => clock.advance(100);
 
 function quote(symbol: string, price: number): Quote {
   return {

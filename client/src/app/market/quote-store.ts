@@ -1,3 +1,4 @@
+import type { Clock } from '../../graphql/clock.ts';
 import type { Direction } from '../format/price.ts';
 import type { Quote } from './quote-document.ts';
 import { planChunks } from './quote-chunks.ts';
@@ -21,7 +22,7 @@ export type QuoteStoreOptions = {
   readonly open: OpenQuotes;
   /** Calls back before the next frame is painted. Default: the browser's. A hidden page has no frames, and wants no updates. */
   readonly requestFrame?: (callback: () => void) => void;
-  readonly setTimer?: (callback: () => void, delayMs: number) => void;
+  readonly clock: Clock;
 };
 
 /**
@@ -49,11 +50,7 @@ const MAX_SYMBOLS = 500;
 const GATHER_MS = 100;
 
 export function createQuoteStore(options: QuoteStoreOptions): QuoteStore {
-  const {
-    open,
-    requestFrame = (callback) => void requestAnimationFrame(callback),
-    setTimer = (callback, delayMs) => void setTimeout(callback, delayMs),
-  } = options;
+  const { open, clock, requestFrame = (callback) => void requestAnimationFrame(callback) } = options;
 
   const quotes = new Map<string, LiveQuote>();
   const wanted = new Map<string, number>();
@@ -99,7 +96,7 @@ export function createQuoteStore(options: QuoteStoreOptions): QuoteStore {
   function plan(): void {
     if (isPlanned) return;
     isPlanned = true;
-    setTimer(subscribe, chunks.length === 0 ? 0 : GATHER_MS);
+    clock.schedule(subscribe, chunks.length === 0 ? 0 : GATHER_MS);
   }
 
   function subscribe(): void {

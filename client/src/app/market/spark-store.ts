@@ -1,3 +1,4 @@
+import type { Clock } from '../../graphql/clock.ts';
 import type { LiveQuote } from './quote-store.ts';
 
 /** Closes of the last hours, oldest first, the last one live. */
@@ -7,8 +8,7 @@ export type SparkStoreOptions = {
   /** The closes of the past, oldest first; rejects where they are not to be had. */
   readonly fetchCloses: (symbol: string) => Promise<Spark>;
   readonly readQuote: (symbol: string) => LiveQuote | undefined;
-  /** Unix ms. */
-  readonly now: () => number;
+  readonly clock: Clock;
 };
 
 export type SparkStore = {
@@ -31,14 +31,14 @@ type Entry = { spark: Spark; minute: number };
  * What the price did lately, of the symbols that are on the screen: their history is fetched once, a few at a time, and goes on
  * by their quotes.
  */
-export function createSparkStore({ fetchCloses, readQuote, now }: SparkStoreOptions): SparkStore {
+export function createSparkStore({ fetchCloses, readQuote, clock }: SparkStoreOptions): SparkStore {
   const entries = new Map<string, Entry>();
   const watchers = new Map<string, Set<() => void>>();
   /** The newest first: it is what the reader sees now. */
   const queue: string[] = [];
   const asked = new Set<string>();
   let fetching = 0;
-  let refresh: ReturnType<typeof setInterval> | undefined;
+  let stopRefresh: (() => void) | null = null;
 
   function tell(symbol: string): void {
     for (const listener of watchers.get(symbol) ?? []) listener();
@@ -53,7 +53,7 @@ export function createSparkStore({ fetchCloses, readQuote, now }: SparkStoreOpti
       fetchCloses(symbol)
         .then(
           (closes) => {
-            entries.set(symbol, { spark: closes.slice(-MAX_POINTS), minute: toMinute(now()) });
+            entries.set(symbol, { spark: closes.slice(-MAX_POINTS), minute: toMinute(clock.now()) });
             tell(symbol);
           },
           // Its line begins with the next quotes.
@@ -67,7 +67,8 @@ export function createSparkStore({ fetchCloses, readQuote, now }: SparkStoreOpti
   }
 
   function refreshAll(): void {
-    const minute = toMinute(now());
+    stopRefresh = clock.schedule(refreshAll, REFRESH_MS);
+    const minute = toMinute(clock.now());
     for (const symbol of watchers.keys()) {
       const entry = entries.get(symbol);
       const price = readQuote(symbol)?.price;
@@ -86,20 +87,20 @@ export function createSparkStore({ fetchCloses, readQuote, now }: SparkStoreOpti
       let listeners = watchers.get(symbol);
       if (listeners === undefined) watchers.set(symbol, (listeners = new Set()));
       listeners.add(listener);
-      refresh ??= setInterval(refreshAll, REFRESH_MS);
-      const dwell = setTimeout(() => {
+      stopRefresh ??= clock.schedule(refreshAll, REFRESH_MS);
+      const stopDwell = clock.schedule(() => {
         if (asked.has(symbol)) return;
         queue.push(symbol);
         fetchNext();
       }, DWELL_MS);
       return () => {
-        clearTimeout(dwell);
+        stopDwell();
         listeners.delete(listener);
         if (listeners.size > 0 || watchers.get(symbol) !== listeners) return;
         watchers.delete(symbol);
         if (watchers.size > 0) return;
-        clearInterval(refresh);
-        refresh = undefined;
+        stopRefresh?.();
+        stopRefresh = null;
       };
     },
   };
