@@ -28,6 +28,8 @@ export type LiveSubscriptionExchangeOptions = {
   /** Default: Math.random. */
   readonly random?: () => number;
   readonly clock?: Clock;
+  /** Where it is given, nothing is begun again. */
+  readonly signal?: AbortSignal;
 };
 
 /**
@@ -171,11 +173,14 @@ function run(
       return makeResult(operation, { ...result, hasNext } as ExecutionResult);
     }
 
-    start();
-    return () => {
+    const leave = (): void => {
       isOver = true;
+      options.signal?.removeEventListener('abort', leave);
       cancelRetry();
       stop();
     };
+    options.signal?.addEventListener('abort', leave);
+    start();
+    return leave;
   });
 }

@@ -220,3 +220,15 @@ test('a token that holds good for nobody is told, and without a source of others
   const { error } = await client.query('query { viewer { id } }', {}).toPromise();
   expect(error?.graphQLErrors[0]?.extensions['code']).toBe('UNAUTHENTICATED');
 });
+
+test('who disposes of a client leaves nothing behind that would keep a program', async () => {
+  const clock = createManualClock(Date.now());
+  const client = connect({ clock, token: () => mint(3600) });
+  readTrades(client);
+  await reach(client, 'live');
+  link.bar('all');
+  void client.query('query { viewer { id } }', {}).toPromise();
+  await until(() => expect(client.status.getSnapshot().waiting).toBe(1));
+  await client.dispose();
+  await until(() => expect(clock.readWaits()).toEqual([]));
+});

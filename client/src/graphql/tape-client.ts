@@ -53,7 +53,7 @@ export type TapeClientOptions = {
 /** A urql client, for urql's `Provider` and hooks as for `client.query(…)`, that stays with its server by itself. */
 export type TapeClient = Client & {
   readonly status: TapeStatusStore;
-  /** Ends all subscriptions and the connection. */
+  /** Ends all subscriptions and the connection, and what waits is not sent any more: nothing of it is told. */
   readonly dispose: () => Promise<void>;
 };
 
@@ -76,6 +76,8 @@ export function createTapeClient(options: TapeClientOptions): TapeClient {
   });
   const network = options.network ?? readPlatformNetwork();
   const status = createTapeStatus({ socket, ladder, network, clock });
+  const disposal = new AbortController();
+  const { signal } = disposal;
   const readState = (): TapeState => status.store.getSnapshot().state;
 
   const client = new Client({
@@ -88,6 +90,7 @@ export function createTapeClient(options: TapeClientOptions): TapeClient {
         backoff,
         random,
         clock,
+        signal,
       }),
       waitingExchange({
         // A client that was refused is answered why.
@@ -98,6 +101,7 @@ export function createTapeClient(options: TapeClientOptions): TapeClient {
         backoff,
         random,
         clock,
+        signal,
       }),
       fetchExchange,
     ],
@@ -109,6 +113,7 @@ export function createTapeClient(options: TapeClientOptions): TapeClient {
     fetch: withDeadline(fetch, requestTimeoutMs, clock),
   });
   const dispose = async (): Promise<void> => {
+    disposal.abort();
     credentials.dispose();
     status.dispose();
     await socket.dispose();

@@ -18,6 +18,8 @@ export type WaitingExchangeOptions = {
   readonly backoff?: Backoff;
   readonly random?: () => number;
   readonly clock?: Clock;
+  /** Where it is given, what waits is dropped, and nothing more is sent. */
+  readonly signal?: AbortSignal;
 };
 
 /**
@@ -81,6 +83,7 @@ export function waitingExchange(options: WaitingExchangeOptions): Exchange {
       }
 
       function keep(operation: Operation, isSent: boolean): void {
+        if (options.signal?.aborted === true) return;
         const known = waiting.get(operation.key);
         if (known === undefined && waiting.size >= maxWaiting) {
           giveUp(operation, isSent);
@@ -115,6 +118,10 @@ export function waitingExchange(options: WaitingExchangeOptions): Exchange {
         }
         tell();
       }
+      options.signal?.addEventListener('abort', () => {
+        cancelRetry?.();
+        for (const key of [...waiting.keys()]) drop(key);
+      });
       watchReachable(() => {
         if (cancelRetry !== null) retry();
       });
