@@ -6,6 +6,13 @@ COPY package.json package-lock.json .npmrc ./
 # No dependency that runs here needs a script of its own to install.
 RUN npm ci --omit=dev --ignore-scripts
 
+FROM node:26-slim AS page
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --ignore-scripts
+COPY client ./client
+RUN npm run build
+
 FROM node:26-slim
 WORKDIR /app
 ENV NODE_ENV=production PORT=4000
@@ -14,9 +21,10 @@ RUN mkdir --mode=1777 data
 COPY --from=dependencies /app/node_modules ./node_modules
 COPY package.json schema.graphql ./
 COPY src ./src
+COPY --from=page /app/client/dist ./client/dist
 USER node
 EXPOSE 4000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/health/live`).then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
-# Node strips the types: there is no build step.
+# Node strips the types: the server has no build step.
 CMD ["node", "src/main.ts"]

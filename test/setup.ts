@@ -1,21 +1,42 @@
+import { spawnSync } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
+import path from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { CHROMIUM, installPrograms, POSTGRES, REDIS_SERVER } from './programs.ts';
 import type { Program } from './programs.ts';
 
 /**
- * Before all tests: the programs that they need and npm does not bring. A whole run needs them all; a run of single files
+ * Before all tests: the page, and the programs that they need and npm does not bring. A whole run needs them all; a run of single files
  * only those that the files ask for, so that a unit test runs anywhere.
  */
 export async function setup(project: TestProject): Promise<void> {
   // Internal to vitest: should it go, every run counts as a whole one.
   const { filenamePattern } = project.vitest as unknown as { filenamePattern?: string[] };
-  if (filenamePattern === undefined) return installPrograms([REDIS_SERVER, POSTGRES, CHROMIUM]);
+  if (filenamePattern === undefined) {
+    await installPrograms([REDIS_SERVER, POSTGRES, CHROMIUM]);
+    buildPage();
+    return;
+  }
   const { testFiles } = await project.globTestFiles(filenamePattern);
   const sources = (await Promise.all(testFiles.map((file) => readFile(file, 'utf8')))).join('\n');
   const wanted: Program[] = [];
   if (/\/redis(-cluster)?\.ts'/.test(sources)) wanted.push(REDIS_SERVER);
   if (/\/postgres\.ts'/.test(sources)) wanted.push(POSTGRES);
-  if (/\/chromium\.ts'/.test(sources)) wanted.push(CHROMIUM);
+  if (/\/(chromium|dashboard)\.ts'/.test(sources)) wanted.push(CHROMIUM);
   await installPrograms(wanted);
+  if (/\/dashboard\.ts'/.test(sources)) buildPage();
+}
+
+/**
+ * As it stands now: what `npm ci` built may be older. In a process of its own: in this one, which is called a test, React would be
+ * built as for development.
+ */
+function buildPage(): void {
+  const folder = path.join(import.meta.dirname, '..');
+  const { status, stderr } = spawnSync(
+    process.execPath,
+    [path.join(folder, 'node_modules/vite/bin/vite.js'), 'build', 'client', '--logLevel', 'warn'],
+    { cwd: folder, env: { ...process.env, NODE_ENV: 'production' }, encoding: 'utf8' },
+  );
+  if (status !== 0) throw new Error(`The page cannot be built: ${stderr}`);
 }

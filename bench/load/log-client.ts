@@ -1,4 +1,4 @@
-import { chooseDelayMs } from '../../client/src/connection/backoff.ts';
+import { chooseDelayMs } from '../../client/src/graphql/backoff.ts';
 import { Client, sourceAddress } from './client.ts';
 import { nowMicros } from './clock.ts';
 import { speakOfTrades } from './protocol.ts';

@@ -11,12 +11,12 @@ export type RealServer = {
   readonly kill: () => Promise<void>;
 };
 
-/** The server as `npm start` has it, in its own process, with the simulated feed. */
-export async function startRealServer(port = 0): Promise<RealServer> {
+/** The server as `npm start` has it, in its own process, with the simulated feed. `env`: what it is told beside that. */
+export async function startRealServer(port = 0, env: Readonly<Record<string, string>> = {}): Promise<RealServer> {
   const root = fileURLToPath(new URL('../../', import.meta.url));
   const child = spawn(process.execPath, ['src/main.ts'], {
     cwd: root,
-    env: { PORT: String(port), FEED: 'simulated' },
+    env: { PORT: String(port), FEED: 'simulated', ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const end = async (signal: NodeJS.Signals): Promise<void> => {

@@ -2,22 +2,39 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { buildSchema, GraphQLError } from 'graphql';
+import { buildSchema, type ExecutionResult, GraphQLError } from 'graphql';
 import { useServer } from 'graphql-ws/use/ws';
 import { type WebSocket, WebSocketServer } from 'ws';
+import { MARKET_STATUS, ORDER, print, QUOTE, SERVICE_STATUS } from './scripted-market.ts';
+import { createScriptedHttp, type HttpRequest } from './scripted-http.ts';
 
 const schema = buildSchema(readFileSync(new URL('../../schema.graphql', import.meta.url), 'utf8'));
-const TIMESTAMP = '2026-11-20T15:00:00.000Z';
 
 /** How an operation is ended by the script: with an error of these extensions, or without. */
 export type Ending = 'complete' | { readonly code: string; readonly [field: string]: unknown };
 
+export type Received = {
+  readonly by: 'socket' | 'stream' | 'query';
+  readonly name: string;
+  readonly variables: Record<string, unknown>;
+  /** `extensions.resumeFrom`. */
+  readonly resumeFrom?: string;
+};
+
 export type ScriptedServer = {
   readonly url: string;
-  /** The operations that arrived, in order. */
-  readonly received: { readonly name: string; readonly variables: Record<string, unknown> }[];
+  /** The operations that arrived, in order, and how. */
+  readonly received: Received[];
   /** The payloads of connection_init, in order. */
   readonly connectionParams: unknown[];
+  /** The payloads of pings that have one, in order. */
+  readonly renewals: unknown[];
+  /** How the next of those are answered, one each; in place of `true`. */
+  readonly renewalAnswers: boolean[];
+  /** The `authorization` of HTTP requests, in order. */
+  readonly authorizations: (string | undefined)[];
+  /** How the next HTTP requests are met, one each: answered with a status, or cut when they have come in whole. */
+  readonly httpRefusals: (number | 'cut')[];
   /** How many operations run now. */
   readonly countRunning: () => number;
   /** How many connections were opened so far. */
@@ -49,6 +66,10 @@ export type ScriptedServer = {
 export async function startScriptedServer(port = 0): Promise<ScriptedServer> {
   const received: ScriptedServer['received'] = [];
   const connectionParams: unknown[] = [];
+  const renewals: unknown[] = [];
+  const renewalAnswers: boolean[] = [];
+  const authorizations: (string | undefined)[] = [];
+  const httpRefusals: (number | 'cut')[] = [];
   const refusals: (number | 'silence')[] = [];
   const failures: Ending[] = [];
   const sockets = new Set<WebSocket>();
@@ -99,10 +120,11 @@ export async function startScriptedServer(port = 0): Promise<ScriptedServer> {
     };
   }
 
-  function readTrades({ after }: { after?: string | null }) {
+  function readTrades({ after }: { after?: string | null }, { resumeFrom }: { resumeFrom?: string }) {
     const failure = failures.shift() ?? null;
     if (failure !== null && failure !== 'complete') throw toError(failure);
-    let sequence = after == null ? newest : Number(after.slice(1));
+    const place = after ?? resumeFrom;
+    let sequence = place === undefined ? newest : Number(place.slice(1));
     if (sequence < forgotten) throw toError({ code: 'HISTORY_EXPIRED', oldestCursor: `c${forgotten}` });
     let ending: Ending | null = failure;
     endings.add((how) => (ending = how));
@@ -122,13 +144,50 @@ export async function startScriptedServer(port = 0): Promise<ScriptedServer> {
   }
 
   async function* readMarketStatus() {
-    yield { marketStatus: { isOpen: true, session: 'REGULAR', timestamp: TIMESTAMP } };
+    yield { marketStatus: MARKET_STATUS };
   }
   async function* readServiceStatus() {
-    yield { serviceStatus: { state: 'OPERATIONAL', feed: 'SIMULATED', feedConnected: true, timestamp: TIMESTAMP } };
+    yield { serviceStatus: SERVICE_STATUS };
   }
 
-  const http = createServer((_request, response) => response.writeHead(404).end());
+  const subscription = {
+    trades: readTrades,
+    quoteUpdates: readQuotes,
+    marketStatus: readMarketStatus,
+    serviceStatus: readServiceStatus,
+  };
+  const query = {
+    recentTrades: ({ last }: { last: number }) => {
+      const count = Math.min(last, newest - forgotten);
+      return Array.from({ length: count }, (_, index) => print(newest - count + 1 + index));
+    },
+    quotes: ({ symbols }: { symbols: string[] }) => symbols.map(() => ({ ...QUOTE, price })),
+    quote: () => ({ ...QUOTE, price }),
+    marketStatus: MARKET_STATUS,
+    serviceStatus: SERVICE_STATUS,
+    placeOrder: ({ input }: { input: { clientOrderId: string } }) => ({ ...ORDER, ...input }),
+    cancelOrder: () => ORDER,
+  };
+  const readCursor = (result: ExecutionResult): string | null => {
+    // Its id is its number as well, and each client of ours asks for it.
+    const trade = result.data?.['trades'] as { id?: string } | undefined;
+    return trade?.id === undefined ? null : `c${trade.id}`;
+  };
+  const answerHttp = createScriptedHttp({
+    schema,
+    query,
+    subscription,
+    onRequest: ({ operationName = '', variables = {}, extensions }, by, { headers }) => {
+      authorizations.push(headers.authorization);
+      received.push({ by, name: operationName, variables, ...extensions });
+    },
+    refuse: () => httpRefusals.shift() ?? null,
+    toContext: ({ extensions }) => ({ ...extensions }),
+    readCursor,
+    readStart: ({ query: text, extensions }) =>
+      text.includes('trades') ? (extensions?.resumeFrom ?? `c${newest}`) : null,
+  });
+  const http = createServer(answerHttp);
   const webSockets = new WebSocketServer({ server: http, path: '/graphql' });
   webSockets.on('connection', (socket) => {
     connections++;
@@ -138,14 +197,8 @@ export async function startScriptedServer(port = 0): Promise<ScriptedServer> {
   const protocol = useServer(
     {
       schema,
-      roots: {
-        subscription: {
-          trades: readTrades,
-          quoteUpdates: readQuotes,
-          marketStatus: readMarketStatus,
-          serviceStatus: readServiceStatus,
-        },
-      },
+      roots: { subscription },
+      context: (_context, _id, payload) => ({ ...payload.extensions }),
       onConnect: (context) => {
         connectionParams.push(context.connectionParams);
         const refusal = refusals.shift();
@@ -155,11 +208,18 @@ export async function startScriptedServer(port = 0): Promise<ScriptedServer> {
         return new Promise<boolean>(() => {});
       },
       onSubscribe: (_context, _id, payload) => {
-        received.push({ name: payload.operationName ?? '', variables: payload.variables ?? {} });
+        const { operationName, variables, extensions } = payload as HttpRequest;
+        received.push({ by: 'socket', name: operationName ?? '', variables: variables ?? {}, ...extensions });
       },
       onNext: (_context, _id, _payload, _args, result) => {
-        const trade = result.data?.['trades'] as { sequence?: number } | undefined;
-        return trade?.sequence === undefined ? undefined : { ...result, extensions: { cursor: `c${trade.sequence}` } };
+        const cursor = readCursor(result);
+        return cursor === null ? undefined : { ...result, extensions: { cursor } };
+      },
+      onPing: ({ extra }, payload) => {
+        if (payload === undefined) return extra.socket.send('{"type":"pong"}');
+        renewals.push(payload);
+        const renewed = renewalAnswers.shift() ?? true;
+        return extra.socket.send(JSON.stringify({ type: 'pong', payload: { renewed } }));
       },
       onError: (_context, _id, _payload, errors) => errors,
     },
@@ -172,6 +232,10 @@ export async function startScriptedServer(port = 0): Promise<ScriptedServer> {
     url: `http://127.0.0.1:${(http.address() as AddressInfo).port}/graphql`,
     received,
     connectionParams,
+    renewals,
+    renewalAnswers,
+    authorizations,
+    httpRefusals,
     countRunning: () => running,
     countConnections: () => connections,
     refusals,
@@ -192,6 +256,7 @@ export async function startScriptedServer(port = 0): Promise<ScriptedServer> {
     },
     cut: () => {
       for (const socket of sockets) socket.terminate();
+      http.closeAllConnections();
     },
     closeConnections: (code) => {
       for (const socket of sockets) socket.close(code, 'scripted');
@@ -213,21 +278,4 @@ export async function startScriptedServer(port = 0): Promise<ScriptedServer> {
 
 function toError({ code, ...fields }: Exclude<Ending, 'complete'>): GraphQLError {
   return new GraphQLError(`scripted ${code}`, { extensions: { code, ...fields } });
-}
-
-const QUOTE = { symbol: 'AAPL', volume: 1000, timestamp: TIMESTAMP, receivedAt: TIMESTAMP, stale: false };
-
-function print(sequence: number) {
-  return {
-    id: String(sequence),
-    symbol: 'AAPL',
-    price: 100,
-    size: 10,
-    exchange: { id: 1, name: 'Scripted' },
-    conditions: [],
-    offExchange: false,
-    sequence,
-    gapBefore: false,
-    timestamp: TIMESTAMP,
-  };
 }

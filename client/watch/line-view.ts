@@ -35,8 +35,9 @@ export function createLineView({ out, err }: LineOutput, url: string): View {
     showMarketStatus: ({ session, isOpen }) => void err.write(`market: ${session}${isOpen ? ', open' : ''}\n`),
     showServiceStatus: ({ state, feed, reason }) =>
       void err.write(`service: ${state}, feed ${feed}${reason === null ? '' : `: ${reason}`}\n`),
-    showConnection: (state) => {
-      if (state.status === 'live' || state.status === 'waiting') err.write(`${describeConnection(state, url)}\n`);
+    showConnection: (status) => {
+      const isSettled = status.state !== 'connecting' && status.state !== 'resuming';
+      if (isSettled || status.retryAt !== null) err.write(`${describeConnection(status, url)}\n`);
     },
     showGap: (log) =>
       void err.write(`gap: ${log} were missed here, the server's history does not reach back to them\n`),
@@ -54,7 +55,8 @@ export function createJsonView({ out, err }: LineOutput): View {
     showBar: (bar) => line('bar', bar),
     showMarketStatus: (status) => line('marketStatus', status),
     showServiceStatus: (status) => line('serviceStatus', status),
-    showConnection: (state, reconnects) => line('connection', { ...state, reconnects }),
+    showConnection: ({ state, failures, cause }, reconnects) =>
+      line('connection', { status: state, reconnects, ...(cause && { failures, cause }) }),
     showGap: (log, gap) => line('gap', { log, ...gap }),
     showError: (message) => void err.write(`${message}\n`),
     close: () => {},

@@ -1,4 +1,4 @@
-import { createTapeqlClient } from '../src/tapeql-client.ts';
+import { createTapeClient } from '../src/graphql/tape-client.ts';
 import { createJsonView, createLineView } from './line-view.ts';
 import { HELP, readOptions, UsageError, type WatchOptions } from './options.ts';
 import { createScreenView } from './screen-view.ts';
@@ -32,7 +32,7 @@ async function run(): Promise<number> {
   // Whoever read us is gone (`| head`): there is nobody left to tell.
   stdout.on('error', stop);
 
-  const client = createTapeqlClient({ url: options.url });
+  const client = createTapeClient({ url: options.url });
   const view = openView(options);
   const maxRateHz = options.maxRateHz ?? (stdout.isTTY && !options.json ? SCREEN_MAX_RATE_HZ : null);
   const end = await watch(client, view, { ...options, maxRateHz }, stopping.signal);

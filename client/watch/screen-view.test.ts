@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { stripVTControlCharacters } from 'node:util';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import type { TapeStatus } from '../src/graphql/tape-status.ts';
 import { createScreenView, type Terminal } from './screen-view.ts';
 import type { Quote, Trade, View } from './view.ts';
 
@@ -58,6 +59,16 @@ class FakeTerminal extends EventEmitter implements Terminal {
   }
 }
 
+const LIVE: TapeStatus = {
+  state: 'live',
+  since: 0,
+  failures: 0,
+  retryAt: null,
+  cause: null,
+  isRefused: false,
+  waiting: 0,
+};
+
 let view: View;
 
 beforeEach(() => {
@@ -80,7 +91,7 @@ function paint(): void {
 
 test('shows the status above, a row for each symbol asked for, and the last prints below', () => {
   const terminal = open(new FakeTerminal());
-  view.showConnection({ status: 'live' }, 0);
+  view.showConnection(LIVE, 0);
   view.showMarketStatus({ isOpen: true, session: 'REGULAR', nextOpen: null, nextClose: null, holiday: null });
   view.showServiceStatus({ state: 'DEGRADED', reason: 'Redis is away.', feed: 'SIMULATED', feedConnected: true });
   view.showQuote(QUOTE);
@@ -149,7 +160,9 @@ test('lets the prints scroll and keeps to the size of the terminal, also when th
 test('says that the connection is gone, why, and when it is tried again', () => {
   const terminal = open(new FakeTerminal());
   const cause = { code: 1001, reason: 'Going away' };
-  view.showConnection({ status: 'waiting', failures: 1, retryInMs: 640, cause }, 2);
+  // It is painted 100 ms later.
+  const retryAt = Date.now() + 740;
+  view.showConnection({ ...LIVE, state: 'resuming', failures: 1, retryAt, cause }, 2);
   view.showError('The market data source cannot be reached now.');
   paint();
   expect(terminal.lines[0]).toBe(
@@ -157,7 +170,7 @@ test('says that the connection is gone, why, and when it is tried again', () => 
   );
   expect(terminal.lines[1]).toContain('reconnects 2');
   expect(terminal.lines[2]).toBe('The market data source cannot be reached now.');
-  view.showConnection({ status: 'live' }, 3);
+  view.showConnection(LIVE, 3);
   paint();
   expect(terminal.lines[2]).toBe('');
 });

@@ -1,4 +1,4 @@
-import type { ConnectionState } from '../src/connection/connection.ts';
+import type { TapeStatus } from '../src/graphql/tape-status.ts';
 import { formatPrice, formatQuantity, formatTime } from './figures.ts';
 import { describeTrade } from './line-view.ts';
 import { renderQuoteTable, type Row } from './quote-table.ts';
@@ -32,7 +32,7 @@ export function createScreenView(terminal: Terminal, url: string, symbols: reado
   const isColoured = terminal.hasColors();
   const rows = new Map<string, Row>();
   const prints: Span[][] = [];
-  let connection: ConnectionState = { status: 'idle' };
+  let connection: TapeStatus | null = null;
   let reconnects = 0;
   let market: MarketStatus | null = null;
   let service: ServiceStatus | null = null;
@@ -40,7 +40,7 @@ export function createScreenView(terminal: Terminal, url: string, symbols: reado
   let frame: ReturnType<typeof setTimeout> | undefined;
 
   function renderStatus(): Span[][] {
-    const live = connection.status === 'live';
+    const live = connection?.state === 'live';
     const status: Span[] = [
       { text: 'market ', style: 'dim' },
       { text: market === null ? '–' : `${market.session}${market.isOpen ? ', open' : ''}${holidayOf(market)}` },
@@ -56,7 +56,10 @@ export function createScreenView(terminal: Terminal, url: string, symbols: reado
     return [
       [
         { text: 'TapeQL  ', style: 'bold' },
-        { text: describeConnection(connection, url), style: live ? 'green' : 'yellow' },
+        {
+          text: connection === null ? `connecting to ${url}` : describeConnection(connection, url),
+          style: live ? 'green' : 'yellow',
+        },
       ],
       status,
       problem === null ? [] : [{ text: problem, style: 'red' }],
@@ -114,10 +117,10 @@ export function createScreenView(terminal: Terminal, url: string, symbols: reado
       service = status;
       repaint();
     },
-    showConnection: (state, count) => {
-      connection = state;
+    showConnection: (status, count) => {
+      connection = status;
       reconnects = count;
-      if (state.status === 'live') problem = null;
+      if (status.state === 'live') problem = null;
       repaint();
     },
     showGap: (log) => addPrint([{ text: `··· ${log} were missed here ···`, style: 'yellow' }]),

@@ -1,5 +1,5 @@
-import type { ConnectionState } from '../src/connection/connection.ts';
-import type { Gap } from '../src/exchanges/resumption.ts';
+import type { Gap } from '../src/graphql/resumption.ts';
+import type { TapeStatus } from '../src/graphql/tape-status.ts';
 import type {
   BarsSubscription,
   MarketStatusChangesSubscription,
@@ -24,7 +24,7 @@ export type View = {
   showMarketStatus(status: MarketStatus): void;
   showServiceStatus(status: ServiceStatus): void;
   /** `reconnects`: how often the connection was made anew after it had stood. */
-  showConnection(state: ConnectionState, reconnects: number): void;
+  showConnection(status: TapeStatus, reconnects: number): void;
   /** Entries of a log were missed before the one that is shown next. */
   showGap(log: Log, gap: Gap): void;
   /** An operation failed, and is tried again. */
@@ -33,21 +33,15 @@ export type View = {
   close(): void;
 };
 
-/** The connection's state in words. */
-export function describeConnection(state: ConnectionState, url: string): string {
-  switch (state.status) {
-    case 'idle':
-    case 'connecting':
-      return `connecting to ${url}`;
-    case 'live':
-      return `connected to ${url}`;
-    case 'waiting': {
-      const { code, reason } = state.cause;
-      const why = [code === null ? '' : String(code), reason].filter(Boolean).join(' ');
-      const retry = `trying again in ${(state.retryInMs / 1000).toFixed(1)} s`;
-      return `${why === '' ? `cannot reach ${url}` : `no connection to ${url} (${why})`}: ${retry}`;
-    }
-    case 'refused':
-      return `refused by ${url}`;
-  }
+/** How the client stands with its server, in words. `now`: Unix ms. */
+export function describeConnection(status: TapeStatus, url: string, now = Date.now()): string {
+  const { state, cause, retryAt } = status;
+  if (state === 'live') return `connected to ${url}`;
+  if (state === 'degraded') return `connected to ${url} by event streams`;
+  if (state === 'polling') return `asking ${url} every few seconds`;
+  if (status.isRefused) return `refused by ${url}`;
+  if (cause === null || retryAt === null) return `connecting to ${url}`;
+  const why = [cause.code === null ? '' : String(cause.code), cause.reason].filter(Boolean).join(' ');
+  const retry = `trying again in ${(Math.max(0, retryAt - now) / 1000).toFixed(1)} s`;
+  return `${why === '' ? `cannot reach ${url}` : `no connection to ${url} (${why})`}: ${retry}`;
 }

@@ -1,7 +1,9 @@
 import type { AnyVariables, DocumentInput } from '@urql/core';
-import { readGap } from '../src/exchanges/resumption.ts';
-import { Bars, MarketStatusChanges, QuoteUpdates, ServiceStatusChanges, Trades } from '../src/operations.ts';
-import type { TapeqlClient } from '../src/tapeql-client.ts';
+import { ConnectionRefusedError } from '../src/graphql/close-codes.ts';
+import { readGap } from '../src/graphql/resumption.ts';
+import { Bars, MarketStatusChanges, QuoteUpdates, ServiceStatusChanges, Trades } from '../src/graphql/operations.ts';
+import type { TapeClient } from '../src/graphql/tape-client.ts';
+import type { TapeState } from '../src/graphql/tape-status.ts';
 import type { WatchOptions } from './options.ts';
 import { describeConnection, type Log, type View } from './view.ts';
 
@@ -12,9 +14,8 @@ export type WatchEnd = { readonly status: 0 } | { readonly status: 1; readonly m
  * Shows what the client hears until the signal is given, or until it cannot go on: an operation was refused for good, or
  * no market data came in time. Leaves the client and the view open.
  */
-export function watch(client: TapeqlClient, view: View, options: WatchOptions, signal: AbortSignal): Promise<WatchEnd> {
+export function watch(client: TapeClient, view: View, options: WatchOptions, signal: AbortSignal): Promise<WatchEnd> {
   const { promise, resolve } = Promise.withResolvers<WatchEnd>();
-  const { urql, connection } = client;
   const stops: (() => void)[] = [];
   const symbols = [...options.symbols];
 
@@ -24,14 +25,15 @@ export function watch(client: TapeqlClient, view: View, options: WatchOptions, s
     show: (data: Data) => void,
     log?: Log,
   ): void {
-    const subscription = urql.subscription(document, variables).subscribe((result) => {
+    const subscription = client.subscription(document, variables).subscribe((result) => {
       const gap = readGap(result);
       if (gap !== null && log !== undefined) view.showGap(log, gap);
       if (result.data != null) show(result.data);
       if (result.error === undefined) return;
       const { graphQLErrors, networkError } = result.error;
       const message = (networkError ?? graphQLErrors[0] ?? result.error).message;
-      if (!result.hasNext) resolve({ status: 1, message });
+      const isRefused = networkError instanceof ConnectionRefusedError;
+      if (!result.hasNext || isRefused) resolve({ status: 1, message });
       else view.showError(message);
     });
     stops.push(() => subscription.unsubscribe());
@@ -41,7 +43,7 @@ export function watch(client: TapeqlClient, view: View, options: WatchOptions, s
   const { timeoutMs } = options;
   if (timeoutMs !== null) {
     deadline = setTimeout(() => {
-      const state = describeConnection(connection.getState(), options.url);
+      const state = describeConnection(client.status.getSnapshot(), options.url);
       resolve({ status: 1, message: `no market data within ${timeoutMs / 1000} s: ${state}` });
     }, timeoutMs);
   }
@@ -53,16 +55,18 @@ export function watch(client: TapeqlClient, view: View, options: WatchOptions, s
       show(data);
     };
 
+  let last: TapeState = 'connecting';
   let wasLive = false;
   let reconnects = 0;
-  stops.push(
-    connection.watchState(() => {
-      const state = connection.getState();
-      if (state.status === 'live' && wasLive) reconnects++;
-      wasLive ||= state.status === 'live';
-      view.showConnection(state, reconnects);
-    }),
-  );
+  const showConnection = (): void => {
+    const status = client.status.getSnapshot();
+    if (status.state === 'live' && last !== 'live' && wasLive) reconnects++;
+    last = status.state;
+    wasLive ||= last === 'live';
+    view.showConnection(status, reconnects);
+  };
+  showConnection();
+  stops.push(client.status.subscribe(showConnection));
 
   read(MarketStatusChanges, {}, ({ marketStatus }) => view.showMarketStatus(marketStatus));
   read(ServiceStatusChanges, {}, ({ serviceStatus }) => view.showServiceStatus(serviceStatus));

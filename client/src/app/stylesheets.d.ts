@@ -1,0 +1,2 @@
+/** Imported for their effect: the build gathers them. */
+declare module '*.css';

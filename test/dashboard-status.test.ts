@@ -1,0 +1,77 @@
+import { Redis } from 'ioredis';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { ANONYMOUS, openBrowser, openDashboard } from './dashboard.ts';
+import { startRedis } from './redis.ts';
+import { startMain, startTestTapeql } from './tapeql.ts';
+
+// A browser beside other tests on a small machine takes its time.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+
+let browser: Browser;
+
+beforeAll(async () => {
+  browser = await openBrowser();
+});
+
+afterAll(() => browser?.close());
+
+const readBanner = (page: Page) => page.getByRole('status', { name: 'Service' }).textContent();
+const readConnection = (page: Page) => page.locator('.connection').textContent();
+const POLL = { timeout: 60_000, interval: 20 };
+
+describe('what the page says of its server', () => {
+  it('live, then away with the next attempt, then live again when it is back after a kill -9', async () => {
+    const env = { ...ANONYMOUS, FEED: 'simulated' };
+    const first = await startMain({ ...env, PORT: '0' });
+    try {
+      await using dashboard = await openDashboard(browser, first.url);
+      const { page } = dashboard;
+      await expect.poll(() => readConnection(page), POLL).toBe('Connection: Live');
+      await expect.poll(() => readBanner(page), POLL).toContain('Simulated market');
+
+      await first[Symbol.asyncDispose]();
+      await expect.poll(() => readConnection(page), POLL).not.toBe('Connection: Live');
+      await expect.poll(() => readBanner(page), POLL).toContain('The server cannot be reached. Prices stand still');
+
+      await using second = await startMain({ ...env, PORT: new URL(first.url).port });
+      await page.getByRole('button', { name: 'Try now' }).click();
+      await expect.poll(() => readConnection(page), POLL).toBe('Connection: Live');
+      await expect.poll(() => readBanner(page), POLL).not.toContain('cannot be reached');
+      const price = page.locator('[id="watch-SPY"] .watch-price');
+      const last = await price.textContent();
+      await expect.poll(() => price.textContent(), POLL).not.toBe(last);
+      expect(second.url).toBe(first.url);
+    } finally {
+      await first[Symbol.asyncDispose]();
+    }
+  });
+
+  it('paused, with the operator’s reason, until it is resumed', async () => {
+    await using redis = await startRedis();
+    const operator = new Redis(redis.url);
+    await using tapeql = await startTestTapeql({ env: { ...ANONYMOUS, REDIS_URL: redis.url } });
+    await using dashboard = await openDashboard(browser, tapeql.url);
+    const say = (action: 'pause' | 'resume') =>
+      operator.publish('market-data:control', JSON.stringify({ action, data: { reason: 'The exchange halted' } }));
+    try {
+      await expect.poll(() => readConnection(dashboard.page), POLL).toBe('Connection: Live');
+      await say('pause');
+      await expect.poll(() => readBanner(dashboard.page), POLL).toBe('Market data is paused. The exchange halted');
+      await say('resume');
+      await expect.poll(() => readBanner(dashboard.page), POLL).not.toContain('paused');
+    } finally {
+      operator.disconnect();
+    }
+  });
+
+  it('when the market opens or closes next, counting down', async () => {
+    await using tapeql = await startTestTapeql({
+      env: ANONYMOUS,
+      simulator: { newYorkHours: true },
+    });
+    await using dashboard = await openDashboard(browser, tapeql.url);
+    const clock = dashboard.page.locator('.market-countdown');
+    await expect.poll(() => clock.textContent(), POLL).toMatch(/^(opens|closes) in \d+ (d|h|min|s)/);
+  });
+});
