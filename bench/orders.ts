@@ -16,7 +16,7 @@ import { LISTINGS } from '../src/feeds/simulator/listings.ts';
 import { startPostgres } from '../test/postgres.ts';
 import { startRedis } from '../test/redis.ts';
 import { JWT_SECRET, startContestant, startExchange } from './delivery/contestants.ts';
-import { LOAD_CORE, pinProcess, readCoreTimes, readCpuSeconds, SERVER_CORE } from './load/cores.ts';
+import { LOAD_CORE, pinProcess, readWork, SERVER_CORE, workSince } from './load/cores.ts';
 import { openAccounts } from './load/open-accounts.ts';
 import type { OrderGeneratorCommands } from './load/order-generator.ts';
 import type { Percentiles } from './load/percentiles.ts';
@@ -80,17 +80,13 @@ async function measure(name: DatabaseName) {
   await generator.ask('open', { port: server.port, secret: JWT_SECRET, symbolsOf });
   await sleep(TAPE_MS);
   await generator.ask('place', { seconds: WARM_UP_SECONDS, perSecond: rate });
-  const before = { at: performance.now(), cpu: readCpuSeconds(server.pid), load: readCoreTimes(LOAD_CORE).busy };
+  const before = readWork(server.pid);
   const placed = await generator.ask('place', { seconds, perSecond: rate });
-  const elapsed = (performance.now() - before.at) / 1_000;
-  return {
-    ...placed,
-    serverLoad: (readCpuSeconds(server.pid) - before.cpu) / elapsed,
-    coreLoad: (readCoreTimes(LOAD_CORE).busy - before.load) / elapsed,
-  };
+  return { ...placed, ...workSince(before, server.pid) };
 }
 
 const show = ({ p50, p99, max }: Percentiles): string => [p50, p99, max].map((value) => value.toFixed(1)).join(', ');
+const percent = (share: number): string => `${Math.round(share * 100)} %`;
 const failures: string[] = [];
 for (const name of databases) {
   const placed = await measure(name);
@@ -101,8 +97,10 @@ for (const name of databases) {
     'to the answer by HTTP': show(placed.byHttp),
     'to the notification': show(placed.notified),
     'to the portfolio': show(placed.shown),
-    'server, its embedded database with it, of a core': `${Math.round(placed.serverLoad * 100)} %`,
-    'core of the load': `${Math.round(placed.coreLoad * 100)} %`,
+    'CPU ms of the server an order, the portfolios with it': ((placed.cpu / placed.orders) * 1_000).toFixed(1),
+    'server, its embedded database with it, of a core': percent(placed.serverLoad),
+    'core of the load, a PostgreSQL server with it': percent(placed.loadCoreBusy),
+    'others on the server’s core': percent(placed.disturbance),
     'refused or not filled': placed.unfilled,
     'without a notification or a portfolio': placed.untold,
     'portfolios whose cash no execution explains': placed.unexplained,

@@ -17,11 +17,11 @@ import { JWT_SECRET, startContestant, startExchange } from './delivery/contestan
 import {
   LOAD_CORE,
   pinProcess,
-  readCoreTimes,
-  readCpuSeconds,
   readFileLimit,
   readResidentBytes,
+  readWork,
   SERVER_CORE,
+  workSince,
 } from './load/cores.ts';
 import { openAccounts } from './load/open-accounts.ts';
 import type { Percentiles } from './load/percentiles.ts';
@@ -77,19 +77,14 @@ const generator = startServant<ViewerGeneratorCommands>(
   LOAD_CORE,
 );
 
-const readTimes = () => ({
-  at: performance.now(),
-  cpu: readCpuSeconds(server.pid),
-  load: readCoreTimes(LOAD_CORE).busy,
-});
-const openedFrom = readTimes();
+const openingFrom = readWork(server.pid);
 const opened = await generator.ask('open', { redisUrl: redis.url, port: server.port, secret: JWT_SECRET, symbolsOf });
-const openedAt = readTimes();
+const opening = workSince(openingFrom, server.pid);
 await sleep(WARM_UP_MS);
 await generator.ask('reset', undefined);
-const before = readTimes();
+const before = readWork(server.pid);
 await sleep(seconds * 1_000);
-const after = readTimes();
+const { elapsed, cpu, ...shares } = workSince(before, server.pid);
 const received = await generator.ask('read', undefined);
 await server.collectGarbage();
 const resident = readResidentBytes(server.pid);
@@ -99,20 +94,20 @@ await exchange.stop();
 await rm(dataDir, { recursive: true, force: true });
 
 const show = ({ p50, p99, max }: Percentiles): string => [p50, p99, max].map(Math.round).join(', ');
-const elapsed = (after.at - before.at) / 1_000;
-const cpu = after.cpu - before.cpu;
+const percent = (share: number): string => `${Math.round(share * 100)} %`;
 console.table({
   'viewers, with a connection and positions each': `${viewers}, ${positions}`,
   'all had their first portfolio after, s': (opened.tookMs / 1_000).toFixed(1),
-  'CPU µs of the server for each of these': Math.round(((openedAt.cpu - openedFrom.cpu) / viewers) * 1e6),
+  'CPU µs of the server for each of these': Math.round((opening.cpu / viewers) * 1e6),
   'portfolios told a second': Math.round(received.frames / elapsed),
   'told to a viewer in all: fewest, most': `${received.least}, ${received.most}`,
   'positions that had moved, of each': (received.sinceChange.samples / received.sinceDue.samples).toFixed(1),
   'between two, ms: p50, p99, max': show(received.between),
   'CPU µs of the server a viewer and second': Math.round((cpu / viewers / elapsed) * 1e6),
   'CPU µs of the server a portfolio': Math.round((cpu / received.frames) * 1e6),
-  'server, of a core': `${Math.round((cpu / elapsed) * 100)} %`,
-  'core of the load': `${Math.round(((after.load - before.load) / elapsed) * 100)} %`,
+  'server, of a core': percent(shares.serverLoad),
+  'core of the load': percent(shares.loadCoreBusy),
+  'others on the server’s core': percent(shares.disturbance),
   'resident, MiB': Math.round(resident / 2 ** 20),
   'from a change of a price to the portfolio with it, ms: p50, p99, max': show(received.sinceChange),
   'the same beyond the second between two, ms: p50, p99, max': show(received.sinceDue),

@@ -70,6 +70,50 @@ export function readCoreTimes(core: number): CoreTimes {
   };
 }
 
+/** What a server on its core, and the two cores, have worked until a moment. */
+export type Work = {
+  readonly at: number;
+  readonly cpu: number;
+  readonly serverCore: number;
+  readonly loadCore: number;
+};
+
+export function readWork(serverPid: number): Work {
+  const { busy, stolen } = readCoreTimes(SERVER_CORE);
+  return {
+    at: performance.now(),
+    cpu: readCpuSeconds(serverPid),
+    serverCore: busy + stolen,
+    loadCore: readCoreTimes(LOAD_CORE).busy,
+  };
+}
+
+export type Worked = {
+  /** In seconds. */
+  readonly elapsed: number;
+  /** Of the server, in seconds. */
+  readonly cpu: number;
+  /** Shares of a core. */
+  readonly serverLoad: number;
+  readonly loadCoreBusy: number;
+  /** What was taken from the server's core by processes that are none of the bench, or by the host: the machine's noise. */
+  readonly disturbance: number;
+};
+
+export function workSince(before: Work, serverPid: number): Worked {
+  const now = readWork(serverPid);
+  const elapsed = (now.at - before.at) / 1_000;
+  const cpu = now.cpu - before.cpu;
+  return {
+    elapsed,
+    cpu,
+    serverLoad: cpu / elapsed,
+    loadCoreBusy: (now.loadCore - before.loadCore) / elapsed,
+    // The core's own figures are counted in ticks: of little they may miss some.
+    disturbance: Math.max(0, now.serverCore - before.serverCore - cpu) / elapsed,
+  };
+}
+
 /** How many files, and so connections, a process may have open. */
 export function readFileLimit(): number {
   const found = /^Max open files\s+(\d+|unlimited)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1];
