@@ -71,7 +71,8 @@ export class BarHistory {
         first: MAX_WINDOWS,
       })
       .toPromise();
-    if (data !== undefined) return { candles: data.bars.map(toCandle), isFirst: false, error: null };
+    // An answer that is an error alone has `data: null`.
+    if (data != null) return { candles: data.bars.map(toCandle), isFirst: false, error: null };
     return { error: error! };
   }
 
