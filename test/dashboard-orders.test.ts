@@ -234,5 +234,10 @@ describe('a server that dies', () => {
     await place(page, { quantity: '9' });
     await expect.poll(() => toasts, POLL).toContain('Bought 9 AAPL');
     expect(countTold(toasts)).toBe(15);
+
+    const past = page.getByRole('list', { name: 'Past orders' }).getByRole('listitem');
+    await expect.poll(() => past.count(), POLL).toBe(10);
+    await page.getByRole('button', { name: 'Show older orders' }).click();
+    await expect.poll(() => past.count(), POLL).toBe(15);
   });
 });

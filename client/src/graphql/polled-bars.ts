@@ -26,8 +26,8 @@ export class PolledBars implements PolledOperation {
   readonly #clock: Clock;
   readonly #symbols: readonly string[];
   readonly #queries = new Map<number, DocumentNode>();
-  /** By symbol, the newest bar that was had: when it begins, and how a query wrote it. */
-  readonly #newest = new Map<string, { start: string; text: string | null }>();
+  /** By symbol, the newest bar that was had: when it begins, how it was written, and whether a query brought it. */
+  readonly #newest = new Map<string, { start: string; text: string; isPolled: boolean }>();
   #hasBegun = false;
 
   constructor(document: LiveDocument, variables: Readonly<Record<string, unknown>>, clock: Clock) {
@@ -42,8 +42,10 @@ export class PolledBars implements PolledOperation {
     if (typeof symbol !== 'string' || typeof start !== 'string') return true;
     const newest = this.#newest.get(symbol);
     // A query had it already. The newest of those may have grown since.
-    if (newest !== undefined && newest.text !== null && start < newest.start) return false;
-    if (newest === undefined || start >= newest.start) this.#newest.set(symbol, { start, text: null });
+    if (newest?.isPolled === true && start < newest.start) return false;
+    if (newest === undefined || start >= newest.start) {
+      this.#newest.set(symbol, { start, text: JSON.stringify(entry), isPolled: false });
+    }
     return true;
   }
 
@@ -78,7 +80,7 @@ export class PolledBars implements PolledOperation {
         const newest = this.#newest.get(symbol);
         const text = JSON.stringify(bar);
         if (newest !== undefined && (bar.start < newest.start || text === newest.text)) continue;
-        this.#newest.set(symbol, { start: bar.start, text });
+        this.#newest.set(symbol, { start: bar.start, text, isPolled: true });
         if (isHis) entries.push({ entry: bar, isAfterGap: false });
       }
     }

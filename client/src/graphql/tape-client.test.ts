@@ -149,6 +149,7 @@ test('every print arrives once and in order by socket, by event stream, by queri
   for (const [barred, state] of ways) {
     link.bar(barred);
     await reach(client, state);
+    expect(client.status.getSnapshot().cause === null).toBe(state === 'live');
     await trades.more(20);
   }
   trades.check();

@@ -2,6 +2,7 @@ import type { Clock } from '../../graphql/clock.ts';
 import type { Direction } from '../format/price.ts';
 import type { Quote } from './quote-document.ts';
 import { planChunks } from './quote-chunks.ts';
+import { requestPaint } from './request-paint.ts';
 
 export type LiveQuote = Quote & {
   /** Which way the price went when it last moved. */
@@ -20,7 +21,7 @@ export type QuoteSink = {
 
 export type QuoteStoreOptions = {
   readonly open: OpenQuotes;
-  /** Calls back before the next frame is painted. Default: the browser's. A hidden page has no frames, and wants no updates. */
+  /** Calls back before the next frame is painted. Default: the browser's, or after a second where the page is hidden. */
   readonly requestFrame?: (callback: () => void) => void;
   readonly clock: Clock;
 };
@@ -50,7 +51,7 @@ const MAX_SYMBOLS = 500;
 const GATHER_MS = 100;
 
 export function createQuoteStore(options: QuoteStoreOptions): QuoteStore {
-  const { open, clock, requestFrame = (callback) => void requestAnimationFrame(callback) } = options;
+  const { open, clock, requestFrame = requestPaint } = options;
 
   const quotes = new Map<string, LiveQuote>();
   const wanted = new Map<string, number>();

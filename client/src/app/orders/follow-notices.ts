@@ -1,36 +1,43 @@
 import type { TapeClient } from '../../graphql/tape-client.ts';
+import type { TapeState } from '../../graphql/tape-status.ts';
 import { readGap } from '../../graphql/resumption.ts';
-import { recall, remember } from '../remembered.ts';
 import { type Notice, readNotice } from './notice.ts';
-import { NoticeLog, type NoticePlace, parseNoticePlace } from './notice-log.ts';
+import { NoticeLog, type NoticeMemory, type NoticePlace } from './notice-log.ts';
 import { NoticesBegin, OrdersPage, TradeNotifications } from './operations.ts';
+
+export type FollowNoticesOptions = {
+  readonly client: TapeClient;
+  /** How far this viewer was told, over reloads. */
+  readonly memory: NoticeMemory;
+  /** Is given what is new, oldest first; with its return it counts as told. */
+  readonly tell: (notices: readonly Notice[]) => void;
+};
 
 /** What comes within it is told together: a replay after an absence comes in one go. */
 const GATHER_MS = 100;
 /** After the connection stands, until the subscription does as well. */
 const SETTLE_MS = 1_000;
-/** How far the orders are looked through where the log has no place to go on from. */
+/** Between two looks at the orders, where that is the only way to hear of them. */
+const LOOK_MS = 3_000;
+/** How far the orders are looked through. */
 const LOOK_BACK = 100;
 
 /**
- * Follows what one viewer is to be told, from where this browser was told last, and returns what ends it. `tell` is given what is
- * new, oldest first; with its return it counts as told.
+ * Follows what one viewer is to be told, each once, from where this browser was told last, and returns what ends it. The log says it
+ * wherever events come through. The orders themselves do where the log has no place to go on from (nothing was told yet, or it was
+ * lost), and where only queries come through.
  */
-export function followNotices(
-  client: TapeClient,
-  userId: string,
-  tell: (notices: readonly Notice[]) => void,
-): () => void {
-  const memory = { name: `notices:${userId}`, version: 1 } as const;
+export function followNotices({ client, memory, tell }: FollowNoticesOptions): () => void {
   const stops: (() => void)[] = [];
   let isOver = false;
   let waiting: Notice[] = [];
   let gathering: ReturnType<typeof setTimeout> | undefined;
+  let looking: ReturnType<typeof setTimeout> | undefined;
 
   function gather(log: NoticeLog, notices: readonly Notice[]): void {
     for (const notice of notices) {
+      const twin = waiting.findIndex(({ orderId, cursor }) => orderId === notice.orderId && cursor === null);
       // The log and the orders may both tell it: the log's has a place, and goes before the other.
-      const twin = waiting.findIndex((other) => other.orderId === notice.orderId && other.cursor === null);
       if (twin === -1) waiting.push(notice);
       else if (notice.cursor !== null) waiting[twin] = notice;
     }
@@ -44,52 +51,57 @@ export function followNotices(
     }, GATHER_MS);
   }
 
+  /** What the log does not tell. Where the orders cannot be read, they are later. */
   async function catchUp(log: NoticeLog, since: string): Promise<void> {
     const { data } = await client.query(OrdersPage, { first: LOOK_BACK, after: null });
-    if (isOver || data === undefined) return;
+    if (isOver) return;
+    if (data === undefined) return lookLater(log, LOOK_MS, since);
     const orders = data.orders.edges.map(({ node }) => node);
-    const missed = log.findMissed(orders, since);
+    const isWaiting = (orderId: string): boolean => waiting.some((notice) => notice.orderId === orderId);
     gather(
       log,
-      missed.filter(({ orderId }) => !waiting.some((notice) => notice.orderId === orderId)),
+      log.findMissed(orders, since).filter(({ orderId }) => !isWaiting(orderId)),
     );
+    if (readState() === 'polling') lookLater(log, LOOK_MS);
+  }
+
+  function lookLater(log: NoticeLog, delayMs: number, since?: string): void {
+    clearTimeout(looking);
+    looking = setTimeout(() => void catchUp(log, since ?? log.place.since), delayMs);
+  }
+
+  const readState = (): TapeState => client.status.getSnapshot().state;
+
+  function watchConnection(log: NoticeLog): void {
+    let last: TapeState | null = null;
+    const look = (): void => {
+      const state = readState();
+      if (state === last) return;
+      last = state;
+      if (state === 'polling') lookLater(log, 0);
+      // Before anything was told, an interruption loses the place in the log.
+      else if ((state === 'live' || state === 'degraded') && log.place.cursor === null) lookLater(log, SETTLE_MS);
+    };
+    stops.push(client.status.subscribe(look));
+    look();
   }
 
   function follow(log: NoticeLog): void {
-    const { cursor } = log.place;
-    const subscription = client.subscription(TradeNotifications, { after: cursor }).subscribe((result) => {
-      const { since } = log.place;
-      if (readGap(result) !== null) void catchUp(log, since);
+    const subscription = client.subscription(TradeNotifications, { after: log.place.cursor }).subscribe((result) => {
+      if (readGap(result) !== null) void catchUp(log, log.place.since);
       if (result.data === undefined) return;
       const notice = readNotice(result.data.tradeNotifications);
       if (log.isNews(notice)) gather(log, [notice]);
     });
     stops.push(() => subscription.unsubscribe());
-    watchReturns(log);
-  }
-
-  /** Before anything was told, an interruption loses the place in the log. */
-  function watchReturns(log: NoticeLog): void {
-    let settling: ReturnType<typeof setTimeout> | undefined;
-    const isReached = (): boolean => ['live', 'degraded'].includes(client.status.getSnapshot().state);
-    let wasReached = false;
-    const look = (): void => {
-      if (isReached() === wasReached) return;
-      wasReached = !wasReached;
-      clearTimeout(settling);
-      if (!wasReached || log.place.cursor !== null) return;
-      settling = setTimeout(() => void catchUp(log, log.place.since), SETTLE_MS);
-    };
-    stops.push(client.status.subscribe(look), () => clearTimeout(settling));
-    look();
+    watchConnection(log);
   }
 
   async function start(): Promise<void> {
-    const place = recall(memory, parseNoticePlace) ?? (await begin());
+    const place = memory.read() ?? (await begin());
     if (isOver) return;
-    const keep = (next: NoticePlace): void => remember(memory, next);
-    keep(place);
-    follow(new NoticeLog(place, keep));
+    memory.keep(place);
+    follow(new NoticeLog(place, memory.keep));
   }
 
   async function begin(): Promise<NoticePlace> {
@@ -101,6 +113,7 @@ export function followNotices(
   return () => {
     isOver = true;
     clearTimeout(gathering);
+    clearTimeout(looking);
     for (const stop of stops) stop();
   };
 }

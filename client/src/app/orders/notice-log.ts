@@ -1,4 +1,5 @@
 import type { OrderFieldsFragment } from '../../gql/graphql.ts';
+import { recall, remember } from '../remembered.ts';
 import { type Notice, readNoticeOf } from './notice.ts';
 
 /** How far one viewer was told in this browser. */
@@ -13,6 +14,19 @@ export type NoticePlace = {
   readonly caughtUp: readonly string[];
 };
 
+/** Where a place is kept, over reloads. */
+export type NoticeMemory = {
+  /** `null`: this viewer was told nothing here yet. */
+  readonly read: () => NoticePlace | null;
+  readonly keep: (place: NoticePlace) => void;
+};
+
+/** That of this browser, for one viewer. */
+export function noticeMemoryOf(userId: string): NoticeMemory {
+  const memory = { name: `notices:${userId}`, version: 1 } as const;
+  return { read: () => recall(memory, parseNoticePlace), keep: (place) => remember(memory, place) };
+}
+
 /** More than that many are not told between two readings of the orders. */
 const MEMORY = 100;
 
@@ -22,11 +36,11 @@ const MEMORY = 100;
  * become of them meanwhile.
  */
 export class NoticeLog {
-  readonly #keep: (place: NoticePlace) => void;
+  readonly #keep: NoticeMemory['keep'];
   #place: NoticePlace;
 
   /** `keep` is called with each new place. */
-  constructor(place: NoticePlace, keep: (place: NoticePlace) => void) {
+  constructor(place: NoticePlace, keep: NoticeMemory['keep']) {
     this.#place = place;
     this.#keep = keep;
   }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Notice } from './notice.ts';
-import { applyNotice, type KnownOrder, mergeOrders } from './order-list.ts';
+import { addPage, applyNotice, type KnownOrder, mergeOrders, NOTHING_READ, type ReadOrders } from './order-list.ts';
 
 const at = (second: number): string => `2026-11-20T10:00:${String(second).padStart(2, '0')}.000Z`;
 
@@ -29,6 +29,29 @@ describe('orders from several answers', () => {
   it('do not open again by an answer of the same instant that was read earlier', () => {
     const filled = makeOrder('a', 1, { status: 'FILLED' });
     expect(mergeOrders([filled], [makeOrder('a', 1)])).toEqual([filled]);
+  });
+});
+
+describe('pages', () => {
+  const makePage = (ids: readonly number[], hasMore: boolean): ReadOrders => ({
+    orders: ids.map((id) => makeOrder(String(id), id)),
+    end: `after ${ids.at(-1)}`,
+    hasMore,
+  });
+  const show = ({ orders, end, hasMore }: ReadOrders): string =>
+    `${orders.map(({ id }) => id).join(' ')}, ${end}, ${hasMore ? 'more' : 'all'}`;
+
+  it('of older ones move the end, the newest one that is read again does not', () => {
+    const first = addPage(NOTHING_READ, makePage([9, 8, 7], true), true);
+    const older = addPage(first, makePage([6, 5], false), false);
+    expect(show(older)).toBe('9 8 7 6 5, after 5, all');
+    expect(show(addPage(older, makePage([11, 10, 9], true), true))).toBe('11 10 9 8 7 6 5, after 5, all');
+  });
+
+  it('begin anew where the newest one does not reach to what was read', () => {
+    const first = addPage(NOTHING_READ, makePage([3, 2, 1], false), true);
+    expect(show(addPage(first, makePage([9, 8, 7], true), true))).toBe('9 8 7, after 7, more');
+    expect(show(addPage(first, makePage([4], false), true))).toBe('4 3 2 1, after 1, all');
   });
 });
 

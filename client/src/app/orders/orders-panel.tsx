@@ -25,7 +25,8 @@ export function OrdersPanel() {
 const STEP = 10;
 
 function Orders({ canTrade }: { readonly canTrade: boolean }) {
-  const { orders, problem, hasMore, isLoadingMore, cancelling, store } = useOrders();
+  const { read, orders, problem, isLoadingMore, cancelling, store } = useOrders();
+  const hasMore = read?.hasMore === true;
   const [shown, setShown] = useState(STEP);
   const [told, setTold] = useState('');
   const title = useRef<HTMLHeadingElement>(null);

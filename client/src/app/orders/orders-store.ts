@@ -4,16 +4,14 @@ import type { TapeState } from '../../graphql/tape-status.ts';
 import { useTape } from '../tape-client.tsx';
 import type { Notice } from './notice.ts';
 import { CancelOrder, OrdersPage } from './operations.ts';
-import { applyNotice, type KnownOrder, mergeOrders } from './order-list.ts';
+import { addPage, applyNotice, type KnownOrder, mergeOrders, NOTHING_READ, type ReadOrders } from './order-list.ts';
 import { describeRefusal } from './refusals.ts';
 
 export type OrdersState = {
-  /** Newest first; `null`: not read yet. */
-  readonly orders: readonly KnownOrder[] | null;
+  /** `null`: not read yet. */
+  readonly read: ReadOrders | null;
   /** In words, why they could not be read; `null`: all is well. */
   readonly problem: string | null;
-  /** Whether there are older ones. */
-  readonly hasMore: boolean;
   readonly isLoadingMore: boolean;
   /** The orders that are being cancelled. */
   readonly cancelling: ReadonlySet<string>;
@@ -29,12 +27,7 @@ const REFRESH_DELAY_MS = 250;
 export class OrdersStore {
   readonly #client: TapeClient;
   readonly #listeners = new Set<() => void>();
-  #state: OrdersState = {
-    ...{ orders: null, problem: null, hasMore: false, isLoadingMore: false },
-    cancelling: new Set(),
-  };
-  /** Of the oldest page that was read. */
-  #end: string | null = null;
+  #state: OrdersState = { read: null, problem: null, isLoadingMore: false, cancelling: new Set() };
   #isReading = false;
   #refresh: ReturnType<typeof setTimeout> | undefined;
   #connection: TapeState = 'live';
@@ -74,20 +67,23 @@ export class OrdersStore {
 
   /** Reads the next older page. */
   readonly loadMore = async (): Promise<void> => {
-    if (this.#isReading || this.#end === null) return;
+    const end = this.#state.read?.end ?? null;
+    if (this.#isReading || end === null) return;
     this.#set({ isLoadingMore: true });
-    await this.#read(this.#end);
+    await this.#read(end);
     this.#set({ isLoadingMore: false });
   };
 
   /** An order as the server has just told it. */
   readonly note = (order: KnownOrder): void => {
-    if (this.#state.orders === null) this.refreshSoon();
-    else this.#set({ orders: mergeOrders(this.#state.orders, [order]) });
+    const { read } = this.#state;
+    if (read === null) this.refreshSoon();
+    else this.#set({ read: { ...read, orders: mergeOrders(read.orders, [order]) } });
   };
 
   readonly noteNotice = (notice: Notice): void => {
-    if (this.#state.orders !== null) this.#set({ orders: applyNotice(this.#state.orders, notice) });
+    const { read } = this.#state;
+    if (read !== null) this.#set({ read: { ...read, orders: applyNotice(read.orders, notice) } });
     this.refreshSoon();
   };
 
@@ -113,29 +109,17 @@ export class OrdersStore {
 
   async #read(after: string | null): Promise<void> {
     this.#isReading = true;
-    const first = after === null && this.#state.orders !== null ? PAGE_SIZE : FIRST_SIZE;
+    const first = after === null && this.#state.read !== null ? PAGE_SIZE : FIRST_SIZE;
     const { data, error } = await this.#client.query(OrdersPage, { first, after });
     this.#isReading = false;
     if (data === undefined) {
-      const problem = error === undefined ? null : describeRefusal(error).words;
-      this.#set({ problem });
+      this.#set({ problem: error === undefined ? null : describeRefusal(error).words });
       return;
     }
     const { edges, pageInfo } = data.orders;
-    const page = edges.map(({ node }) => node);
-    // So many are new that the newest page does not reach to what is known: it begins anew, rather than with a hole.
-    const isApart = after === null && pageInfo.hasNextPage && !page.some(({ id }) => this.#knows(id));
-    const known = isApart ? [] : (this.#state.orders ?? []);
-    // The newest page tells how far back there is more only where no older one was read.
-    if (after !== null || known.length === 0) {
-      this.#end = pageInfo.endCursor ?? null;
-      this.#set({ hasMore: pageInfo.hasNextPage });
-    }
-    this.#set({ orders: mergeOrders(known, page), problem: null });
-  }
-
-  #knows(id: string): boolean {
-    return this.#state.orders?.some((order) => order.id === id) ?? false;
+    const orders = edges.map(({ node }) => node);
+    const page = { orders, end: pageInfo.endCursor ?? null, hasMore: pageInfo.hasNextPage };
+    this.#set({ read: addPage(this.#state.read ?? NOTHING_READ, page, after === null), problem: null });
   }
 
   #set(change: Partial<OrdersState>): void {
@@ -153,7 +137,11 @@ export function ordersStoreOf(client: TapeClient): OrdersStore {
 }
 
 /** For viewers who may read them. */
-export function useOrders(): OrdersState & { readonly store: OrdersStore } {
+export function useOrders(): OrdersState & {
+  readonly orders: ReadOrders['orders'] | null;
+  readonly store: OrdersStore;
+} {
   const store = ordersStoreOf(useTape());
-  return { ...useSyncExternalStore(store.subscribe, store.getState), store };
+  const state = useSyncExternalStore(store.subscribe, store.getState);
+  return { ...state, orders: state.read?.orders ?? null, store };
 }

@@ -5,6 +5,7 @@ import { goTo } from '../shell/route.ts';
 import { useTape } from '../tape-client.tsx';
 import { useTheme } from '../theme/theme.ts';
 import { followNotices } from './follow-notices.ts';
+import { noticeMemoryOf } from './notice-log.ts';
 import { describeNotice, describeNotices, type Notice } from './notice.ts';
 import { ordersStoreOf } from './orders-store.ts';
 import './trade-toasts.css';
@@ -26,9 +27,13 @@ export function TradeToasts() {
   useEffect(() => {
     if (userId === null) return;
     const orders = ordersStoreOf(client);
-    return followNotices(client, userId, (notices) => {
-      show(notices);
-      for (const notice of notices) orders.noteNotice(notice);
+    return followNotices({
+      client,
+      memory: noticeMemoryOf(userId),
+      tell: (notices) => {
+        show(notices);
+        for (const notice of notices) orders.noteNotice(notice);
+      },
     });
   }, [client, userId]);
   return (

@@ -33,6 +33,8 @@ export function Banner({
     <div role="status" aria-label="Service">
       {isAway ? (
         <AwayNotice status={status} onRetry={store.retryNow} />
+      ) : status.state === 'polling' ? (
+        <PollingNotice onRetry={store.retryNow} />
       ) : notice === null ? null : (
         <ServiceNotice notice={notice} onDismiss={dismiss} />
       )}
@@ -51,6 +53,19 @@ function AwayNotice({ status, onRetry }: { readonly status: TapeStatus; readonly
         {status.retryAt === null || status.retryAt <= now ? null : (
           <span aria-hidden="true"> Trying again in {formatSpan(status.retryAt - now)}.</span>
         )}
+      </p>
+      <button type="button" onClick={onRetry}>
+        Try now
+      </button>
+    </div>
+  );
+}
+
+function PollingNotice({ onRetry }: { readonly onRetry: () => void }) {
+  return (
+    <div className="banner banner-warning">
+      <p>
+        <strong>Prices come every 2 seconds.</strong> No stream comes through to this page: the server is asked instead.
       </p>
       <button type="button" onClick={onRetry}>
         Try now

@@ -11,8 +11,8 @@ const MAX_WINDOWS = 5000;
 /** Windows of a first piece: more than a wide chart shows. */
 const FIRST_WINDOWS: Record<BarInterval, number> = { SECOND: 900, MINUTE: 720, HOUR: 480, DAY: 400 };
 
-/** A closed market has no bars: so many pieces without any, each longer than the one before, and there are none before. */
-const MAX_EMPTY_PIECES = 4;
+/** Where a closed market leaves a piece empty, the last longer bar says where there are shorter ones. Each has few of the former. */
+const LONGER: Record<BarInterval, BarInterval | null> = { SECOND: 'HOUR', MINUTE: 'HOUR', HOUR: 'DAY', DAY: null };
 
 export type Piece =
   | { readonly candles: readonly Candle[]; readonly isFirst: boolean; readonly error: null }
@@ -34,50 +34,56 @@ export class BarHistory {
 
   /** The newest bars there are. */
   readNewest(): Promise<Piece> {
-    return this.#readBackwards(null);
+    return this.#readBackwards(this.#interval, null);
   }
 
   /** The bars just before `start`. `isFirst`: there are none before those. */
   readBefore(start: number): Promise<Piece> {
-    return this.#readBackwards(start);
+    return this.#readBackwards(this.#interval, start);
   }
 
   /** All bars from `start` on, as far as one answer goes. */
   readSince(start: number): Promise<Piece> {
-    return this.#read(Math.max(start, this.#now() - this.#length * (MAX_WINDOWS - 1)), null);
+    const furthest = this.#now() - lengthOf(this.#interval) * (MAX_WINDOWS - 1);
+    return this.#read(this.#interval, Math.max(start, furthest), null);
   }
 
-  async #readBackwards(end: number | null): Promise<Piece> {
-    const length = this.#length;
-    let windows = FIRST_WINDOWS[this.#interval];
-    let to = end;
-    for (let empty = 0; empty < MAX_EMPTY_PIECES; empty++) {
-      const from = Math.floor((to ?? this.#now()) / length) * length - windows * length;
-      const piece = await this.#read(from, to);
-      if (piece.error !== null || piece.candles.length > 0) return piece;
-      to = from;
-      windows = Math.min(MAX_WINDOWS, windows * 4);
-    }
-    return { candles: [], isFirst: true, error: null };
+  /** `end`: `null` for now. */
+  async #readBackwards(interval: BarInterval, end: number | null): Promise<Piece> {
+    const length = lengthOf(interval);
+    const from = Math.floor((end ?? this.#now()) / length) * length - FIRST_WINDOWS[interval] * length;
+    const piece = await this.#read(interval, from, end);
+    if (piece.error !== null || piece.candles.length > 0) return piece;
+    const longer = LONGER[interval];
+    if (longer === null) return NOTHING;
+    const before = await this.#readBackwards(longer, from);
+    if (before.error !== null) return before;
+    const last = before.candles.at(-1);
+    if (last === undefined) return NOTHING;
+    const within = await this.#read(interval, last.start, Math.min(last.end, from));
+    return within.error === null && within.candles.length === 0 ? NOTHING : within;
   }
 
-  async #read(from: number, to: number | null): Promise<Piece> {
+  async #read(interval: BarInterval, from: number, to: number | null): Promise<Piece> {
     const { data, error } = await this.#client
       .query(PastBars, {
         symbol: this.#symbol,
-        interval: this.#interval,
+        interval,
         from: new Date(from).toISOString(),
         to: to === null ? null : new Date(to).toISOString(),
         first: MAX_WINDOWS,
       })
       .toPromise();
-    if (data !== undefined) return { candles: data.bars.map(toCandle), isFirst: false, error: null };
+    // An answer that is an error alone has `data: null`.
+    if (data != null) return { candles: data.bars.map(toCandle), isFirst: false, error: null };
     return { error: error! };
   }
+}
 
-  get #length(): number {
-    return this.#interval === 'DAY' ? DAY_MS : INTERVAL_MS[this.#interval];
-  }
+const NOTHING: Piece = { candles: [], isFirst: true, error: null };
+
+function lengthOf(interval: BarInterval): number {
+  return interval === 'DAY' ? DAY_MS : INTERVAL_MS[interval];
 }
 
 export function toCandle({ start, end, open, high, low, close, volume }: CandleFragment): Candle {

@@ -82,7 +82,7 @@ function StaleMark({ timestamp }: { readonly timestamp: string }) {
 /** `undefined` until it is answered, and where it has none; `null` where there is no such symbol. It does not change while somebody looks. */
 function useInstrumentName(symbol: string): string | null | undefined {
   const [{ data, fetching }] = useQuery({ query: InstrumentName, variables: { symbol }, requestPolicy: 'cache-first' });
-  if (data === undefined || fetching) return undefined;
+  if (data == null || fetching) return undefined;
   const found = data.instruments.find((instrument) => instrument.symbol === symbol);
   return found === undefined ? null : (found.name ?? undefined);
 }

@@ -9,6 +9,9 @@ import { TapeLog } from './tape-log.ts';
 const FIRST_PRINTS = 200;
 const MENDING_PRINTS = 1000;
 
+/** Nobody reads rows that change more often. */
+const PAINT_MS = 45;
+
 export type TapeState = {
   readonly log: TapeLog;
   /** Until the past was read, or a first print came. */
@@ -25,7 +28,7 @@ export class TapeFeed {
   readonly #client: Client;
   readonly #symbol: string;
   readonly #log = new TapeLog();
-  readonly #batch = new PaintBatch(() => this.#publish());
+  readonly #batch = new PaintBatch(() => this.#publish(), PAINT_MS);
   readonly #listeners = new Set<() => void>();
   #state: TapeState = { log: this.#log, isLoading: true, failure: null };
   #isLoading = true;
@@ -89,11 +92,12 @@ export class TapeFeed {
     const { data, error } = await this.#client.query(RecentPrints, { symbol: this.#symbol, last }).toPromise();
     this.#isReading = false;
     if (this.#isClosed) return false;
-    if (data !== undefined) this.#log.join(data.recentTrades);
+    // An answer that is an error alone has `data: null`.
+    if (data != null) this.#log.join(data.recentTrades);
     this.#failure = error === undefined ? null : describeFailure(error);
     this.#isLoading = false;
     this.#batch.request();
-    return data !== undefined;
+    return data != null;
   }
 
   #publish(): void {
