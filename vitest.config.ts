@@ -15,8 +15,8 @@ export default defineConfig({
       'bench/**/*.test.ts',
       'test/**/*.test.ts',
     ],
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
     pool: 'forks',
     // Most of them wait for sockets and processes: on a machine of two cores a third worker halves the time.
     maxWorkers: Math.max(3, availableParallelism() - 1),
