@@ -76,8 +76,9 @@ test('where no WebSocket comes through, event streams stand in after ten attempt
 });
 
 test('where no stream comes through either, queries stand in; it climbs back by each step', async () => {
+  const quotes = read(QuoteUpdates, AAPL);
   const { results, sequences } = readTrades();
-  await until(() => expect(server.countRunning()).toBe(1));
+  await until(() => expect(server.countRunning()).toBe(2));
   server.publish(3);
   await until(() => expect(sequences()).toEqual(upTo(3)));
 
@@ -92,6 +93,10 @@ test('where no stream comes through either, queries stand in; it climbs back by 
   await reach('degraded');
   server.publish(2);
   await until(() => expect(sequences()).toEqual(upTo(9)));
+  // The one that was tried has shown that they come through: the others follow.
+  await until(() => expect(server.countRunning()).toBe(2));
+  server.quote(101);
+  await until(() => expect(quotes.results.at(-1)?.data?.quoteUpdates.price).toBe(101));
 
   link.bar('nothing');
   await reach('live');

@@ -224,29 +224,21 @@ export function createLadder(options: LadderOptions): Ladder {
         runs.delete(run);
         leaveStandIns(run);
       };
-      // It runs on the WebSocket all the time, which sends it as soon as it stands: what stood in has to be done with by then.
-      run.stopSocket = socket.subscribe(
-        {
-          ...operation,
-          readRequest: () => {
-            leaveStandIns(run);
-            return operation.readRequest();
-          },
+      // It runs on the WebSocket all the time, which sends it as soon as it stands, and says in the same breath that it does:
+      // what stood in is left then, with nothing heard of it in between.
+      run.stopSocket = socket.subscribe(operation, {
+        begin: () => sink.begin?.(),
+        next: (result) => sink.next(result),
+        fail: (errors) => {
+          over();
+          sink.fail(errors);
         },
-        {
-          begin: () => sink.begin?.(),
-          next: (result) => sink.next(result),
-          fail: (errors) => {
-            over();
-            sink.fail(errors);
-          },
-          refuse: (error) => sink.refuse(error),
-          complete: () => {
-            over();
-            sink.complete();
-          },
+        refuse: (error) => sink.refuse(error),
+        complete: () => {
+          over();
+          sink.complete();
         },
-      );
+      });
       if (isFallen) arrange();
       return () => leave(run);
     },

@@ -77,3 +77,20 @@ it('begins with the quotes where there is no past', async () => {
   clock.advance(2000);
   expect(store.read('A')).toEqual([7, 8]);
 });
+
+it('asks again for what was off the screen for long, and not for what was so for a moment', async () => {
+  const stop = store.watch('A', vi.fn());
+  clock.advance(250);
+  fetches[0]!.resolve([1, 2]);
+  await settle();
+  stop();
+  clock.advance(60_000);
+  const stopAgain = store.watch('A', vi.fn());
+  clock.advance(250);
+  expect(asked()).toEqual(['A']);
+  stopAgain();
+  clock.advance(600_000);
+  store.watch('A', vi.fn());
+  clock.advance(250);
+  expect(asked()).toEqual(['A', 'A']);
+});

@@ -24,6 +24,8 @@ const MAX_FETCHES = 2;
 const REFRESH_MS = 2000;
 const MINUTE_MS = 60_000;
 const MAX_POINTS = 120;
+/** A line that was not continued for so many minutes, off the screen or while the machine slept, is fetched anew. */
+const MAX_GAP = 3;
 
 type Entry = { spark: Spark; minute: number };
 
@@ -36,6 +38,7 @@ export function createSparkStore({ fetchCloses, readQuote, clock }: SparkStoreOp
   const watchers = new Map<string, Set<() => void>>();
   /** The newest first: it is what the reader sees now. */
   const queue: string[] = [];
+  /** Queued or being fetched. */
   const asked = new Set<string>();
   let fetching = 0;
   let stopRefresh: (() => void) | null = null;
@@ -44,11 +47,21 @@ export function createSparkStore({ fetchCloses, readQuote, clock }: SparkStoreOp
     for (const listener of watchers.get(symbol) ?? []) listener();
   }
 
+  /** Once, however many want it. */
+  function ask(symbol: string): void {
+    if (asked.has(symbol)) return;
+    asked.add(symbol);
+    queue.push(symbol);
+    fetchNext();
+  }
+
   function fetchNext(): void {
     while (fetching < MAX_FETCHES && queue.length > 0) {
       const symbol = queue.pop()!;
-      if (!watchers.has(symbol) || asked.has(symbol)) continue;
-      asked.add(symbol);
+      if (!watchers.has(symbol)) {
+        asked.delete(symbol);
+        continue;
+      }
       fetching++;
       fetchCloses(symbol)
         .then(
@@ -57,9 +70,10 @@ export function createSparkStore({ fetchCloses, readQuote, clock }: SparkStoreOp
             tell(symbol);
           },
           // Its line begins with the next quotes.
-          () => void entries.set(symbol, { spark: [], minute: 0 }),
+          () => void entries.set(symbol, { spark: [], minute: toMinute(clock.now()) }),
         )
         .finally(() => {
+          asked.delete(symbol);
           fetching--;
           fetchNext();
         });
@@ -73,6 +87,10 @@ export function createSparkStore({ fetchCloses, readQuote, clock }: SparkStoreOp
       const entry = entries.get(symbol);
       const price = readQuote(symbol)?.price;
       if (entry === undefined || price === undefined) continue;
+      if (minute - entry.minute > MAX_GAP) {
+        ask(symbol);
+        continue;
+      }
       const isSameMinute = entry.minute === minute;
       if (isSameMinute && entry.spark.at(-1) === price) continue;
       const past = isSameMinute ? entry.spark.slice(0, -1) : entry.spark.slice(1 - MAX_POINTS);
@@ -89,9 +107,8 @@ export function createSparkStore({ fetchCloses, readQuote, clock }: SparkStoreOp
       listeners.add(listener);
       stopRefresh ??= clock.schedule(refreshAll, REFRESH_MS);
       const stopDwell = clock.schedule(() => {
-        if (asked.has(symbol)) return;
-        queue.push(symbol);
-        fetchNext();
+        const entry = entries.get(symbol);
+        if (entry === undefined || toMinute(clock.now()) - entry.minute > MAX_GAP) ask(symbol);
       }, DWELL_MS);
       return () => {
         stopDwell();

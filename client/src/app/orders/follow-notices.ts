@@ -33,6 +33,8 @@ export function followNotices({ client, memory, tell }: FollowNoticesOptions): (
   let waiting: Notice[] = [];
   let gathering: ReturnType<typeof setTimeout> | undefined;
   let looking: ReturnType<typeof setTimeout> | undefined;
+  /** Since when the orders have to be looked through. */
+  let missedSince: string | null = null;
 
   function gather(log: NoticeLog, notices: readonly Notice[]): void {
     for (const notice of notices) {
@@ -51,44 +53,48 @@ export function followNotices({ client, memory, tell }: FollowNoticesOptions): (
     }, GATHER_MS);
   }
 
-  /** What the log does not tell. Where the orders cannot be read, they are later. */
-  async function catchUp(log: NoticeLog, since: string): Promise<void> {
+  /** Looks through the orders for what the log does not tell, from `since` on: what was over by then was told, or is no news. */
+  function look(log: NoticeLog, delayMs: number, since: string = log.place.since): void {
+    if (missedSince === null || since < missedSince) missedSince = since;
+    clearTimeout(looking);
+    looking = setTimeout(() => void catchUp(log), delayMs);
+  }
+
+  async function catchUp(log: NoticeLog): Promise<void> {
+    const since = missedSince ?? log.place.since;
+    missedSince = null;
     const { data } = await client.query(OrdersPage, { first: LOOK_BACK, after: null });
     if (isOver) return;
-    if (data === undefined) return lookLater(log, LOOK_MS, since);
+    // Where they cannot be read now, they are later.
+    if (data === undefined) return look(log, LOOK_MS, since);
     const orders = data.orders.edges.map(({ node }) => node);
     const isWaiting = (orderId: string): boolean => waiting.some((notice) => notice.orderId === orderId);
     gather(
       log,
       log.findMissed(orders, since).filter(({ orderId }) => !isWaiting(orderId)),
     );
-    if (readState() === 'polling') lookLater(log, LOOK_MS);
-  }
-
-  function lookLater(log: NoticeLog, delayMs: number, since?: string): void {
-    clearTimeout(looking);
-    looking = setTimeout(() => void catchUp(log, since ?? log.place.since), delayMs);
+    if (readState() === 'polling') look(log, LOOK_MS);
   }
 
   const readState = (): TapeState => client.status.getSnapshot().state;
 
   function watchConnection(log: NoticeLog): void {
     let last: TapeState | null = null;
-    const look = (): void => {
+    const watch = (): void => {
       const state = readState();
       if (state === last) return;
       last = state;
-      if (state === 'polling') lookLater(log, 0);
+      if (state === 'polling') look(log, 0);
       // Before anything was told, an interruption loses the place in the log.
-      else if ((state === 'live' || state === 'degraded') && log.place.cursor === null) lookLater(log, SETTLE_MS);
+      else if ((state === 'live' || state === 'degraded') && log.place.cursor === null) look(log, SETTLE_MS);
     };
-    stops.push(client.status.subscribe(look));
-    look();
+    stops.push(client.status.subscribe(watch));
+    watch();
   }
 
   function follow(log: NoticeLog): void {
     const subscription = client.subscription(TradeNotifications, { after: log.place.cursor }).subscribe((result) => {
-      if (readGap(result) !== null) void catchUp(log, log.place.since);
+      if (readGap(result) !== null) look(log, 0);
       if (result.data === undefined) return;
       const notice = readNotice(result.data.tradeNotifications);
       if (log.isNews(notice)) gather(log, [notice]);

@@ -11,9 +11,14 @@ export type BarFeedState = {
   /** Until the first piece of the past was read. */
   readonly isLoading: boolean;
   readonly isLoadingOlder: boolean;
-  /** Why there is no past, or nothing live; `null`: all is well. */
-  readonly failure: string | null;
+  /** Why a part of the past is missing; `null`: it is not. To be read again by {@link BarFeed.open}. */
+  readonly pastFailure: string | null;
+  /** Why nothing comes live; `null`: it does. That is tried again by itself. */
+  readonly liveFailure: string | null;
 };
+
+/** What failed, or gave nothing new, is not asked for again before. */
+const RETRY_MS = 5000;
 
 export type BarFeedOptions = {
   readonly client: Client;
@@ -33,13 +38,15 @@ export class BarFeed {
   readonly series: BarSeries;
   readonly #options: BarFeedOptions;
   readonly #history: BarHistory;
-  #state: BarFeedState = { isLoading: true, isLoadingOlder: false, failure: null };
+  #state: BarFeedState = { isLoading: true, isLoadingOlder: false, pastFailure: null, liveFailure: null };
   #stopLive: (() => void) | null = null;
   #isClosed = false;
   #hasReachedFirst = false;
   /** Whether bars may be missing between the newest one and the next live one. */
   #isBehind = true;
   #isMending = false;
+  #mendedAt = Number.NEGATIVE_INFINITY;
+  #failedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: BarFeedOptions) {
     const { client, symbol, interval, now } = options;
@@ -55,7 +62,7 @@ export class BarFeed {
   /** Begins, or begins anew after a failure. */
   async open(): Promise<void> {
     this.#listen();
-    this.#set({ isLoading: true, failure: null });
+    this.#set({ isLoading: true });
     this.#take(await this.#history.readNewest());
     this.#set({ isLoading: false });
   }
@@ -69,6 +76,7 @@ export class BarFeed {
   async loadOlder(): Promise<void> {
     const { first } = this.series;
     if (first === null || this.#hasReachedFirst || this.#state.isLoadingOlder || this.#isClosed) return;
+    if (this.#options.now() - this.#failedAt < RETRY_MS) return;
     this.#set({ isLoadingOlder: true });
     const piece = await this.#history.readBefore(first.start);
     if (piece.error === null && piece.isFirst) this.#hasReachedFirst = true;
@@ -89,8 +97,18 @@ export class BarFeed {
       dayLow: low,
     });
     this.#options.onChange();
-    if (!isKnown) void this.#mend();
+    if (!isKnown && this.#options.now() - this.#mendedAt > RETRY_MS) void this.mend();
   };
+
+  /** Reads again from the newest candle on: what was traded while nothing was heard. */
+  async mend(): Promise<void> {
+    const { last } = this.series;
+    if (last === null || this.#isMending || this.#isClosed) return;
+    this.#isMending = true;
+    this.#mendedAt = this.#options.now();
+    this.#take(await this.#history.readSince(last.start));
+    this.#isMending = false;
+  }
 
   #listen(): void {
     const { client, symbol, interval, onChange } = this.#options;
@@ -101,30 +119,21 @@ export class BarFeed {
         const candle = toCandle(data.bars);
         const last = this.series.last;
         if (readGap(result) !== null || data.bars.gapBefore) this.#isBehind = true;
-        if (this.#isBehind && last !== null && candle.start > last.end) void this.#mend();
+        if (this.#isBehind && last !== null && candle.start > last.end) void this.mend();
         this.series.put(candle, 'final');
         this.#isBehind = false;
         onChange();
       }
-      if (error !== undefined) this.#set({ failure: describeFailure(error) });
-      else if (!this.#state.isLoading) this.#set({ failure: null });
+      this.#set({ liveFailure: error === undefined ? null : describeFailure(error) });
     });
     this.#stopLive = () => live.unsubscribe();
-  }
-
-  /** Reads again from the newest candle on. */
-  async #mend(): Promise<void> {
-    const { last } = this.series;
-    if (last === null || this.#isMending || this.#isClosed) return;
-    this.#isMending = true;
-    this.#take(await this.#history.readSince(last.start));
-    this.#isMending = false;
   }
 
   #take(piece: Piece): void {
     if (this.#isClosed) return;
     if (piece.error === null) this.series.putAll(piece.candles, 'past');
-    else this.#set({ failure: describeFailure(piece.error) });
+    else this.#failedAt = this.#options.now();
+    this.#set({ pastFailure: piece.error === null ? null : describeFailure(piece.error) });
     this.#options.onChange();
   }
 
@@ -134,7 +143,8 @@ export class BarFeed {
     if (
       next.isLoading === this.#state.isLoading &&
       next.isLoadingOlder === this.#state.isLoadingOlder &&
-      next.failure === this.#state.failure
+      next.pastFailure === this.#state.pastFailure &&
+      next.liveFailure === this.#state.liveFailure
     )
       return;
     this.#state = next;

@@ -19,9 +19,3 @@ export function describeFailure(error: CombinedError): string {
       return refusal === undefined ? 'The server cannot be reached.' : 'The server could not answer.';
   }
 }
-
-/** Whether it is worth waiting, for it will be tried again or may go better later. */
-export function isPassing(error: CombinedError): boolean {
-  const code = error.graphQLErrors[0]?.extensions['code'];
-  return code !== 'UNAUTHENTICATED' && code !== 'FORBIDDEN' && code !== 'BAD_USER_INPUT';
-}

@@ -52,11 +52,28 @@ export function SymbolChart({ symbol }: { readonly symbol: string | null }) {
           </button>
         ) : null}
         {view?.state.isLoadingOlder === true ? <p className="symbol-chart-older">Loading older candles…</p> : null}
-        {count > 0 && view?.state.failure ? <p className="symbol-chart-note">{view.state.failure}</p> : null}
+        {view !== null && count > 0 ? <Shortfall view={view} /> : null}
         <Absence view={view} hasFailed={hasFailed} />
       </div>
       <figcaption className="visually-hidden">{summary}</figcaption>
     </figure>
+  );
+}
+
+/** What is said where candles are there, but not all. */
+function Shortfall({ view }: { readonly view: BarView }) {
+  const { pastFailure, liveFailure } = view.state;
+  const failure = pastFailure ?? liveFailure;
+  if (failure === null) return null;
+  return (
+    <div className="symbol-chart-note" role="status">
+      {failure}
+      {pastFailure === null ? null : (
+        <button type="button" className="symbol-button" onClick={() => void view.feed.open()}>
+          Try again
+        </button>
+      )}
+    </div>
   );
 }
 
@@ -72,12 +89,13 @@ function Absence({ view, hasFailed }: { readonly view: BarView | null; readonly 
       </div>
     );
   }
-  if (view.state.failure === null) {
+  const { pastFailure, liveFailure } = view.state;
+  if (pastFailure === null && liveFailure === null) {
     return <p className="symbol-chart-absence">No candles yet. The first trade begins one.</p>;
   }
   return (
     <div className="symbol-chart-absence" role="alert">
-      <p>{view.state.failure}</p>
+      <p>{pastFailure ?? liveFailure}</p>
       <button type="button" className="symbol-button" onClick={() => void view.feed.open()}>
         Try again
       </button>

@@ -19,7 +19,7 @@ export const TapeRowView = memo(function TapeRowView({ row, top }: { readonly ro
 });
 
 function PrintLine({ row: { print, tick }, top }: { readonly row: PrintRow; readonly top: number }) {
-  const { price, size, notional, exchange, offExchange, sequence, timestamp } = print;
+  const { price, size, notional, exchange, conditions, offExchange, sequence, timestamp } = print;
   const share = shareOf(notional);
   return (
     <div
@@ -51,6 +51,7 @@ function PrintLine({ row: { print, tick }, top }: { readonly row: PrintRow; read
             <span className="visually-hidden">off exchange</span>
           </span>
         ) : null}
+        <span className="tape-conditions">{conditions.map(({ name }) => name).join(', ')}</span>
       </span>
     </div>
   );

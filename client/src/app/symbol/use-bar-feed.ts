@@ -1,6 +1,7 @@
 import { useEffect, useState } from 'react';
 import type { BarInterval } from '../../gql/graphql.ts';
 import { useQuoteStore, useTape } from '../tape-client.tsx';
+import type { TapeClient } from '../../graphql/tape-client.ts';
 import { BarFeed, type BarFeedState } from './bar-feed.ts';
 import type { Candle } from './bar-series.ts';
 import { PaintBatch } from './paint-batch.ts';
@@ -12,6 +13,24 @@ export type BarView = {
   readonly count: number;
   readonly last: Candle | null;
 };
+
+/** Calls the listener when the page sees the market again: after it was hidden, and after the connection was away. */
+function watchReturns(client: TapeClient, listener: () => void): () => void {
+  let { state } = client.status.getSnapshot();
+  const stopStatus = client.status.subscribe(() => {
+    const before = state;
+    ({ state } = client.status.getSnapshot());
+    if (state === 'live' && before !== 'live') listener();
+  });
+  const onVisibility = (): void => {
+    if (!document.hidden) listener();
+  };
+  document.addEventListener('visibilitychange', onVisibility);
+  return () => {
+    stopStatus();
+    document.removeEventListener('visibilitychange', onVisibility);
+  };
+}
 
 /** Feeds the chart with a symbol's candles, as long as the component stands; the view is a new one once per changed frame. */
 export function useBarFeed(chart: PriceChart | null, symbol: string | null, interval: BarInterval): BarView | null {
@@ -43,8 +62,10 @@ export function useBarFeed(chart: PriceChart | null, symbol: string | null, inte
     void feed.open();
     const stopQuotes = quotes.watch(symbol, takeQuote);
     takeQuote();
+    const stopReturns = watchReturns(client, () => void feed.mend());
     return () => {
       stopQuotes();
+      stopReturns();
       feed.close();
       batch.cancel();
     };

@@ -1,5 +1,5 @@
 import { useVirtualizer } from '@tanstack/react-virtual';
-import { type KeyboardEvent, useEffect, useRef, useState } from 'react';
+import { type KeyboardEvent, useCallback, useEffect, useRef, useState } from 'react';
 import { useLayout } from '../shell/layout.ts';
 import { Row, toRowId } from './row.tsx';
 import { SORT_KEYS, type Sort, type SortKey } from './sort.ts';
@@ -32,11 +32,14 @@ export function RowGrid(props: RowGridProps) {
   const [active, setActive] = useState(chosen);
   const layout = useLayout();
   const rowHeight = ROW_HEIGHT[layout];
+  // The same functions as long as they answer the same: for others all rows are measured anew, at each frame of a scroll.
+  const estimateSize = useCallback(() => rowHeight, [rowHeight]);
+  const getItemKey = useCallback((index: number) => symbols[index]!, [symbols]);
   const virtualizer = useVirtualizer({
     count: symbols.length,
     getScrollElement: () => scroller.current,
-    estimateSize: () => rowHeight,
-    getItemKey: (index) => symbols[index]!,
+    estimateSize,
+    getItemKey,
     overscan: 6,
     // The heads stay above the rows, within what scrolls: so much less of it is seen.
     scrollPaddingEnd: HEADS_HEIGHT[layout],
