@@ -139,7 +139,6 @@ export async function startContestant(name: Contestant, options: ServerOptions):
   };
   try {
     const url = await readUrl(name, child);
-    if (name === 'tapeql') await untilDatabaseRuns(url);
     return {
       pid: child.pid!,
       port: Number(new URL(url).port),
@@ -151,16 +150,6 @@ export async function startContestant(name: Contestant, options: ServerOptions):
     await stop();
     throw error;
   }
-}
-
-/** It listens before its embedded database is set up, which takes a core some seconds: that is part of the start, not of a delivery. */
-async function untilDatabaseRuns(url: string): Promise<void> {
-  for (let tries = 0; tries < 300; tries += 1) {
-    const health = (await (await fetch(`${url}/health`)).json()) as { readonly database: boolean };
-    if (health.database) return;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  throw new NotStartedError('tapeql did not start: its database is not there after 30 s');
 }
 
 /** Each of them tells it in a line of JSON. What it says on stderr is shown where it does not start, and from then on. */

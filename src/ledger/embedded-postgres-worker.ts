@@ -1,22 +1,40 @@
-import { mkdirSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir, rename, rm } from 'node:fs/promises';
 import type { Server, Socket } from 'node:net';
+import path from 'node:path';
+import { promisify } from 'node:util';
 import { parentPort, workerData } from 'node:worker_threads';
 import { PGlite } from '@electric-sql/pglite';
 import { claimSocket } from './claim-socket.ts';
+import { POSTGRES_CONFIG } from './embedded-postgres-config.ts';
 import type { EmbeddedMessage, EmbeddedOptions } from './embedded-postgres.ts';
 import { type Backend, EmbeddedSession, Turns } from './embedded-session.ts';
-
-/** The database is small: what Postgres would keep in memory for a large one is left out. */
-const POSTGRES_CONFIG = ['shared_buffers = 8MB', 'wal_buffers = 512kB', 'max_wal_size = 64MB', 'min_wal_size = 32MB'];
 
 const { folder, socketPath } = workerData as EmbeddedOptions;
 const port = parentPort!;
 const tell = (message: EmbeddedMessage): void => port.postMessage(message);
 
+async function open(): Promise<PGlite> {
+  if (!existsSync(path.join(folder, 'PG_VERSION'))) await initialise();
+  return PGlite.create({ dataDir: folder, postgresqlconf: POSTGRES_CONFIG });
+}
+
+/** In a process of its own, and beside its place until it is whole: who is killed meanwhile leaves no half of a database. */
+async function initialise(): Promise<void> {
+  const unfinished = `${folder}.unfinished`;
+  await rm(unfinished, { recursive: true, force: true });
+  await mkdir(unfinished, { recursive: true });
+  const program = path.join(import.meta.dirname, 'embedded-postgres-init.ts');
+  await promisify(execFile)(process.execPath, [program, unfinished]);
+  // What was begun by an older version.
+  await rm(folder, { recursive: true, force: true });
+  await rename(unfinished, folder);
+}
+
 /** Listens from now on, and answers as soon as the database stands. */
 async function serve(server: Server): Promise<void> {
-  mkdirSync(folder, { recursive: true });
-  const opening = PGlite.create({ dataDir: folder, postgresqlconf: POSTGRES_CONFIG });
+  const opening = open();
   opening.catch(() => {});
   const backend: Backend = {
     async answer(message) {
