@@ -19,6 +19,8 @@ let server: RealServer;
 let link: BreakableLink;
 let dataDir: string;
 let clients: TapeClient[];
+/** Those of one test. */
+let servers: RealServer[];
 
 beforeAll(async () => {
   dataDir = await mkdtemp(path.join(tmpdir(), 'tapeql-client-'));
@@ -32,11 +34,13 @@ afterAll(async () => {
 
 beforeEach(async () => {
   clients = [];
+  servers = [];
   link = await openBreakableLink(server.url);
 });
 
 afterEach(async () => {
   for (const client of clients) await client.dispose();
+  for (const own of servers) await own.kill();
   await link.close();
 });
 
@@ -159,6 +163,7 @@ test('every print arrives once and in order by socket, by event stream, by queri
 
 test('goes on with a server that was killed and started anew, and says that prints were missed', async () => {
   const own = await startRealServer(0, { DATA_DIR: dataDir, JWT_SECRET });
+  servers.push(own);
   const client = connect({ url: own.url });
   const gaps: unknown[] = [];
   let prints = 0;
@@ -170,12 +175,10 @@ test('goes on with a server that was killed and started anew, and says that prin
   await own.kill();
   await reach(client, 'resuming');
   const asked = client.query('query { quote(symbol: "AAPL") { symbol } }', {}).toPromise();
-  const again = await startRealServer(Number(new URL(own.url).port), { DATA_DIR: dataDir, JWT_SECRET });
+  servers.push(await startRealServer(Number(new URL(own.url).port), { DATA_DIR: dataDir, JWT_SECRET }));
   // Its log is a new one: the cursor of the old server leads nowhere in it.
   await until(() => expect(gaps).toEqual([{ after: expect.any(String), oldestCursor: expect.any(String) }]));
   expect((await asked).data).toMatchObject({ quote: { symbol: 'AAPL' } });
-  await client.dispose();
-  await again.kill();
 });
 
 test('says who it is on each way, and goes on with a newer token on the same connection', async () => {
