@@ -67,6 +67,10 @@ it.each([
     await server.exited;
     const atDeath = await readNewest();
     await page.locator('.connection', { hasNotText: 'Live' }).waitFor();
+    let rereads = 0;
+    page.on('request', (request) => {
+      if (request.postData()?.includes('RecentPrints') === true) rereads++;
+    });
     server = await start({ ROLE: role, PORT: port });
     await expect.poll(readNewest, POLL).toBeGreaterThan(atDeath + 40);
 
@@ -77,6 +81,8 @@ it.each([
     expect(sequences).toEqual(Array.from({ length: sequences.length }, (_, index) => newest - index));
     expect(sequences.at(-1)).toBeLessThan(began);
 
+    // The log gave them all: none was fetched from the history.
+    expect(rereads).toBe(0);
     // And each is the print that the log has under that number.
     const known = new Map((await readRecent(server)).map(({ sequence, price }) => [sequence, price]));
     const both = shown.filter((row): row is { sequence: number; price: string } => {

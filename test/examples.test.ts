@@ -22,6 +22,8 @@ const EXAMPLES: [string, string[]][] = [
 let server: RealServer;
 let link: BreakableLink;
 let running: ChildProcess[];
+/** Those of one test. */
+let servers: RealServer[];
 
 beforeAll(async () => {
   server = await startRealServer();
@@ -31,11 +33,13 @@ afterAll(() => server.kill());
 
 beforeEach(async () => {
   running = [];
+  servers = [];
   link = await openBreakableLink(server.url);
 });
 
 afterEach(async () => {
   for (const child of running) child.kill('SIGKILL');
+  for (const own of servers) await own.kill();
   await link.close();
 });
 
@@ -78,19 +82,16 @@ test.each(EXAMPLES)('%s: each print once and in order, over a link that breaks',
 
 test('each goes on from now, and says so, where its place is gone', async () => {
   const own = await startRealServer();
+  servers.push(own);
   const all = EXAMPLES.map(([, command]) => run(command, own.url, ...SYMBOLS));
   await until(() => expect(all.every(({ prints }) => prints.length > 5)).toBe(true));
   await own.kill();
   const before = all.map(({ prints }) => prints.length);
-  const again = await startRealServer(Number(new URL(own.url).port));
-  try {
-    // The log of the new one is another.
-    for (const [index, { prints, err }] of all.entries()) {
-      await until(() => expect(err.join('\n')).toMatch(/lost/));
-      await until(() => expect(prints.length).toBeGreaterThan(before[index]! + 5));
-    }
-  } finally {
-    await again.kill();
+  servers.push(await startRealServer(Number(new URL(own.url).port)));
+  // The log of the new one is another.
+  for (const [index, { prints, err }] of all.entries()) {
+    await until(() => expect(err.join('\n')).toMatch(/lost/));
+    await until(() => expect(prints.length).toBeGreaterThan(before[index]! + 5));
   }
 });
 

@@ -119,6 +119,8 @@ test('waits longer with each failure, up to a bound, and shortly again after a s
 
   async function breakAndWait(waitMs: number, failures: number): Promise<void> {
     const { length } = prices;
+    // Not quite long enough.
+    clock.advance(MINUTE_MS - 1);
     server.cut();
     await until(() => expect(transport.getState()).toMatchObject({ status: 'waiting', failures }));
     expect(readLast()).toMatchObject({ retryAt: clock.now() + waitMs });
@@ -163,6 +165,15 @@ test.each([4401, 4403])('tries again after %i with another token, where there is
   expect(transport.getState()).toEqual({ status: 'refused', cause: { code, reason: 'scripted' } });
   transport.retryNow();
   await until(() => expect(prices).toHaveLength(1));
+});
+
+test('what was refused goes on as soon as another is let in', async () => {
+  const { transport } = connect();
+  server.refusals.push(4403);
+  const first = readQuotes(transport);
+  await until(() => expect(first.refused).toHaveLength(1));
+  const second = readQuotes(transport);
+  await until(() => expect([first.prices, second.prices]).toEqual([[100], [100]]));
 });
 
 test('tries again where its credentials could not be read', async () => {

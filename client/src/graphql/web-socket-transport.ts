@@ -4,6 +4,7 @@ import { type Backoff, chooseDelayMs, DEFAULT_BACKOFF } from './backoff.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { type CloseCause, ConnectionRefusedError, FORBIDDEN, isFinal, readCause, UNAUTHORIZED } from './close-codes.ts';
 import type { Credentials, Headers, Token } from './credentials.ts';
+import { KeepAlive } from './keep-alive.ts';
 import type { GraphQLErrors, LiveOperation, LiveSink, LiveTransport } from './live-transport.ts';
 import { reportUncaught } from './uncaught.ts';
 
@@ -106,29 +107,17 @@ export function createWebSocketTransport(options: WebSocketTransportOptions): We
   let socket: WebSocket | null = null;
   const isOpen = (): boolean => socket?.readyState === OPEN;
 
-  // One deadline at a time: for the acknowledgement, then for each pong. What it ends is closed with 4499 and retried.
-  let cancelDeadline = (): void => {};
-  let cancelPing = (): void => {};
+  const keepAlive = new KeepAlive({
+    pingIntervalMs,
+    pongTimeoutMs,
+    isOpen,
+    send: (message) => socket!.send(message),
+    giveUp: () => client.terminate(),
+    clock,
+  });
   let cancelStable = (): void => {};
-  let isHeard = false;
-  function expectWithin(timeoutMs: number): void {
-    cancelDeadline();
-    isHeard = false;
-    cancelDeadline = clock.schedule(() => {
-      // A pong queues behind what the server has still to send: as long as that flows, the connection is not dead.
-      if (isHeard) expectWithin(timeoutMs);
-      else client.terminate();
-    }, timeoutMs);
-  }
-  function ping(payload?: Headers): void {
-    cancelPing();
-    if (!isOpen()) return;
-    socket!.send(JSON.stringify({ type: 'ping', ...(payload && { payload }) }));
-    expectWithin(pongTimeoutMs);
-  }
-  function forgetTimers(): void {
-    cancelDeadline();
-    cancelPing();
+  function stopTimers(): void {
+    keepAlive.stop();
     cancelStable();
   }
 
@@ -140,7 +129,7 @@ export function createWebSocketTransport(options: WebSocketTransportOptions): We
     settleRenewal?.(false);
     const isRenewed = await new Promise<boolean>((resolve) => {
       settleRenewal = resolve;
-      ping(headers);
+      keepAlive.ping(headers);
     });
     if (isRenewed || !isOpen()) return;
     isReplaced = true;
@@ -162,13 +151,12 @@ export function createWebSocketTransport(options: WebSocketTransportOptions): We
     shouldRetry: (event) => !isFinal((cause = readCause(event))),
     on: {
       connecting: () => {
-        expectWithin(connectTimeoutMs);
+        keepAlive.expectWithin(connectTimeoutMs);
         setState({ status: 'connecting', failures });
       },
       connected: (connected) => {
         socket = connected as WebSocket;
-        cancelDeadline();
-        cancelPing = clock.schedule(ping, pingIntervalMs);
+        keepAlive.noteAnswer();
         // One that stands for a moment only, again and again, is no better than none.
         cancelStable = clock.schedule(() => (failures = 0), stableAfterMs);
         // graphql-ws sends each operation again as it was given: this is the moment to bring it up to date.
@@ -178,15 +166,15 @@ export function createWebSocketTransport(options: WebSocketTransportOptions): We
       },
       pong: (isReceived, payload) => {
         if (!isReceived) return;
-        cancelDeadline();
-        cancelPing();
-        cancelPing = clock.schedule(ping, pingIntervalMs);
+        keepAlive.noteAnswer();
         if (typeof payload?.['renewed'] === 'boolean') settleRenewal?.(payload['renewed']);
       },
-      message: () => (isHeard = state.status === 'live'),
-      error: forgetTimers,
+      message: () => {
+        if (state.status === 'live') keepAlive.noteHeard();
+      },
+      error: stopTimers,
       closed: (event) => {
-        forgetTimers();
+        stopTimers();
         settleRenewal?.(false);
         cause = readCause(event);
         if (running.size === 0) setState({ status: 'idle' });
@@ -276,7 +264,7 @@ export function createWebSocketTransport(options: WebSocketTransportOptions): We
   }
 
   function retryNow(): void {
-    if (state.status === 'live') ping();
+    if (state.status === 'live') keepAlive.ping();
     pause?.end();
     for (const operation of [...resting]) operation.restart();
   }
@@ -290,7 +278,7 @@ export function createWebSocketTransport(options: WebSocketTransportOptions): We
     const closed = client.dispose();
     if (state.status === 'connecting') client.terminate();
     await Promise.resolve(closed).catch(() => {});
-    forgetTimers();
+    stopTimers();
     setState({ status: 'idle' });
   }
 

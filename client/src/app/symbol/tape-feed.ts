@@ -67,11 +67,10 @@ export class TapeFeed {
     const live = prints.subscribe((result) => {
       const { data, error } = result;
       if (data?.trades !== undefined) {
-        const isTold = readGap(result) !== null;
-        this.#log.add(data.trades, isTold);
+        const isWanting = this.#log.add(data.trades, readGap(result) !== null);
         this.#failure = null;
         this.#isLoading = false;
-        if (isTold || this.#log.isProvisional) void this.#mend();
+        if (isWanting) void this.#mend();
       }
       if (error !== undefined) this.#failure = describeFailure(error);
       this.#batch.request();

@@ -56,6 +56,10 @@ export class TapeLog {
   #era = 0;
   #generation = 0;
   #printsSeen = 0;
+  /**
+   * Whether the past does not lead up to the first live print: it was read while the log did not run, and bears other numbers,
+   * or there was none. To read it once more mends that.
+   */
   #isProvisional = false;
 
   constructor(capacity = CAPACITY) {
@@ -84,39 +88,38 @@ export class TapeLog {
     return this.#entries.at(-1)?.print ?? null;
   }
 
-  /**
-   * Whether the past does not lead up to the first live print: it was read while the log did not run, and bears other numbers,
-   * or there was none. To read it once more mends that.
-   */
-  get isProvisional(): boolean {
-    return this.#isProvisional;
-  }
-
   rowAt(index: number): TapeRow | null {
     return this.#rows[index - this.#first] ?? null;
   }
 
-  /** A live print. `isTold`: the server told of a hole just before it. */
-  add(print: Print, isTold = false): void {
+  /**
+   * A live print. `isTold`: the server told of a hole just before it. Says whether the past, read once more, may have what is
+   * missing before it.
+   */
+  add(print: Print, isTold = false): boolean {
     const last = this.#entries.at(-1);
     if (last !== undefined && print.sequence <= last.print.sequence) {
       const place = this.#find(print.sequence);
       const held = this.#entries[place];
       const isHeld = held !== undefined && held.era === this.#era && held.print.sequence === print.sequence;
-      if (isHeld && held.print.id === print.id) return;
+      if (isHeld && held.print.id === print.id) return false;
       // A number that another print bears, or one that went by long ago under a newer print: the log began anew.
       const isAnew = isHeld || isTold || print.timestamp > last.print.timestamp;
-      if (!isAnew) return this.#insert(place, print);
+      if (!isAnew) {
+        this.#insert(place, print);
+        return false;
+      }
       this.#era++;
       isTold = true;
     }
     const isJoint = last === undefined ? print.sequence > 1 : last.era === this.#era && last.print.sequence < 1;
     if (isJoint && print.sequence >= 1) this.#isProvisional = true;
     this.#entries.push({ print, era: this.#era, isTold });
-    this.#pushRows(last, this.#entries.at(-1)!);
+    const hole = this.#pushRows(last, this.#entries.at(-1)!);
     this.#printsSeen++;
     // Now and then, not at each print: to take the first of an array moves all the others.
     if (this.#entries.length > this.#capacity * 1.2) this.#trim();
+    return this.#isProvisional || hole === 'missed' || hole === 'expired';
   }
 
   /**
@@ -194,13 +197,14 @@ export class TapeLog {
     }
   }
 
-  #pushRows(before: Entry | undefined, entry: Entry): void {
+  #pushRows(before: Entry | undefined, entry: Entry): HoleCause | null {
     const { print } = entry;
     const key = `${entry.era}:${print.sequence}:${print.id}`;
     const hole = before === undefined ? null : this.#readHole(before, entry);
     if (hole !== null) this.#rows.push({ kind: 'hole', key: `before ${key}`, ...hole });
     const move = before === undefined ? 0 : print.price - before.print.price;
     this.#rows.push({ kind: 'print', key, print, tick: move > 0 ? 'up' : move < 0 ? 'down' : 'same' });
+    return hole?.cause ?? null;
   }
 
   #readHole(before: Entry, entry: Entry): Pick<HoleRow, 'cause' | 'missing'> | null {
