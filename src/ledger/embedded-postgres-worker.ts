@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import type { Server, Socket } from 'node:net';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -22,9 +22,14 @@ async function open(): Promise<PGlite> {
 
 /** In a process of its own, and beside its place until it is whole: who is killed meanwhile leaves no half of a database. */
 async function initialise(): Promise<void> {
-  const unfinished = `${folder}.unfinished`;
-  await rm(unfinished, { recursive: true, force: true });
-  await mkdir(unfinished, { recursive: true });
+  const beside = path.dirname(folder);
+  await mkdir(beside, { recursive: true });
+  const prefix = `${path.basename(folder)}.unfinished-`;
+  for (const name of await readdir(beside)) {
+    // Who still writes there, for a process that is gone, fails at it.
+    if (name.startsWith(prefix)) await rm(path.join(beside, name), { recursive: true, force: true });
+  }
+  const unfinished = await mkdtemp(path.join(beside, prefix));
   const program = path.join(import.meta.dirname, 'embedded-postgres-init.ts');
   await promisify(execFile)(process.execPath, [program, unfinished]);
   // What was begun by an older version.

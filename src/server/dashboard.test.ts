@@ -80,6 +80,22 @@ describe('a file of it', () => {
     expect(await answer.text()).toBe(SCRIPT);
   });
 
+  it('comes by the best encoding that is accepted, or as it is', async () => {
+    await writeFile(`${folder}/later.js`, 'what was not there at the start is not served');
+    const encodingOf = async (accepted: string): Promise<string | null> =>
+      (await get('/assets/index-1a2b3c.js', { 'accept-encoding': accepted })).headers.get('content-encoding');
+    expect(await encodingOf('gzip, br;q=0.5')).toBe('br');
+    expect(await encodingOf('br;q=0')).toBeNull();
+    expect(await encodingOf('identity')).toBeNull();
+    expect((await get('/later.js')).status).toBe(404);
+  });
+
+  it('is served though the page is built anew, for it is another one that is there then', async () => {
+    await rm(`${folder}/assets`, { recursive: true });
+    const answer = await get('/assets/index-1a2b3c.js');
+    expect([answer.status, await answer.text()]).toEqual([200, SCRIPT]);
+  });
+
   it('is asked for anew where it does not', async () => {
     const answer = await get('/icon.svg');
     expect([answer.status, answer.headers.get('cache-control')]).toEqual([200, 'no-cache']);

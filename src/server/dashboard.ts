@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import sirv from 'sirv';
+import path from 'node:path';
+import { lookup } from 'mrmime';
 
 /**
  * The policy of the page: its scripts are files of this server, and no others run. Charts and toasts make their styles as they go.
@@ -21,49 +22,93 @@ const PAGE_POLICY = [
 
 /** Files whose names carry a hash of what they hold never change. */
 const FOREVER = 'public, max-age=31536000, immutable';
+/** What the build leaves beside a file, the best first. */
+const ENCODINGS = [
+  ['br', '.br'],
+  ['gzip', '.gz'],
+] as const;
+
+type Variant = { readonly body: Buffer; readonly encoding: string | null };
+type File = {
+  readonly type: string;
+  readonly cacheControl: string;
+  readonly etag: string;
+  /** The best first; the last one is the file itself. */
+  readonly variants: readonly Variant[];
+};
 
 /** Answers a request, or leaves it alone: then it returns false. */
 export type Dashboard = (request: IncomingMessage, response: ServerResponse) => boolean;
 
 /**
- * The page as `npm run build` left it in `folder`; `null` where it was not built. `demoToken` is handed to it, where there is but one
- * user: it is signed in without being asked.
+ * The page as `npm run build` left it in `folder`; `null` where it was not built. All of it is read now, a megabyte: a page that is
+ * built anew meanwhile is that of the next start, and the files that the old one names do not go. `demoToken` is handed to the page,
+ * where there is but one user: it is signed in without being asked.
  */
 export function createDashboard(folder: string, demoToken: string | null): Dashboard | null {
-  const path = `${folder}/index.html`;
-  if (!existsSync(path)) return null;
-  const page = withToken(readFileSync(path, 'utf8'), demoToken);
-  const etag = `"${createHash('sha256').update(page).digest('base64url').slice(0, 22)}"`;
-  const length = Buffer.byteLength(page);
-  const serveFile = sirv(folder, {
-    etag: true,
-    gzip: true,
-    brotli: true,
-    setHeaders: (response, file) =>
-      response.setHeader('cache-control', file.startsWith('/assets/') ? FOREVER : 'no-cache'),
-    onNoMatch: () => undefined,
-  });
+  if (!existsSync(path.join(folder, 'index.html'))) return null;
+  const files = new Map<string, File>(
+    readdirSync(folder, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile() && !ENCODINGS.some(([, ending]) => entry.name.endsWith(ending)))
+      .map((entry) => {
+        const file = path.join(entry.parentPath, entry.name);
+        return [`/${path.relative(folder, file).split(path.sep).join('/')}`, readFile(file, demoToken)] as const;
+      }),
+  );
+  const page = files.get('/index.html')!;
 
   return (request, response) => {
-    const file = request.url?.split('?', 1)[0] ?? '/';
-    if (file === '/' || file === '/index.html') {
-      response.setHeader('content-security-policy', PAGE_POLICY);
-      // It names the files of this very build: an older one would ask for what is gone.
-      const headers = { 'cache-control': 'no-cache', etag };
-      if (request.headers['if-none-match'] === etag) {
-        response.writeHead(304, headers).end();
-      } else {
-        response.writeHead(200, { ...headers, 'content-type': 'text/html; charset=utf-8', 'content-length': length });
-        response.end(request.method === 'HEAD' ? undefined : page);
-      }
+    const name = request.url?.split('?', 1)[0] ?? '/';
+    const file = name === '/' ? page : files.get(name);
+    if (file === undefined) return false;
+    const { type, etag, variants } = file;
+    if (file === page) response.setHeader('content-security-policy', PAGE_POLICY);
+    const headers = {
+      'cache-control': file.cacheControl,
+      etag,
+      ...(variants.length > 1 && { vary: 'accept-encoding' }),
+    };
+    if (request.headers['if-none-match'] === etag) {
+      response.writeHead(304, headers).end();
       return true;
     }
-    let isFound = true;
-    serveFile(request, response, () => {
-      isFound = false;
+    const accepted = String(request.headers['accept-encoding'] ?? '');
+    const { body, encoding } = variants.find((variant) => accepts(accepted, variant.encoding))!;
+    response.writeHead(200, {
+      ...headers,
+      ...(encoding !== null && { 'content-encoding': encoding }),
+      'content-type': type,
+      'content-length': body.length,
     });
-    return isFound;
+    response.end(request.method === 'HEAD' ? undefined : body);
+    return true;
   };
+}
+
+function readFile(file: string, demoToken: string | null): File {
+  const isPage = path.basename(file) === 'index.html';
+  const plain = readFileSync(file);
+  const body = isPage ? Buffer.from(withToken(plain.toString(), demoToken)) : plain;
+  const compressed = ENCODINGS.filter(([, ending]) => !isPage && existsSync(file + ending));
+  const type = lookup(file) ?? 'application/octet-stream';
+  return {
+    type: type.startsWith('text/') ? `${type}; charset=utf-8` : type,
+    // The page names the files of this very build: an older one would ask for what is gone.
+    cacheControl: path.basename(path.dirname(file)) === 'assets' ? FOREVER : 'no-cache',
+    etag: `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`,
+    variants: [
+      ...compressed.map(([encoding, ending]) => ({ body: readFileSync(file + ending), encoding })),
+      { body, encoding: null },
+    ],
+  };
+}
+
+function accepts(accepted: string, encoding: string | null): boolean {
+  if (encoding === null) return true;
+  return accepted.split(',').some((item) => {
+    const [name, quality] = item.trim().split(/\s*;\s*q=/);
+    return name === encoding && Number(quality ?? 1) > 0;
+  });
 }
 
 function withToken(page: string, token: string | null): string {
