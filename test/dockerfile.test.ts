@@ -195,13 +195,21 @@ describe('the image', () => {
     expect(Object.keys(dependencies).filter((name) => !isInstalled(name))).toEqual([]);
     expect(['typescript', 'vitest', 'oxlint', 'node', 'playwright-core'].filter(isInstalled)).toEqual([]);
     expect(Object.keys(devDependencies)).toContain('typescript');
-    expect((await readdir(app)).toSorted()).toEqual(['data', 'node_modules', 'package.json', 'schema.graphql', 'src']);
+    expect((await readdir(app)).toSorted()).toEqual([
+      'client',
+      'data',
+      'node_modules',
+      'package.json',
+      'schema.graphql',
+      'src',
+    ]);
+    expect(await readdir(path.join(app, 'client'))).toEqual(['dist']);
     const sources = await readdir(path.join(app, 'src'), { recursive: true });
     expect(sources).toContain('main.ts');
     expect(sources.filter((file) => file.endsWith('.test.ts'))).toEqual([]);
   });
 
-  it('starts, answers its health check, and stops at once when asked to', async () => {
+  it('starts, answers its health check, serves the page, and stops at once when asked to', async () => {
     const env = readEnvironment({
       ...image.env,
       HOST: '127.0.0.1',
@@ -224,8 +232,9 @@ describe('the image', () => {
         () => 'unhealthy',
       );
     const readState = async (): Promise<string> => (server.exitCode === null ? await check() : 'ended');
-    await expect.poll(readState, { timeout: 20_000, interval: 200 }).not.toBe('unhealthy');
+    await expect.poll(readState, { timeout: 60_000, interval: 200 }).not.toBe('unhealthy');
     expect(await readState(), output).toBe('healthy');
+    expect(await (await fetch(`http://127.0.0.1:${env['PORT']}/`)).text()).toContain('/assets/');
 
     const stopping = performance.now();
     server.kill(image.stopSignal as NodeJS.Signals);
