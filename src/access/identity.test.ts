@@ -152,6 +152,15 @@ describe('a token of a shared secret', () => {
     expect(await connect(tapeql, undefined, bearer(token))).toBe(4403);
   });
 
+  it('a refusal names the scheme that is accepted', async () => {
+    const response = await fetch(tapeql.endpoint, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: 'Bearer none' },
+      body: JSON.stringify({ query: VIEWER }),
+    });
+    expect([response.status, response.headers.get('www-authenticate')]).toEqual([401, 'Bearer']);
+  });
+
   it('by another scheme is refused', async () => {
     expect(await post(tapeql, { authorization: `Basic ${btoa('ann:secret')}` })).toMatchObject({ status: 401 });
     expect(await post(tapeql, { 'x-api-key': 'a key' })).toMatchObject({ status: 401, code: 'UNAUTHENTICATED' });

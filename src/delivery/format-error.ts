@@ -75,7 +75,11 @@ function coded(
   const setsStatus = httpStatus !== 200 && located?.path === undefined;
   const isSpecified = code === 'GRAPHQL_PARSE_FAILED' || code === 'GRAPHQL_VALIDATION_FAILED';
   const { retryAfterMs } = details;
-  const headers = typeof retryAfterMs === 'number' && { 'retry-after': String(Math.ceil(retryAfterMs / 1000)) };
+  const headers = {
+    ...(typeof retryAfterMs === 'number' && { 'retry-after': String(Math.ceil(retryAfterMs / 1000)) }),
+    // RFC 9110, 15.5.2: what would be accepted.
+    ...(code === 'UNAUTHENTICATED' && { 'www-authenticate': 'Bearer' }),
+  };
   return new GraphQLError(message, {
     nodes: located?.nodes ?? null,
     source: located?.source ?? null,
@@ -85,7 +89,7 @@ function coded(
     // `spec`: GraphQL over HTTP leaves these errors at 200 where the client accepts application/json only.
     extensions: {
       code,
-      ...(setsStatus && { http: { status: httpStatus, spec: isSpecified, ...(headers !== false && { headers }) } }),
+      ...(setsStatus && { http: { status: httpStatus, spec: isSpecified, headers } }),
       ...details,
     },
   });
