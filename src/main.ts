@@ -116,11 +116,10 @@ async function runTapeql(config: Config, options: { logger: Logger; listens: boo
     const { url, demoToken } = await starting;
     if (seat === undefined) {
       logger.info({ url, role: config.role, feed: config.feed }, url === null ? 'started' : `TapeQL is at ${url}`);
-      // Of this machine, for who tries it out: where users can be told apart there is none.
-      if (demoToken !== null) logger.info({ token: demoToken }, 'the demo viewer is signed in by this token');
+      tellDemoToken(demoToken, logger);
     } else {
       logger.info({ url, role: config.role, pid: process.pid }, 'worker started');
-      seat.noteStarted(url);
+      seat.noteStarted({ url, demoToken });
     }
   } catch (error) {
     logger.error({ err: error }, 'could not start');
@@ -128,6 +127,11 @@ async function runTapeql(config: Config, options: { logger: Logger; listens: boo
     // The channel to the supervisor would keep it.
     if (seat !== undefined) process.exit();
   }
+}
+
+/** Of this machine, for who tries it out: where users can be told apart there is none. */
+function tellDemoToken(token: string | null, logger: Logger): void {
+  if (token !== null) logger.info({ token }, 'the demo viewer is signed in by this token');
 }
 
 /** Several processes that share the port, under this one. */
@@ -148,8 +152,9 @@ async function runSupervisor(config: Config, workers: number, logger: Logger): P
   process.once('SIGTERM', stop);
   process.once('SIGINT', stop);
   try {
-    const url = await supervisor.start();
+    const { url, demoToken } = await supervisor.start();
     logger.info({ url, role: config.role, feed: config.feed, workers }, `TapeQL is at ${url}`);
+    tellDemoToken(demoToken, logger);
   } catch (error) {
     // Who stops it before it has started has no need to know.
     if (supervisor.isClosing) return;

@@ -8,10 +8,18 @@ export type ToWorker =
   | { readonly kind: 'question'; readonly question: number; readonly topic: Topic }
   | { readonly kind: 'answers'; readonly question: number; readonly answers: Answers<unknown> };
 
+/** What there is to know of a worker that does its work. */
+export type Started = {
+  /** Where it listens; `null` where it serves no clients. */
+  readonly url: string | null;
+  /** Signs in the one user that there is where no way to tell users apart is configured. */
+  readonly demoToken: string | null;
+};
+
 /** What a worker says to its supervisor. */
 export type ToSupervisor =
-  /** It does its work; `url` is where it listens, `null` where it serves no clients. */
-  | { readonly kind: 'started'; readonly url: string | null }
+  /** It does its work. */
+  | ({ readonly kind: 'started' } & Started)
   /** It was asked for what all have to tell together: all are to be asked, itself among them. */
   | { readonly kind: 'ask'; readonly question: number; readonly topic: Topic }
   | { readonly kind: 'answer'; readonly question: number; readonly topic: Topic; readonly answer: unknown }

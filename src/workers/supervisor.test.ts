@@ -42,7 +42,7 @@ describe('a supervisor of api processes', { timeout: STARTS_MS }, () => {
 
   it('starts no ingest, starts each again that ends, also in order, and lets it have the same port', async () => {
     const { supervisor, readEnded } = makeSupervisor();
-    const url = await supervisor.start();
+    const url = (await supervisor.start()).url!;
     const { workers } = await fetchJson(`${url}/stats`);
     expect(workers.map(({ worker }: Stats) => worker)).toEqual(['api-1', 'api-2']);
     // Asked once, so that there are counts to keep.
@@ -64,7 +64,7 @@ describe('a supervisor of api processes', { timeout: STARTS_MS }, () => {
 
   it('gives the whole up where what has served cannot be started again, time after time', async () => {
     const { supervisor, failed, readEnded } = makeSupervisor();
-    const url = await supervisor.start();
+    const url = (await supervisor.start()).url!;
     const { workers } = await fetchJson(`${url}/stats`);
     for (const { pid } of workers) process.kill(pid, 'SIGKILL');
     await expect.poll(readEnded, PATIENCE).toHaveLength(2);

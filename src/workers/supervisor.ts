@@ -5,7 +5,7 @@ import type { Timers } from '../market/timers.ts';
 import type { Answers, Topic } from '../server/crew.ts';
 import { Inquiry } from './inquiry.ts';
 import { type AddCounts, KeptCounts } from './kept-counts.ts';
-import { ANSWER_TIMEOUT_MS, type ToSupervisor } from './messages.ts';
+import { ANSWER_TIMEOUT_MS, type Started, type ToSupervisor } from './messages.ts';
 import { type Ending, WorkerProcess } from './worker-process.ts';
 
 export type SupervisorOptions = {
@@ -63,10 +63,11 @@ export class Supervisor {
   readonly #counts: KeptCounts;
   #port: number;
   #url = '';
+  #demoToken: string | null = null;
   #closing = false;
   readonly #closed = Promise.withResolvers<void>();
   readonly #failures: Error[] = [];
-  readonly #started = Promise.withResolvers<string>();
+  readonly #started = Promise.withResolvers<Started>();
   #hasStarted = false;
 
   constructor(config: Config, options: SupervisorOptions) {
@@ -82,10 +83,10 @@ export class Supervisor {
   }
 
   /**
-   * Resolves once all of them serve, with where they listen.
+   * Resolves once all of them serve.
    * @throws where the port is taken, or a worker cannot be started
    */
-  async start(): Promise<string> {
+  async start(): Promise<Started> {
     // Workers share their port with whoever wants to share it, also with another system than theirs: it has to be free.
     if (this.#port !== 0) await tryPort(this.#config.host, this.#port);
     // The first tells the port to the others, where the system chooses it, and shows what it takes to start.
@@ -143,7 +144,7 @@ export class Supervisor {
   #hear(place: Place, message: ToSupervisor): void {
     switch (message.kind) {
       case 'started':
-        this.#noteStarted(place, message.url);
+        this.#noteStarted(place, message);
         break;
       case 'ask':
         this.#ask(place, message.question, message.topic);
@@ -160,9 +161,10 @@ export class Supervisor {
     }
   }
 
-  #noteStarted(place: Place, url: string | null): void {
+  #noteStarted(place: Place, { url, demoToken }: Started): void {
     place.servingSince = this.#options.timers.now();
     place.failedStarts = 0;
+    this.#demoToken ??= demoToken;
     if (url !== null) {
       this.#url = url;
       // A URL does not name the port that its protocol has anyway.
@@ -177,7 +179,7 @@ export class Supervisor {
     }
     if (this.#places.every(({ servingSince }) => servingSince !== null)) {
       this.#hasStarted = true;
-      this.#started.resolve(this.#url);
+      this.#started.resolve({ url: this.#url, demoToken: this.#demoToken });
     }
   }
 

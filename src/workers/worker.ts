@@ -1,7 +1,7 @@
 import type { Config } from '../config.ts';
 import type { Timers } from '../market/timers.ts';
 import type { Answers, Crew, Reports, Topic } from '../server/crew.ts';
-import { ANSWER_TIMEOUT_MS, type ToSupervisor, type ToWorker } from './messages.ts';
+import { ANSWER_TIMEOUT_MS, type Started, type ToSupervisor, type ToWorker } from './messages.ts';
 
 /** The supervisor answers in time whoever is silent. Where it is silent itself, a process tells of itself alone, and that. */
 const SUPERVISOR_TIMEOUT_MS = ANSWER_TIMEOUT_MS + 500;
@@ -20,8 +20,8 @@ export type Seat = {
   readonly worker: string;
   readonly config: Config;
   readonly crew: Crew;
-  /** Tells the supervisor that this worker has begun its work, and where it listens. */
-  noteStarted(url: string | null): void;
+  /** Tells the supervisor that this worker has begun its work. */
+  noteStarted(started: Started): void;
   /** The supervisor is gone: nobody would end this worker or start it again. It is to end by itself. */
   onAbandoned(listener: () => void): void;
 };
@@ -47,7 +47,13 @@ export function takeSeat(channel: Channel, timers: Timers): Promise<Seat> {
         case 'start': {
           const { worker, config } = message;
           crew = new WorkerCrew(worker, tell, timers);
-          resolve({ worker, config, crew, noteStarted: (url) => tell({ kind: 'started', url }), onAbandoned });
+          resolve({
+            worker,
+            config,
+            crew,
+            noteStarted: (started) => tell({ kind: 'started', ...started }),
+            onAbandoned,
+          });
           break;
         }
         case 'question':

@@ -53,6 +53,26 @@ describe('two workers', { timeout: STARTS_MS }, () => {
     expect(stats['ingest']).toMatchObject({ isWriter: 1 });
   });
 
+  it('sign in the demo viewer by a token that the supervisor tells once, and that both take', async () => {
+    const tell = () =>
+      tapeql.lines.flatMap((line) => {
+        const { msg, token } = JSON.parse(line) as { msg: string; token?: string };
+        return msg.startsWith('the demo viewer') ? token : [];
+      });
+    await expect.poll(tell, PATIENCE).toHaveLength(1);
+    // Each is a connection of its own, that may land on either.
+    const answers = await Promise.all(
+      Array.from({ length: 10 }, () =>
+        fetch(`${tapeql.url}/graphql`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json', authorization: `Bearer ${tell()[0]}`, connection: 'close' },
+          body: '{"query":"{ viewer { name } }"}',
+        }).then((response) => response.json()),
+      ),
+    );
+    expect(answers).toEqual(answers.map(() => ({ data: { viewer: { name: 'Demo' } } })));
+  });
+
   it('answer for all, whichever is asked', async () => {
     await using clients = await connectMany(tapeql, 20);
     for (const socket of clients.sockets) socket.subscribe('q', QUOTES);
