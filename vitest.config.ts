@@ -1,6 +1,12 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
+/**
+ * How long a test waits for an event before it fails, by `expect.poll` and by `until`: long enough for a slow machine on which much
+ * else runs. A test that passes never waits so long.
+ */
+const DEADLINE_MS = 90_000;
+
 export default defineConfig({
   resolve: {
     // Two copies of graphql ("from another module or realm") come of loading it once as ESM and once as CommonJS.
@@ -15,8 +21,10 @@ export default defineConfig({
       'bench/**/*.test.ts',
       'test/**/*.test.ts',
     ],
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
+    expect: { poll: { timeout: DEADLINE_MS, interval: 10 } },
+    // Beyond the deadline, so that what a test waited for in vain is named.
+    testTimeout: 2 * DEADLINE_MS,
+    hookTimeout: 2 * DEADLINE_MS,
     pool: 'forks',
     // Most of them wait for sockets and processes: on a machine of two cores a third worker halves the time.
     maxWorkers: Math.max(3, availableParallelism() - 1),

@@ -48,9 +48,7 @@ describe('node src/main.ts', () => {
 
   it('starts as `node --watch` starts it, with its simulated exchange', async () => {
     await using tapeql = await startMain({ PORT: '0', WATCH_REPORT_DEPENDENCIES: '1' });
-    await expect
-      .poll(() => fetchJson(`${tapeql.url}/health`), { timeout: 10_000 })
-      .toMatchObject({ status: 'healthy' });
+    await expect.poll(() => fetchJson(`${tapeql.url}/health`)).toMatchObject({ status: 'healthy' });
   });
 
   it('with a wrong environment names every wrong variable and ends with status 1', async () => {
@@ -102,9 +100,7 @@ describe('node src/main.ts', () => {
       FEED: 'polygon',
       POLYGON_API_KEY: TEST_API_KEY,
     });
-    await expect
-      .poll(() => fetchJson(`${tapeql.url}/health`), { timeout: 5000 })
-      .toMatchObject({ status: 'degraded', feed: false });
+    await expect.poll(() => fetchJson(`${tapeql.url}/health`)).toMatchObject({ status: 'degraded', feed: false });
     await using socket = await RawWebSocket.connect(`${tapeql.url}/graphql`.replace('http', 'ws'));
     socket.subscribe('q', '{ quote(symbol: "AAPL") { price } }');
     expect((await socket.next()).payload.errors[0].extensions.code).toBe('UPSTREAM_UNAVAILABLE');

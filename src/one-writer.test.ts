@@ -1,5 +1,5 @@
 import { Redis } from 'ioredis';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { recordingLogger } from '../test/recording-logger.ts';
 import { startRedis, type TestRedis } from '../test/redis.ts';
 import { fetchJson, startMain, TEST_API_KEY, type TapeqlProcess } from '../test/tapeql.ts';
@@ -7,9 +7,9 @@ import { makeWireTrade } from '../test/wire-samples.ts';
 import type { Bus } from './bus/bus.ts';
 import { createRedisBus } from './bus/redis.ts';
 import { type Simulator, startSimulator } from './feeds/simulator/simulator.ts';
+import { until } from '../test/until.ts';
 
 const SYMBOLS = ['AAPL', 'MSFT'];
-const PATIENCE = { timeout: 10_000, interval: 20 };
 
 /** Three ingest processes over one Redis and one exchange, which prints all the time. The tests follow upon each other. */
 describe('of three ingest processes', () => {
@@ -36,11 +36,11 @@ describe('of three ingest processes', () => {
     simulator.events.on('connected', () => {
       mostConnections = Math.max(mostConnections, countConnections() - stopped.size);
     });
-    await vi.waitFor(() => expect(reader.readState().connected).toBe(true), PATIENCE);
+    await until(() => expect(reader.readState().connected).toBe(true));
     await reader.setDemand('api', new Map(SYMBOLS.map((symbol) => [symbol, 1])));
     const started = await Promise.all(Array.from({ length: 3 }, startIngest));
     for (const process of started) processes.add(process);
-    await vi.waitFor(() => expect(listWatchers()).toHaveLength(1), PATIENCE);
+    await until(() => expect(listWatchers()).toHaveLength(1));
     printing = setInterval(() => {
       for (const symbol of SYMBOLS) {
         const trade = makeWireTrade(symbol);
@@ -48,7 +48,7 @@ describe('of three ingest processes', () => {
         simulator.push([trade]);
       }
     }, 10);
-    await vi.waitFor(async () => expect((await readIds('AAPL')).length).toBeGreaterThan(3), PATIENCE);
+    await until(async () => expect((await readIds('AAPL')).length).toBeGreaterThan(3));
   });
   afterAll(async () => {
     clearInterval(printing);
@@ -85,13 +85,13 @@ describe('of three ingest processes', () => {
     expect(writers).toHaveLength(1);
     return writers[0]!;
   }
-  const awaitWriter = (): Promise<TapeqlProcess> => vi.waitFor(findWriter, PATIENCE);
+  const awaitWriter = (): Promise<TapeqlProcess> => until(findWriter);
 
   /** What was printed so far is in the log: each once, in order, without a hole and without a gap that is told. */
   async function checkLog(): Promise<void> {
     for (const symbol of SYMBOLS) {
       const newest = printed.get(symbol)!.at(-1);
-      await vi.waitFor(async () => expect(await readIds(symbol)).toContain(newest), PATIENCE);
+      await until(async () => expect(await readIds(symbol)).toContain(newest));
       const log = await readLog(symbol);
       const ids = await readIds(symbol);
       const first = printed.get(symbol)!.indexOf(ids[0]!);
@@ -111,7 +111,7 @@ describe('of three ingest processes', () => {
     const readHolder = (): Promise<string | null> => client.get('ingest:lease');
     const holder = await readHolder();
     writer.child.kill('SIGTERM');
-    await vi.waitFor(async () => expect([null, holder]).not.toContain(await readHolder()), PATIENCE);
+    await until(async () => expect([null, holder]).not.toContain(await readHolder()));
     expect(performance.now() - before).toBeLessThan(1_000);
     expect((await writer.exited).status).toBe(0);
     expect(await readStats(await awaitWriter())).toMatchObject({ leaseTakeovers: 1 });
@@ -128,7 +128,7 @@ describe('of three ingest processes', () => {
     await checkLog();
     writer.child.kill('SIGCONT');
     const readStopped = (): Promise<unknown> => readStats(writer);
-    await vi.waitFor(async () => expect(await readStopped()).toMatchObject({ isWriter: 0, leaseLosses: 1 }), PATIENCE);
+    await until(async () => expect(await readStopped()).toMatchObject({ isWriter: 0, leaseLosses: 1 }));
     stopped.delete(writer);
     expect(countConnections()).toBe(1);
     await checkLog();
@@ -137,9 +137,9 @@ describe('of three ingest processes', () => {
   it('one of them is the writer after Redis came back empty', async () => {
     const writer = await findWriter();
     await redis.restart();
-    await vi.waitFor(() => expect(reader.readState().connected).toBe(true), PATIENCE);
+    await until(() => expect(reader.readState().connected).toBe(true));
     await reader.renewDemand('api', new Map(SYMBOLS.map((symbol) => [symbol, 1])));
-    await vi.waitFor(async () => expect((await readIds('AAPL')).length).toBeGreaterThan(3), PATIENCE);
+    await until(async () => expect((await readIds('AAPL')).length).toBeGreaterThan(3));
     expect(await awaitWriter()).toBe(writer);
     await checkLog();
   });

@@ -35,7 +35,7 @@ describe('while Redis is away', () => {
     tapeql.simulator.push([makeWireTrade('AAPL', { p: 3 })]);
 
     await redis.restart();
-    await expect.poll(statusOf, { timeout: 10_000 }).toEqual({ state: 'OPERATIONAL', redisConnected: true });
+    await expect.poll(statusOf).toEqual({ state: 'OPERATIONAL', redisConnected: true });
     tapeql.simulator.push([makeWireTrade('AAPL', { p: 4 })]);
     // It came back empty: that the log begins anew is told, and from where. What was printed meanwhile is in it.
     const ended = await socket.find(({ id }) => id === 't');

@@ -1,8 +1,9 @@
 import { Redis } from 'ioredis';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RawWebSocket } from '../test/raw-web-socket.ts';
 import { startRedis, type TestRedis } from '../test/redis.ts';
 import { fetchJson, postOperation, startMain, type TapeqlProcess } from '../test/tapeql.ts';
+import { until } from '../test/until.ts';
 
 /** As `ROLE=ingest` and `ROLE=api` run on two machines, with nothing in common but Redis. */
 describe.concurrent('ingest and api as two processes over Redis', () => {
@@ -18,9 +19,7 @@ describe.concurrent('ingest and api as two processes over Redis', () => {
       startMain({ ROLE: 'ingest', REDIS_URL: redis.url }),
       startMain({ ROLE: 'api', REDIS_URL: redis.url, PORT: '0' }),
     ]);
-    await vi.waitFor(async () => expect((await fetchJson(`${api.url}/health`))['status']).toBe('healthy'), {
-      timeout: 15_000,
-    });
+    await until(async () => expect((await fetchJson(`${api.url}/health`))['status']).toBe('healthy'));
   });
   afterAll(async () => {
     await api?.[Symbol.asyncDispose]();
@@ -49,7 +48,7 @@ describe.concurrent('ingest and api as two processes over Redis', () => {
       }
     }
 
-    await expect.poll(() => client.get('subscriptions:count:{AAPL}'), { timeout: 5000 }).toBe('2');
+    await expect.poll(() => client.get('subscriptions:count:{AAPL}')).toBe('2');
     expect(await client.get('subscriptions:count:{MSFT}')).toBe('1');
     expect(await client.smembers('subscriptions:active')).toEqual(expect.arrayContaining(['AAPL', 'MSFT', 'NVDA']));
     expect(JSON.parse((await client.get('cache:quote:{AAPL}'))!)).toMatchObject({ symbol: 'AAPL' });
@@ -94,7 +93,7 @@ describe.concurrent('ingest and api as two processes over Redis', () => {
     await using doomed = await startMain({ ROLE: 'api', REDIS_URL: redis.url, PORT: '0' });
     await using socket = await connect(doomed);
     socket.subscribe('q', 'subscription { quoteUpdates(symbols: ["KO"]) { price } }');
-    await expect.poll(() => client.get('subscriptions:count:{KO}'), { timeout: 5000 }).toBe('1');
+    await expect.poll(() => client.get('subscriptions:count:{KO}')).toBe('1');
     doomed.child.kill('SIGKILL');
     await doomed.exited;
 
@@ -105,7 +104,7 @@ describe.concurrent('ingest and api as two processes over Redis', () => {
     expect(await client.pttl(lease)).toBeLessThanOrEqual(25_000);
     // What time would do.
     await client.pexpire(lease, 1);
-    await expect.poll(() => client.sismember('subscriptions:active', 'KO'), { timeout: 5000 }).toBe(0);
+    await expect.poll(() => client.sismember('subscriptions:active', 'KO')).toBe(0);
     expect(await client.exists('subscriptions:count:{KO}')).toBe(0);
   });
 });

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { QuoteUpdates } from '../client/src/graphql/operations.ts';
 import { createTapeClient, type TapeClient } from '../client/src/graphql/tape-client.ts';
 import { followNotices } from '../client/src/app/orders/follow-notices.ts';
@@ -11,8 +11,6 @@ import { JWT_SECRET, mintToken } from './tokens.ts';
 import { until } from './until.ts';
 import { makeWireQuote, makeWireTrade } from './wire-samples.ts';
 
-vi.setConfig({ testTimeout: 60_000 });
-const POLL = { timeout: 30_000, interval: 20 };
 const QUICK = { initialDelayMs: 5, maxDelayMs: 50 };
 
 let tapeql: TestTapeql;
@@ -84,9 +82,9 @@ function openBrowser() {
         await client.dispose();
       };
       pages.push(close);
-      await expect.poll(() => client.status.getSnapshot().state, POLL).toBe('live');
+      await expect.poll(() => client.status.getSnapshot().state).toBe('live');
       // From its first sight of the viewer on.
-      await expect.poll(() => kept, POLL).not.toBe(null);
+      await expect.poll(() => kept).not.toBe(null);
       return { told, client, close };
     },
   };
@@ -95,12 +93,12 @@ function openBrowser() {
 it('a browser that was told nothing yet misses nothing over an interruption', async () => {
   const { told, client } = await openBrowser().openPage();
   link.bar('all');
-  await expect.poll(() => client.status.getSnapshot().state, POLL).not.toBe('live');
+  await expect.poll(() => client.status.getSnapshot().state).not.toBe('live');
   await place(1, 2);
   link.bar('nothing');
-  await expect.poll(() => told, POLL).toEqual([1, 2]);
+  await expect.poll(() => told).toEqual([1, 2]);
   await place(3);
-  await expect.poll(() => told, POLL).toEqual([1, 2, 3]);
+  await expect.poll(() => told).toEqual([1, 2, 3]);
 });
 
 it('what happens while no page is open is told by the next one, and nothing twice', async () => {
@@ -110,37 +108,37 @@ it('what happens while no page is open is told by the next one, and nothing twic
   await first.close();
   await place(1);
   const second = await browser.openPage();
-  await expect.poll(() => second.told, POLL).toEqual([1]);
+  await expect.poll(() => second.told).toEqual([1]);
   await place(2);
-  await expect.poll(() => second.told, POLL).toEqual([1, 2]);
+  await expect.poll(() => second.told).toEqual([1, 2]);
   await second.close();
   await place(3, 4);
   const third = await browser.openPage();
-  await expect.poll(() => third.told, POLL).toEqual([3, 4]);
+  await expect.poll(() => third.told).toEqual([3, 4]);
 });
 
 it('where only queries come through it is told by the orders, and not again when the log is back', async () => {
   const { told, client } = await openBrowser().openPage();
   await place(1);
-  await expect.poll(() => told, POLL).toEqual([1]);
+  await expect.poll(() => told).toEqual([1]);
   link.bar('sockets and streams');
-  await expect.poll(() => client.status.getSnapshot().state, POLL).toBe('polling');
+  await expect.poll(() => client.status.getSnapshot().state).toBe('polling');
   await place(2, 3);
-  await expect.poll(() => told, POLL).toEqual([1, 2, 3]);
+  await expect.poll(() => told).toEqual([1, 2, 3]);
   // Again and again, for as long as that lasts.
   await place(4);
-  await expect.poll(() => told, POLL).toEqual([1, 2, 3, 4]);
+  await expect.poll(() => told).toEqual([1, 2, 3, 4]);
   link.bar('nothing');
-  await expect.poll(() => client.status.getSnapshot().state, POLL).toBe('live');
+  await expect.poll(() => client.status.getSnapshot().state).toBe('live');
   await place(5);
-  await expect.poll(() => told, POLL).toEqual([1, 2, 3, 4, 5]);
+  await expect.poll(() => told).toEqual([1, 2, 3, 4, 5]);
 });
 
 it('a log that was lost is made up for from the orders, with the first that it tells', async () => {
   const browser = openBrowser();
   const page = await browser.openPage();
   await place(1);
-  await expect.poll(() => page.told, POLL).toEqual([1]);
+  await expect.poll(() => page.told).toEqual([1]);
   await page.close();
   // A cursor of another log, as after a database that was made anew.
   const foreign = Buffer.from('n-another:7').toString('base64url');
@@ -153,8 +151,8 @@ it('a log that was lost is made up for from the orders, with the first that it t
     .poll(async () => {
       await place(++newest);
       return next.told.length;
-    }, POLL)
+    })
     .toBeGreaterThan(0);
   const all = Array.from({ length: newest - 1 }, (_, index) => index + 2);
-  await expect.poll(() => next.told.toSorted((a, b) => a - b), POLL).toEqual(all);
+  await expect.poll(() => next.told.toSorted((a, b) => a - b)).toEqual(all);
 });

@@ -3,15 +3,11 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { listViolations } from './axe.ts';
 import { type Dashboard, type DashboardOptions, openBrowser, openDashboard } from './dashboard.ts';
 import { startMain, startTestTapeql, type TapeqlProcess, type TestTapeql } from './tapeql.ts';
 import { makeWireQuote, makeWireTrade } from './wire-samples.ts';
-
-// A browser beside other tests on a small machine takes its time.
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
-const POLL = { timeout: 60_000, interval: 20 };
 
 // What moves is between two colours for a moment, which axe would take for the text's own.
 const WIDE: DashboardOptions = { width: 1440, height: 1000, route: '/symbol/AAPL', reducedMotion: 'reduce' };
@@ -116,7 +112,7 @@ describe('a viewer with an account', () => {
     await place(page, { limit: '95', quantity: '4' });
     await page.getByRole('button', { name: 'Cancel: buy 4 AAPL' }).waitFor();
     tapeql.simulator.push([makeWireQuote('AAPL', { bp: 94.8, ap: 94.9 })]);
-    await expect.poll(() => dashboard.toasts.at(-1), POLL).toBe('Bought 4 AAPL');
+    await expect.poll(() => dashboard.toasts.at(-1)).toBe('Bought 4 AAPL');
     await page.getByText('Nothing waits.').waitFor();
   });
 
@@ -124,7 +120,7 @@ describe('a viewer with an account', () => {
     const ticket = ticketOf(page);
     await place(page, { quantity: '1,5', limit: '0' });
     const quantity = ticket.getByLabel('Quantity');
-    await expect.poll(() => quantity.getAttribute('aria-invalid'), POLL).toBe('true');
+    await expect.poll(() => quantity.getAttribute('aria-invalid')).toBe('true');
     const problem = await quantity.getAttribute('aria-describedby');
     expect(await page.locator(`[id="${problem}"]`).textContent()).toContain('Use digits and a decimal point');
     expect(await quantity.evaluate((element) => element === document.activeElement)).toBe(true);
@@ -158,7 +154,7 @@ describe('a viewer with an account', () => {
     await page.unrouteAll({ behavior: 'ignoreErrors' });
     await ticketOf(page).getByRole('button', { name: 'Send again' }).click();
     await ticketOf(page).getByText('Bought 8 AAPL').waitFor();
-    await expect.poll(() => dashboard.toasts.at(-1), POLL).toBe('Bought 8 AAPL');
+    await expect.poll(() => dashboard.toasts.at(-1)).toBe('Bought 8 AAPL');
     await page.getByRole('row', { name: /AAPL/ }).getByRole('cell', { name: '70', exact: true }).waitFor();
   });
 });
@@ -208,7 +204,7 @@ describe('a server that dies', () => {
     });
     await page.reload();
     const price = ticketOf(page).locator('.orders-estimate dd').first();
-    await expect.poll(() => price.textContent(), POLL).toMatch(/\d/);
+    await expect.poll(() => price.textContent()).toMatch(/\d/);
 
     // This browser was told nothing yet, so that there is no place in the log to go on from; then there is one.
     for (const [round, quantity] of ['3', '5'].entries()) {
@@ -217,7 +213,7 @@ describe('a server that dies', () => {
       await ticketOf(page).getByText(`Bought ${quantity} AAPL`).waitFor();
       await killAndStart();
       isHeld = false;
-      await expect.poll(() => toasts, POLL).toContain(`Bought ${quantity} AAPL`);
+      await expect.poll(() => toasts).toContain(`Bought ${quantity} AAPL`);
       expect(toasts).toHaveLength(round + 1);
     }
 
@@ -226,19 +222,19 @@ describe('a server that dies', () => {
     await placeByHand(12);
     await page.goto(`${server.url}/#/symbol/AAPL`);
     await ticketOf(page).getByText('You hold 70').waitFor();
-    await expect.poll(() => countTold(toasts), POLL).toBe(14);
+    await expect.poll(() => countTold(toasts)).toBe(14);
     expect(toasts.length).toBeLessThan(8);
 
     // What was told is told.
     await page.reload();
     await ticketOf(page).getByText('You hold 70').waitFor();
     await place(page, { quantity: '9' });
-    await expect.poll(() => toasts, POLL).toContain('Bought 9 AAPL');
+    await expect.poll(() => toasts).toContain('Bought 9 AAPL');
     expect(countTold(toasts)).toBe(15);
 
     const past = page.getByRole('list', { name: 'Past orders' }).getByRole('listitem');
-    await expect.poll(() => past.count(), POLL).toBe(10);
+    await expect.poll(() => past.count()).toBe(10);
     await page.getByRole('button', { name: 'Show older orders' }).click();
-    await expect.poll(() => past.count(), POLL).toBe(15);
+    await expect.poll(() => past.count()).toBe(15);
   });
 });

@@ -1,13 +1,10 @@
 import { Redis } from 'ioredis';
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openBreakableLink } from '../client/testing/breakable-link.ts';
 import { ANONYMOUS, openBrowser, openDashboard } from './dashboard.ts';
 import { startRedis } from './redis.ts';
 import { startMain, startTestTapeql } from './tapeql.ts';
-
-// A browser beside other tests on a small machine takes its time.
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 let browser: Browser;
 
@@ -26,8 +23,6 @@ async function retryAndRead(page: Page): Promise<string | null> {
   return readConnection(page);
 }
 
-const POLL = { timeout: 60_000, interval: 20 };
-
 describe('what the page says of its server', () => {
   it('live, then away with the next attempt, then live again when it is back after a kill -9', async () => {
     const env = { ...ANONYMOUS, FEED: 'simulated' };
@@ -35,19 +30,19 @@ describe('what the page says of its server', () => {
     try {
       await using dashboard = await openDashboard(browser, first.url);
       const { page } = dashboard;
-      await expect.poll(() => readConnection(page), POLL).toBe('Connection: Live');
-      await expect.poll(() => readBanner(page), POLL).toContain('Simulated market');
+      await expect.poll(() => readConnection(page)).toBe('Connection: Live');
+      await expect.poll(() => readBanner(page)).toContain('Simulated market');
 
       await first[Symbol.asyncDispose]();
-      await expect.poll(() => readConnection(page), POLL).not.toBe('Connection: Live');
-      await expect.poll(() => readBanner(page), POLL).toContain('The server cannot be reached. Prices stand still');
+      await expect.poll(() => readConnection(page)).not.toBe('Connection: Live');
+      await expect.poll(() => readBanner(page)).toContain('The server cannot be reached. Prices stand still');
 
       await using second = await startMain({ ...env, PORT: new URL(first.url).port });
-      await expect.poll(() => retryAndRead(page), POLL).toBe('Connection: Live');
-      await expect.poll(() => readBanner(page), POLL).not.toContain('cannot be reached');
+      await expect.poll(() => retryAndRead(page)).toBe('Connection: Live');
+      await expect.poll(() => readBanner(page)).not.toContain('cannot be reached');
       const price = page.locator('[id="watch-SPY"] .watch-price');
       const last = await price.textContent();
-      await expect.poll(() => price.textContent(), POLL).not.toBe(last);
+      await expect.poll(() => price.textContent()).not.toBe(last);
       expect(second.url).toBe(first.url);
     } finally {
       await first[Symbol.asyncDispose]();
@@ -68,9 +63,9 @@ describe('what the page says of its server', () => {
         ['nothing', 'Live'],
       ] as const) {
         link.bar(barred);
-        await expect.poll(() => retryAndRead(page), POLL).toBe(`Connection: ${words}`);
+        await expect.poll(() => retryAndRead(page)).toBe(`Connection: ${words}`);
         const last = await price.textContent();
-        await expect.poll(() => price.textContent(), POLL).not.toBe(last);
+        await expect.poll(() => price.textContent()).not.toBe(last);
       }
     } finally {
       await link.close();
@@ -85,11 +80,11 @@ describe('what the page says of its server', () => {
     const say = (action: 'pause' | 'resume') =>
       operator.publish('market-data:control', JSON.stringify({ action, data: { reason: 'The exchange halted' } }));
     try {
-      await expect.poll(() => readConnection(dashboard.page), POLL).toBe('Connection: Live');
+      await expect.poll(() => readConnection(dashboard.page)).toBe('Connection: Live');
       await say('pause');
-      await expect.poll(() => readBanner(dashboard.page), POLL).toBe('Market data is paused. The exchange halted');
+      await expect.poll(() => readBanner(dashboard.page)).toBe('Market data is paused. The exchange halted');
       await say('resume');
-      await expect.poll(() => readBanner(dashboard.page), POLL).not.toContain('paused');
+      await expect.poll(() => readBanner(dashboard.page)).not.toContain('paused');
     } finally {
       operator.disconnect();
     }
@@ -102,6 +97,6 @@ describe('what the page says of its server', () => {
     });
     await using dashboard = await openDashboard(browser, tapeql.url);
     const clock = dashboard.page.locator('.market-countdown');
-    await expect.poll(() => clock.textContent(), POLL).toMatch(/^(opens|closes) in \d+ (d|h|min|s)/);
+    await expect.poll(() => clock.textContent()).toMatch(/^(opens|closes) in \d+ (d|h|min|s)/);
   });
 });

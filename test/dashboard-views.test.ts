@@ -1,11 +1,8 @@
 import axe from 'axe-core';
 import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Dashboard, openBrowser, openDashboard } from './dashboard.ts';
 import { startTestTapeql, type TestTapeql } from './tapeql.ts';
-
-// A browser beside other tests on a small machine takes its time.
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 let browser: Browser;
 let tapeql: TestTapeql;
@@ -22,11 +19,9 @@ afterAll(async () => {
   await tapeql?.[Symbol.asyncDispose]();
 });
 
-const POLL = { timeout: 60_000, interval: 20 };
-
 async function untilSettled({ page }: Dashboard): Promise<void> {
-  await expect.poll(() => page.locator('.connection').textContent(), POLL).toBe('Connection: Live');
-  await expect.poll(() => page.locator('.skeleton').count(), POLL).toBe(0);
+  await expect.poll(() => page.locator('.connection').textContent()).toBe('Connection: Live');
+  await expect.poll(() => page.locator('.skeleton').count()).toBe(0);
 }
 
 /** What axe finds, in words that say where. */

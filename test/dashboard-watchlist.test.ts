@@ -1,11 +1,8 @@
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { ANONYMOUS, openBrowser, openDashboard } from './dashboard.ts';
 import { startTestTapeql, type TestTapeql } from './tapeql.ts';
 import { makeWireTrade } from './wire-samples.ts';
-
-// A browser beside other tests on a small machine takes its time.
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 let browser: Browser;
 /** An exchange with quotes, on which nothing happens but what a test pushes. */
@@ -39,10 +36,8 @@ async function open(options: Parameters<typeof openDashboard>[2] = {}, url = sti
 }
 
 async function untilQuoted(symbols: readonly string[]): Promise<void> {
-  for (const symbol of symbols) await expect.poll(() => readPrice(symbol), POLL).toMatch(/\d/);
+  for (const symbol of symbols) await expect.poll(() => readPrice(symbol)).toMatch(/\d/);
 }
-
-const POLL = { timeout: 60_000, interval: 20 };
 
 describe('the watchlist', () => {
   it('shows prices that move, each row by itself', async () => {
@@ -51,7 +46,7 @@ describe('the watchlist', () => {
     await untilQuoted(['SPY', 'AAPL', 'NVDA']);
     for (const symbol of ['SPY', 'AAPL', 'NVDA']) {
       const first = await readPrice(symbol);
-      await expect.poll(() => readPrice(symbol), POLL).not.toBe(first);
+      await expect.poll(() => readPrice(symbol)).not.toBe(first);
     }
     expect(await page.locator('.spark path:not(.spark-unknown)').count()).toBeGreaterThan(0);
   });
@@ -62,7 +57,7 @@ describe('the watchlist', () => {
     await still.untilWatched(['AAPL', 'MSFT']);
     const other = await readPrice('MSFT');
     still.simulator.push([makeWireTrade('AAPL', { p: 1234.5 })]);
-    await expect.poll(() => readPrice('AAPL'), POLL).toBe('1,234.50');
+    await expect.poll(() => readPrice('AAPL')).toBe('1,234.50');
     expect(await row('AAPL').locator('.change').getAttribute('class')).toContain('up');
     expect(await readPrice('MSFT')).toBe(other);
   });
@@ -74,21 +69,21 @@ describe('the watchlist', () => {
     await page.keyboard.type('advanced micro');
     await page.getByRole('option', { name: /^AMD/ }).waitFor();
     await page.keyboard.press('Enter');
-    await expect.poll(readSymbols, POLL).toEqual(['AMD', 'SPY', 'AAPL']);
+    await expect.poll(readSymbols).toEqual(['AMD', 'SPY', 'AAPL']);
     expect(new URL(page.url()).hash).toBe('#/symbol/AMD');
     await untilQuoted(['AMD']);
 
     await rows().focus();
     await page.keyboard.press('Delete');
-    await expect.poll(readSymbols, POLL).toEqual(['SPY', 'AAPL']);
+    await expect.poll(readSymbols).toEqual(['SPY', 'AAPL']);
     await page.getByRole('button', { name: 'Undo' }).click();
-    await expect.poll(readSymbols, POLL).toEqual(['AMD', 'SPY', 'AAPL']);
+    await expect.poll(readSymbols).toEqual(['AMD', 'SPY', 'AAPL']);
 
     await page.getByRole('button', { name: 'Edit' }).click();
     await page.getByRole('button', { name: 'Remove SPY' }).click();
-    await expect.poll(readSymbols, POLL).toEqual(['AMD', 'AAPL']);
+    await expect.poll(readSymbols).toEqual(['AMD', 'AAPL']);
     await page.reload();
-    await expect.poll(readSymbols, POLL).toEqual(['AMD', 'AAPL']);
+    await expect.poll(readSymbols).toEqual(['AMD', 'AAPL']);
   });
 
   it('is sorted by a column at a click, and back', async () => {
@@ -99,10 +94,10 @@ describe('the watchlist', () => {
     await header.getByRole('button').click();
     expect(await header.getAttribute('aria-sort')).toBe('descending');
     const byChange = async () => Promise.all((await readSymbols()).map(readChange));
-    await expect.poll(byChange, POLL).toEqual((await byChange()).toSorted((a, b) => b - a));
+    await expect.poll(byChange).toEqual((await byChange()).toSorted((a, b) => b - a));
     await header.getByRole('button').click();
     expect(await header.getAttribute('aria-sort')).toBe('ascending');
-    await expect.poll(byChange, POLL).toEqual((await byChange()).toSorted((a, b) => a - b));
+    await expect.poll(byChange).toEqual((await byChange()).toSorted((a, b) => a - b));
     await header.getByRole('button').click();
     expect(await readSymbols()).toEqual(symbols);
   });
@@ -116,7 +111,7 @@ describe('the watchlist', () => {
     await page.keyboard.press('ArrowDown');
     expect(await rows().getAttribute('aria-activedescendant')).toBe('watch-NVDA');
     await page.keyboard.press('Enter');
-    await expect.poll(() => row('NVDA').getAttribute('aria-selected'), POLL).toBe('true');
+    await expect.poll(() => row('NVDA').getAttribute('aria-selected')).toBe('true');
     expect(new URL(page.url()).hash).toBe('#/symbol/NVDA');
   });
 
@@ -124,7 +119,7 @@ describe('the watchlist', () => {
     const made = Array.from({ length: 4900 }, (_, index) => `ZZ${index}`);
     await open({ remembered: remember(['SPY', ...made, 'AAPL']) });
     await untilQuoted(['SPY']);
-    await expect.poll(async () => (await still.readStats())['subscriptions'].byField.quoteUpdates, POLL).toBe(10);
+    await expect.poll(async () => (await still.readStats())['subscriptions'].byField.quoteUpdates).toBe(10);
     expect(await page.getByRole('grid').getAttribute('aria-rowcount')).toBe('4903');
     await rows().focus();
     await page.keyboard.press('End');

@@ -232,7 +232,7 @@ describe('the image', () => {
         () => 'unhealthy',
       );
     const readState = async (): Promise<string> => (server.exitCode === null ? await check() : 'ended');
-    await expect.poll(readState, { timeout: 60_000, interval: 200 }).not.toBe('unhealthy');
+    await expect.poll(readState).not.toBe('unhealthy');
     expect(await readState(), output).toBe('healthy');
     expect(await (await fetch(`http://127.0.0.1:${env['PORT']}/`)).text()).toContain('/assets/');
 

@@ -5,12 +5,13 @@ import { rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
-import { expect, vi } from 'vitest';
+import { expect } from 'vitest';
 import { readConfig } from '../src/config.ts';
 import { type Simulator, type SimulatorOptions, startSimulator } from '../src/feeds/simulator/simulator.ts';
 import type { Tuning } from '../src/assembly/tuning.ts';
 import { startTapeql } from '../src/tapeql.ts';
 import { type LogRecord, recordingLogger } from './recording-logger.ts';
+import { until } from './until.ts';
 
 /** The whole system within the test's own process, so that its lines count as covered, behind an exchange that the test controls. */
 export type TestTapeql = AsyncDisposable & {
@@ -71,7 +72,7 @@ export async function startTestTapeql(
   const url = tapeql.url!;
   const readStats = (): Promise<Stats> => fetchJson(`${url}/stats`);
   const untilOpen = (subscriptions: number): Promise<void> =>
-    vi.waitFor(async () => expect((await readStats())['subscriptions'].active).toBe(subscriptions), PATIENCE);
+    until(async () => expect((await readStats())['subscriptions'].active).toBe(subscriptions));
   let stopping: Promise<void> | null = null;
   const stop = (): Promise<void> => (stopping ??= tapeql.close());
   return {
@@ -83,11 +84,11 @@ export async function startTestTapeql(
     query: (query, variables) => postOperation(`${url}/graphql`, { query, variables }),
     readStats,
     untilWatched: (symbols) =>
-      vi.waitFor(() => expect(listWatched(simulator)).toEqual(expect.arrayContaining([...symbols])), PATIENCE),
+      until(() => expect(listWatched(simulator)).toEqual(expect.arrayContaining([...symbols]))),
     untilOpen,
     async untilIdle() {
       await untilOpen(0);
-      await vi.waitFor(() => expect(listWatched(simulator)).toEqual([]), PATIENCE);
+      await until(() => expect(listWatched(simulator)).toEqual([]));
     },
     stop,
     async [Symbol.asyncDispose]() {
@@ -109,8 +110,6 @@ function nameDataDir(): string {
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
-
-const PATIENCE = { timeout: 10_000, interval: 5 };
 
 /** The symbols whose trades the exchange has been asked for. */
 export function listWatched(simulator: Simulator): string[] {

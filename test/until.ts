@@ -1,6 +1,16 @@
-import { vi } from 'vitest';
+import { expect } from 'vitest';
 
-/** Resolves once the assertion holds; with its last failure where it does not in ten seconds. */
-export function until(assertion: () => unknown): Promise<unknown> {
-  return vi.waitFor(assertion, { timeout: 10_000, interval: 5 });
+/**
+ * Resolves with what `assertion` returns once it holds; rejects with its last failure where it does not within the deadline that all
+ * tests share, in vitest.config.ts.
+ */
+export async function until<T>(assertion: () => T): Promise<Awaited<T>> {
+  let result: Awaited<T>;
+  await expect
+    .poll(async () => {
+      result = await assertion();
+      return true;
+    })
+    .toBe(true);
+  return result!;
 }

@@ -1,7 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CONTESTANTS, NotStartedError } from './contestants.ts';
 import { figuresOf } from './scenario.ts';
 import { TestBed } from './test-bed.ts';
+import { until } from '../../test/until.ts';
 
 const WATCHING = { symbols: 5, watchlist: 2 };
 /** One event of each symbol: however slow the machine is, none is replaced by a newer one. */
@@ -33,7 +34,7 @@ describe('TestBed', () => {
       expect(measured.isExact).toBe(false);
       const seen = { messages: 30, least: 0, most: 2 };
       const look = async () => expect(await arena.generator.ask('read', undefined)).toMatchObject(seen);
-      await vi.waitFor(look, { timeout: 20_000 });
+      await until(look);
     });
   });
 

@@ -1,9 +1,10 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { createTally, LogClient } from './log-client.ts';
+import { until } from '../../test/until.ts';
 
 type Subscribe = { readonly payload: { readonly extensions?: { readonly resumeFrom: string } } };
 
@@ -33,7 +34,7 @@ describe('LogClient', () => {
       for (const { socket } of lines) socket.terminate();
     });
     const untilLine = (count: number) =>
-      vi.waitFor(() => {
+      until(() => {
         expect(lines.length).toBeGreaterThanOrEqual(count);
         return lines[count - 1]!;
       });
@@ -62,7 +63,7 @@ describe('LogClient', () => {
     const before = await first.untilLine(1);
     expect(before.subscribe.payload.extensions).toBeUndefined();
     before.socket.send(print(1));
-    await vi.waitFor(() => expect(tally.entries).toBe(1));
+    await until(() => expect(tally.entries).toBe(1));
     before.socket.terminate();
 
     const after = await second.untilLine(1);
@@ -70,7 +71,7 @@ describe('LogClient', () => {
     expect(client.lastReturn!.resumedAt).toBeNull();
     after.socket.send(print(2, { ageMs: 2_000 }));
     after.socket.send(print(3));
-    await vi.waitFor(() => expect(tally.entries).toBe(3));
+    await until(() => expect(tally.entries).toBe(3));
     const { lostAt, askedAt, resumedAt } = client.lastReturn!;
     expect(askedAt).toBeGreaterThanOrEqual(lostAt);
     expect(resumedAt).toBeGreaterThan(askedAt!);
@@ -83,7 +84,7 @@ describe('LogClient', () => {
     const { tally } = open([port]);
     const { socket } = await untilLine(1);
     for (const text of [print(1), print(2), print(2), print(5), print(9, { gapBefore: true })]) socket.send(text);
-    await vi.waitFor(() => expect(tally.entries).toBe(5));
+    await until(() => expect(tally.entries).toBe(5));
     expect(tally).toMatchObject({ silentGaps: 2, repeated: 1, gapsTold: 1, troubles: 0 });
   });
 
@@ -92,13 +93,13 @@ describe('LogClient', () => {
     const { tally } = open([port]);
     const { socket } = await untilLine(1);
     socket.send(print(1));
-    await vi.waitFor(() => expect(tally.entries).toBe(1));
+    await until(() => expect(tally.entries).toBe(1));
     const extensions = { code: 'HISTORY_EXPIRED', oldestCursor: 'oldest' };
     socket.send(JSON.stringify({ id: '1', type: 'error', payload: [{ message: 'gone', extensions }] }));
     const again = await untilLine(2);
     expect(again.subscribe.payload.extensions).toEqual({ resumeFrom: 'oldest' });
     again.socket.send(print(7));
-    await vi.waitFor(() => expect(tally.entries).toBe(2));
+    await until(() => expect(tally.entries).toBe(2));
     expect(tally).toMatchObject({ silentGaps: 0, gapsTold: 1 });
   });
 
@@ -107,7 +108,7 @@ describe('LogClient', () => {
     const { client, tally } = open([port]);
     (await untilLine(1)).socket.terminate();
     (await untilLine(2)).socket.send(print(4));
-    await vi.waitFor(() => expect(tally.entries).toBe(1));
+    await until(() => expect(tally.entries).toBe(1));
     expect(client.hasLostPlace).toBe(true);
     expect(tally.silentGaps).toBe(0);
   });

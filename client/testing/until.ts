@@ -1,6 +1,16 @@
-import { vi } from 'vitest';
+import { expect } from 'vitest';
 
-/** Waits until the check holds: patiently, for a busy machine, and looking often, for a quick suite. */
-export function until(check: () => void): Promise<void> {
-  return vi.waitFor(check, { timeout: 20_000, interval: 2 });
+/**
+ * Resolves with what `assertion` returns once it holds; rejects with its last failure where it does not within the deadline that all
+ * tests share, in vitest.config.ts.
+ */
+export async function until<T>(assertion: () => T): Promise<Awaited<T>> {
+  let result: Awaited<T>;
+  await expect
+    .poll(async () => {
+      result = await assertion();
+      return true;
+    })
+    .toBe(true);
+  return result!;
 }

@@ -129,7 +129,7 @@ describe('servers with a Redis', () => {
     expect(await other.take('ann')).toMatchObject({ refused: true });
     // It renews its lease no more, and takes nothing back: as kill -9.
     dying.limit.close();
-    await expect.poll(async () => (await other.take('ann')).refused, { timeout: 10_000 }).toBe(false);
+    await expect.poll(async () => (await other.take('ann')).refused).toBe(false);
     other.limit.close();
     await Promise.all([dying.counts.close(), other.counts.close()]);
   });
@@ -141,14 +141,11 @@ describe('servers with a Redis', () => {
     await redis.restart();
     // Until it has been stated again, the other one lets him in.
     await expect
-      .poll(
-        async () => {
-          const { seat, refused } = await other.take('ben');
-          seat?.release();
-          return refused;
-        },
-        { timeout: 10_000 },
-      )
+      .poll(async () => {
+        const { seat, refused } = await other.take('ben');
+        seat?.release();
+        return refused;
+      })
       .toBe(true);
     holder.limit.close();
     other.limit.close();

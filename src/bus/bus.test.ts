@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startRedis } from '../../test/redis.ts';
 import { startRedisCluster } from '../../test/redis-cluster.ts';
 import { recordingLogger } from '../../test/recording-logger.ts';
@@ -20,6 +20,7 @@ import type { Bus, LogEntry } from './bus.ts';
 import { createMemoryBus } from './memory.ts';
 import { createRedisBus } from './redis.ts';
 import { makeBar, makeQuote, makeStatus, makeTrade } from '../../test/market-samples.ts';
+import { until } from '../../test/until.ts';
 
 /** What every bus does, proven for all. `writer` and `reader` are the same bus in process, two processes' over Redis. */
 type Setting = { readonly writer: Bus; readonly reader: Bus };
@@ -48,7 +49,7 @@ const options = { historyMs: HISTORY_MS, maxHistoryEntriesPerLog: MAX_ENTRIES, c
 
 async function connectRedisBus(url: string): Promise<Bus> {
   const bus = createRedisBus({ ...options, url });
-  await vi.waitFor(() => expect(bus.readState().connected).toBe(true));
+  await until(() => expect(bus.readState().connected).toBe(true));
   return bus;
 }
 

@@ -16,6 +16,7 @@ import { createRedisBus } from './redis.ts';
 import { createRedisStore } from './redis-store.ts';
 import type { RedisStore } from './redis-store.ts';
 import type { Store } from './store.ts';
+import { until } from '../../test/until.ts';
 
 const START = 1_800_000_000_000;
 const { logger, records } = recordingLogger();
@@ -44,7 +45,7 @@ afterEach(async () => {
 async function connectStore(): Promise<RedisStore> {
   const store = createRedisStore({ url: server.url, logger, pingIntervalMs: 50, pingDeadlineMs: 1_000 });
   closers.push(() => store.close());
-  await vi.waitFor(() => expect(store.readState().connected).toBe(true));
+  await until(() => expect(store.readState().connected).toBe(true));
   return store;
 }
 
@@ -122,7 +123,7 @@ describe.each([
     const gate = Promise.withResolvers<void>();
     source.gate = gate.promise;
     const readers = Array.from({ length: 1_000 }, () => readQuotes(cache, source, ['AAPL']));
-    await vi.waitFor(() => expect(cache.readStats()['quote']!.misses).toBe(1_000));
+    await until(() => expect(cache.readStats()['quote']!.misses).toBe(1_000));
     gate.resolve();
     for (const answers of await Promise.all(readers)) expect(answers.get('AAPL')!.value).toEqual(apple);
     expect(source.asked).toEqual([['AAPL']]);
@@ -133,9 +134,9 @@ describe.each([
     const gate = Promise.withResolvers<void>();
     source.gate = gate.promise;
     const first = readQuotes(cache, source, ['AAPL', 'MSFT']);
-    await vi.waitFor(() => expect(source.asked).toHaveLength(1));
+    await until(() => expect(source.asked).toHaveLength(1));
     const second = readQuotes(cache, source, ['MSFT', 'NONE']);
-    await vi.waitFor(() => expect(source.asked).toHaveLength(2));
+    await until(() => expect(source.asked).toHaveLength(2));
     gate.resolve();
     expect([...(await first).keys()]).toEqual(['AAPL', 'MSFT']);
     expect([...(await second).keys()]).toEqual(['MSFT']);
@@ -230,7 +231,7 @@ describe.each([
     const gate = Promise.withResolvers<void>();
     source.gate = gate.promise;
     const reading = readQuotes(cache, source, ['AAPL']);
-    await vi.waitFor(() => expect(source.asked).toHaveLength(1));
+    await until(() => expect(source.asked).toHaveLength(1));
     const live = makeQuote('AAPL', { price: 77, receivedAt: START });
     await store.write([{ key: 'cache:quote:{AAPL}', value: JSON.stringify(live), ttlMs: 60_000 }]);
     gate.resolve();
@@ -289,10 +290,10 @@ describe.each([
     const gate = Promise.withResolvers<void>();
     source.gate = gate.promise;
     const reading = readQuotes(cache, source, ['AAPL']);
-    await vi.waitFor(() => expect(source.asked).toHaveLength(1));
+    await until(() => expect(source.asked).toHaveLength(1));
     await cache.invalidate('quote', ['AAPL']);
     const again = readQuotes(cache, source, ['AAPL']);
-    await vi.waitFor(() => expect(source.asked).toHaveLength(2));
+    await until(() => expect(source.asked).toHaveLength(2));
     await cache.invalidate('quote', ['AAPL']);
     gate.resolve();
     await Promise.all([reading, again]);
@@ -325,7 +326,7 @@ describe('a cache beside its bus', () => {
   it('over Redis answers 500 symbols in one round trip, without a load', async () => {
     const bus = createRedisBus({ url: server.url, historyMs: 60_000, clock, logger });
     closers.push(() => bus.close());
-    await vi.waitFor(() => expect(bus.readState().connected).toBe(true));
+    await until(() => expect(bus.readState().connected).toBe(true));
     const symbols = Array.from({ length: 500 }, (_, index) => `S${index}`);
     await bus.publishQuotes(symbols.map((symbol) => makeQuote(symbol, { receivedAt: START })));
     await bus.publishDemandTotals(new Map(symbols.map((symbol) => [symbol, 1])));
@@ -356,7 +357,7 @@ describe('while Redis is away, a cache', () => {
 
     await server.restart({ keepData: true });
     server.pause(); // It may connect again, but not answer.
-    await vi.waitFor(() => expect(store.readState().connected).toBe(false));
+    await until(() => expect(store.readState().connected).toBe(false));
     expect((await readQuotes(cache, source, ['AAPL', 'MSFT'])).size).toBe(2);
     expect(cache.readStats()['quote']!.fallbackReads).toBe(2);
     expect(source.asked).toHaveLength(1);
@@ -368,7 +369,7 @@ describe('while Redis is away, a cache', () => {
     await cache.invalidateByPrefix('cache:quote:{M');
 
     server.resume();
-    await vi.waitFor(() => expect(store.readState().connected).toBe(true), { timeout: 5_000 });
+    await until(() => expect(store.readState().connected).toBe(true));
     source.quotes['AAPL'] = makeQuote('AAPL', { price: 11 });
     const answers = await readQuotes(cache, source, ['AAPL', 'MSFT']);
     expect(answers.get('AAPL')!.value.price).toBe(11);
@@ -386,7 +387,7 @@ describe('while Redis is away, a cache', () => {
     await raw.set('cache:quote:{AAPL}', JSON.stringify({ ...quotes.AAPL, receivedAt: START }));
     await readQuotes(cache, source, ['AAPL']);
     await server.kill();
-    await vi.waitFor(() => expect(store.readState().connected).toBe(false));
+    await until(() => expect(store.readState().connected).toBe(false));
     expect((await readQuotes(cache, source, ['AAPL'])).get('AAPL')!.value.price).toBe(1);
     expect(source.asked).toEqual([]);
     expect(cache.readStats()['quote']).toMatchObject({ hits: 2, fallbackReads: 1 });
@@ -395,7 +396,7 @@ describe('while Redis is away, a cache', () => {
   it('waits for one answer that does not come, no longer than its deadline, and for no other', async () => {
     const store = createRedisStore({ url: server.url, logger, deadlineMs: 60, pingIntervalMs: 60_000 });
     closers.push(() => store.close());
-    await vi.waitFor(() => expect(store.readState().connected).toBe(true));
+    await until(() => expect(store.readState().connected).toBe(true));
     const cache = openCache(store, createMemoryStore({ clock }));
     const source = makeSource({ ...quotes });
     await readQuotes(cache, source, ['AAPL']);
@@ -405,7 +406,7 @@ describe('while Redis is away, a cache', () => {
     expect(store.readState()).toEqual({ connected: false, reason: 'Redis did not answer within 60 ms' });
     await expect(store.read(['cache:quote:{AAPL}'])).rejects.toThrow('out of reach');
     server.resume();
-    await vi.waitFor(() => expect(store.readState().connected).toBe(true));
+    await until(() => expect(store.readState().connected).toBe(true));
     expect((await readQuotes(cache, source, ['AAPL'])).size).toBe(1);
     expect(cache.readStats()['quote']).toMatchObject({ fallbackReads: 1, loads: 1 });
   });

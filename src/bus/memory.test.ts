@@ -1,9 +1,10 @@
-import { expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 import { makeQuote, makeStatus, makeTrade } from '../../test/market-samples.ts';
 import { recordingLogger } from '../../test/recording-logger.ts';
 import { OFFSETS_PER_MS } from '../market/log.ts';
 import { quoteChannel, tradeChannel } from './bus.ts';
 import { createMemoryBus } from './memory.ts';
+import { until } from '../../test/until.ts';
 
 const START = 1_800_000_000_000;
 const { logger } = recordingLogger();
@@ -49,9 +50,9 @@ it('bounds what is published in one turn, and keeps no log entry that it does no
   await expect(bus.append([trade])).rejects.toThrow('undelivered');
   expect(await bus.readLastEntries([{ kind: 'trade', symbol: 'AAPL' }])).toEqual([null]);
   expect(bus.readStats()).toMatchObject({ messagesDropped: 1, messagesPublished: 3 });
-  await vi.waitFor(() => expect(heard).toHaveLength(3));
+  await until(() => expect(heard).toHaveLength(3));
   await bus.append([trade]);
-  await vi.waitFor(() => expect(heard).toEqual(['quote 1', 'quote 2', 'quote 3', 'trade']));
+  await until(() => expect(heard).toEqual(['quote 1', 'quote 2', 'quote 3', 'trade']));
 });
 
 it('delivers nothing more once it is closed', async () => {

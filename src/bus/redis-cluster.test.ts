@@ -11,6 +11,7 @@ import { marketKinds } from './cache-kinds.ts';
 import { createRedisBus } from './redis.ts';
 import type { RedisBusOptions } from './redis.ts';
 import { createRedisStore } from './redis-store.ts';
+import { until } from '../../test/until.ts';
 
 const { logger, records } = recordingLogger();
 const SYMBOLS = Array.from({ length: 500 }, (_, index) => `S${index}`);
@@ -30,7 +31,7 @@ afterEach(async () => {
 });
 
 const untilConnected = (bus: Bus, connected = true) =>
-  vi.waitFor(() => expect(bus.readState()).toMatchObject({ connected }), { timeout: 10_000, interval: 10 });
+  until(() => expect(bus.readState()).toMatchObject({ connected }));
 
 async function connectBus(options: Partial<RedisBusOptions> = {}): Promise<Bus> {
   const bus = createRedisBus({ url: cluster.url, historyMs: 600_000, logger, ...options });
@@ -152,7 +153,7 @@ class Traffic {
       await this.#writer.append(this.#symbols.map((symbol) => this.#next(symbol)));
       const isRead = () =>
         this.#symbols.every((symbol) => this.#read.get(symbol) === this.#written.get(symbol)!.length);
-      if (await vi.waitFor(() => isRead() || Promise.reject(new Error('not yet')), 1_000).catch(() => false)) return;
+      if (await until(() => isRead() || Promise.reject(new Error('not yet'))).catch(() => false)) return;
     }
     throw new Error(`the reader hears no more: ${JSON.stringify(Object.fromEntries(this.#read))}`);
   }
@@ -216,13 +217,13 @@ describe('a bus over a Redis Cluster', () => {
     const stop = await bus.subscribe(quoteChannel('AAPL'), () => {});
     expect((await countSubscribers()).toSorted((a, b) => a - b)).toEqual([0, 0, 1]);
     await stop();
-    await expect.poll(countSubscribers, { timeout: 5_000 }).toEqual([0, 0, 0]);
+    await expect.poll(countSubscribers).toEqual([0, 0, 0]);
   });
 
   it('reads and writes 500 quotes by one round trip per master, and removes them by their prefix', async () => {
     const store = createRedisStore({ url: cluster.url, logger });
     closers.push(() => store.close());
-    await vi.waitFor(() => expect(store.readState().connected).toBe(true));
+    await until(() => expect(store.readState().connected).toBe(true));
     const cache = createCache({ store, kinds: marketKinds, logger });
     const load = vi.fn(async (ids: readonly string[]) => new Map(ids.map((id) => [id, makeQuote(id)])));
     const read = () => cache.read('quote', SYMBOLS, load, { trustLive: true });
@@ -325,7 +326,7 @@ describe('a bus over a Redis Cluster', () => {
     for (const symbol of symbols.slice(0, 5)) {
       const told = traffic.interruptions.length;
       await cluster.migrateSlot(`{${symbol}}`);
-      await expect.poll(() => traffic.interruptions.length, { timeout: 5_000 }).toBeGreaterThan(told);
+      await expect.poll(() => traffic.interruptions.length).toBeGreaterThan(told);
     }
     await traffic.stop();
     await traffic.expectNothingSilent();
@@ -345,13 +346,13 @@ describe('a bus over a Redis Cluster', () => {
     const traffic = new Traffic(writer, reader, symbols);
     await traffic.start();
     const promoted = await cluster.failOver(master);
-    await expect.poll(() => traffic.interruptions.length, { timeout: 5_000 }).toBeGreaterThan(0);
+    await expect.poll(() => traffic.interruptions.length).toBeGreaterThan(0);
     await untilConnected(reader);
     const told = traffic.interruptions.length;
 
     await cluster.killMaster(promoted);
     await untilConnected(reader);
-    await expect.poll(() => traffic.interruptions.length, { timeout: 5_000 }).toBeGreaterThan(told);
+    await expect.poll(() => traffic.interruptions.length).toBeGreaterThan(told);
     await traffic.stop();
     await traffic.expectNothingSilent();
     expect(traffic.rejections).toBeGreaterThan(0);

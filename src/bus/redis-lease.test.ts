@@ -1,5 +1,5 @@
 import { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { makeBar, makeQuote, makeStatus, makeTrade } from '../../test/market-samples.ts';
 import { recordingLogger } from '../../test/recording-logger.ts';
 import { startRedis, type TestRedis } from '../../test/redis.ts';
@@ -7,6 +7,7 @@ import { OFFSETS_PER_MS } from '../market/log.ts';
 import { type Bus, LogLostError, quoteChannel, tradeChannel, writerChannel, WriterSupersededError } from './bus.ts';
 import { createMemoryBus } from './memory.ts';
 import { createRedisBus } from './redis.ts';
+import { until } from '../../test/until.ts';
 
 const START = 1_800_000_000_000;
 const TTL_MS = 5_000;
@@ -35,8 +36,7 @@ afterEach(async () => {
 
 const openBus = (upkeepIntervalMs = 60_000): Bus =>
   createRedisBus({ url: server.url, historyMs: 60_000, upkeepIntervalMs, clock: () => START, logger });
-const untilConnected = (bus: Bus): Promise<void> =>
-  vi.waitFor(() => expect(bus.readState().connected).toBe(true), { timeout: 10_000, interval: 10 });
+const untilConnected = (bus: Bus): Promise<void> => until(() => expect(bus.readState().connected).toBe(true));
 
 async function acquire(bus: Bus, process: string) {
   const lease = await bus.acquireWriter(process, TTL_MS);

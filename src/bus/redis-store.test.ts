@@ -1,10 +1,11 @@
 import { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { recordingLogger } from '../../test/recording-logger.ts';
 import { startRedis } from '../../test/redis.ts';
 import type { TestRedis } from '../../test/redis.ts';
 import { createRedisStore } from './redis-store.ts';
 import type { RedisStore } from './redis-store.ts';
+import { until } from '../../test/until.ts';
 
 const { logger } = recordingLogger();
 let server: TestRedis;
@@ -21,7 +22,7 @@ afterAll(async () => {
 });
 beforeEach(async () => {
   store = createRedisStore({ url: server.url, logger });
-  await vi.waitFor(() => expect(store.readState().connected).toBe(true));
+  await until(() => expect(store.readState().connected).toBe(true));
   await raw.flushall();
   await raw.config('RESETSTAT');
 });

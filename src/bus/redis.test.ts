@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { makeQuote, makeStatus, makeTrade } from '../../test/market-samples.ts';
 import { recordingLogger } from '../../test/recording-logger.ts';
 import { startRedis } from '../../test/redis.ts';
@@ -10,6 +10,7 @@ import { controlChannel, demandChannel, quoteChannel, tradeChannel } from './bus
 import type { Bus } from './bus.ts';
 import { createRedisBus } from './redis.ts';
 import type { RedisBusOptions } from './redis.ts';
+import { until } from '../../test/until.ts';
 
 const { logger, records } = recordingLogger();
 const START = 1_800_000_000_000;
@@ -41,8 +42,7 @@ function openBus(options: Partial<RedisBusOptions> = {}): Bus {
   return bus;
 }
 
-const untilConnected = (bus: Bus, connected = true) =>
-  vi.waitFor(() => expect(bus.readState().connected).toBe(connected), { timeout: 10_000, interval: 10 });
+const untilConnected = (bus: Bus, connected = true) => until(() => expect(bus.readState().connected).toBe(connected));
 
 async function connectBus(options: Partial<RedisBusOptions> = {}): Promise<Bus> {
   const bus = openBus(options);
@@ -445,7 +445,7 @@ describe('REDIS_URL', () => {
   it('is never told, nor the password in it', async () => {
     await raw.config('SET', 'requirepass', 'right-secret');
     const wrong = openBus({ url: `redis://:wrong-secret@127.0.0.1:${server.port}/3` });
-    await vi.waitFor(() => expect(records.some(({ message }) => message.startsWith('Redis is away'))).toBe(true));
+    await until(() => expect(records.some(({ message }) => message.startsWith('Redis is away'))).toBe(true));
     await expect(wrong.readEpoch()).rejects.toThrow();
     const right = openBus({ url: `redis://:right-secret@127.0.0.1:${server.port}/3` });
     await untilConnected(right);

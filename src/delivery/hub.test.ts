@@ -9,6 +9,7 @@ import { decodeCursor, OFFSETS_PER_MS } from '../market/log.ts';
 import { Hub, type HubOptions } from './hub.ts';
 import type { DeliveredQuote } from './quote-hub.ts';
 import { RESUME_GRACE_MS } from './resume.ts';
+import { until } from '../../test/until.ts';
 
 const cleanups: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -74,7 +75,7 @@ describe('quotes', () => {
     const asked = vi.fn(() => promise);
     const { hub, bus } = await createHub({ readQuotes: asked });
     const opening = hub.openQuotes(['A']);
-    await vi.waitFor(() => expect(asked).toHaveBeenCalled());
+    await until(() => expect(asked).toHaveBeenCalled());
     await bus.publishQuotes([makeQuote('A', { price: 2 })]);
     // The bus hands over in its next turn; a second channel's message that has arrived proves that the first has.
     await new Promise((done) => setImmediate(done));
@@ -198,7 +199,7 @@ describe('logs', () => {
     await bus.append([first!]);
     await take(stream, 1);
     await bus.append(rest);
-    await vi.waitFor(() => expect(hub.readStats().slowConsumers).toBe(1));
+    await until(() => expect(hub.readStats().slowConsumers).toBe(1));
     const error = await stream.next().catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code: 'SLOW_CONSUMER' });
     expect(decodeCursor((error as { details: { cursor: string } }).details.cursor)).toEqual({
@@ -296,7 +297,7 @@ describe('after an interruption of the bus', () => {
     await bus.append([nextTrade('A')]);
     setConnected(false);
     // Offsets follow the clock: the next is of a time after the opening.
-    await vi.waitFor(() => expect(Date.now() * OFFSETS_PER_MS).toBeGreaterThan(nextOffset()));
+    await until(() => expect(Date.now() * OFFSETS_PER_MS).toBeGreaterThan(nextOffset()));
     const stream = await hub.openTrades(['A'], null);
     const missed = { ...nextTrade('A'), offset: (Date.now() + 5) * OFFSETS_PER_MS };
     await bus.append([missed]);
@@ -376,7 +377,7 @@ describe('bounds', () => {
       expect(hub.readStats().bytesWaiting).toBeLessThanOrEqual(10_000);
     }
     expect(hub.readStats().bytesWaiting).toBeGreaterThan(9000);
-    await vi.waitFor(() => expect(hub.readStats()).toMatchObject({ slowConsumers: 1, bytesWaiting: 0 }));
+    await until(() => expect(hub.readStats()).toMatchObject({ slowConsumers: 1, bytesWaiting: 0 }));
     // It has taken nothing: it can begin where it began.
     await expect(stream.next()).rejects.toMatchObject({
       code: 'SLOW_CONSUMER',
@@ -405,10 +406,10 @@ describe('channels and demand', () => {
     const subscribe = vi.spyOn(bus, 'subscribe');
     const streams = await Promise.all(Array.from({ length: 50 }, () => hub.openQuotes(['A'])));
     expect(subscribe).toHaveBeenCalledTimes(1);
-    await vi.waitFor(async () => expect(await bus.readDemand()).toEqual(new Map([['A', 50]])));
+    await until(async () => expect(await bus.readDemand()).toEqual(new Map([['A', 50]])));
     for (const stream of streams) await stream.return?.();
     expect(hub.readStats()).toMatchObject({ channels: 0, mailboxes: 0, symbolsWanted: 0 });
-    await vi.waitFor(async () => expect(await bus.readDemand()).toEqual(new Map()));
+    await until(async () => expect(await bus.readDemand()).toEqual(new Map()));
   });
 
   test('a channel survives that one subscriber leaves while another joins', async () => {
@@ -442,17 +443,17 @@ describe('channels and demand', () => {
     const { hub } = await createHub({ bus });
     vi.spyOn(bus, 'setDemand').mockRejectedValueOnce(new Error('away'));
     await hub.openQuotes(['A']);
-    await vi.waitFor(() => expect(bus.setDemand).toHaveBeenCalled());
+    await until(() => expect(bus.setDemand).toHaveBeenCalled());
     expect(await bus.readDemand()).toEqual(new Map());
     for (const tell of listeners) tell({ connected: true, reason: null });
-    await vi.waitFor(async () => expect(await bus.readDemand()).toEqual(new Map([['A', 1]])));
+    await until(async () => expect(await bus.readDemand()).toEqual(new Map([['A', 1]])));
   });
 
   test('closing ends every subscription and withdraws the demand', async () => {
     const { hub, bus } = await createHub();
     const stream = await hub.openTrades(['A'], null);
     const next = stream.next();
-    await vi.waitFor(async () => expect((await bus.readDemand()).size).toBe(1));
+    await until(async () => expect((await bus.readDemand()).size).toBe(1));
     await hub.close();
     expect(await next).toMatchObject({ done: true });
     expect(await bus.readDemand()).toEqual(new Map());

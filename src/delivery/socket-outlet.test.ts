@@ -6,6 +6,7 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { CLOSE, RawFrames } from '../../test/raw-frames.ts';
 import { type Sender, SocketOutlet } from './socket-outlet.ts';
 import { Turn } from './turn.ts';
+import { until } from '../../test/until.ts';
 
 /** One end is the outlet's, the other one reads bytes. */
 type Pair = AsyncDisposable & {
@@ -147,7 +148,7 @@ describe('a socket outlet', () => {
     expect(sender.sent).toBe(stopped);
 
     client.tcp.resume();
-    await vi.waitFor(() => expect(sender.sent).toBeGreaterThan(2 * stopped));
+    await until(() => expect(sender.sent).toBeGreaterThan(2 * stopped));
     outlet.detach(sender);
     for (let index = 0; index < stopped; index++) expect((await client.nextMessage()).text).toMatch(`a ${index} x`);
   });
@@ -162,9 +163,7 @@ describe('a socket outlet', () => {
       sender.pull();
     }
     client.tcp.resume();
-    await vi.waitFor(() => expect(Math.min(...senders.map(({ sent }) => sent))).toBeGreaterThan(100), {
-      timeout: 20_000,
-    });
+    await until(() => expect(Math.min(...senders.map(({ sent }) => sent))).toBeGreaterThan(100));
     for (const sender of senders) outlet.detach(sender);
     const counts = senders.map(({ sent }) => sent);
     expect(Math.max(...counts)).toBeLessThan(4 * Math.min(...counts));

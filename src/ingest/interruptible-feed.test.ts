@@ -1,11 +1,10 @@
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { ManualTimers } from '../../test/manual-time.ts';
 import { recordingLogger } from '../../test/recording-logger.ts';
 import { ScriptedUpstream } from '../../test/scripted-upstream.ts';
 import { createPolygonFeed } from '../feeds/polygon/socket.ts';
 import { InterruptibleFeed } from './interruptible-feed.ts';
-
-const until = (check: () => void) => vi.waitFor(check, { timeout: 10_000, interval: 5 });
+import { until } from '../../test/until.ts';
 
 test('who comes to the connection anew does not inherit the patience of the time before: it connects at once', async () => {
   const upstream = await ScriptedUpstream.start();

@@ -1,17 +1,14 @@
 import { get } from 'node:http';
 import { createServer } from 'node:net';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RawWebSocket } from '../../test/raw-web-socket.ts';
 import { startRedis, type TestRedis } from '../../test/redis.ts';
 import { runMain, startMain, type Stats, type TapeqlProcess } from '../../test/tapeql.ts';
+import { until } from '../../test/until.ts';
 
 /** More than the share of one worker by so much that chance gives no worker less. */
 const MAX_CONNECTIONS = 60;
 const QUOTES = 'subscription { quoteUpdates(symbols: ["AAPL", "MSFT"]) { symbol price } }';
-/** Enough for a dozen starts of Node, one after the other, on a busy machine. */
-const STARTS_MS = 90_000;
-/** Starting again takes as long as Node takes on a busy machine. */
-const PATIENCE = { timeout: 20_000, interval: 20 };
 
 let redis: TestRedis;
 beforeAll(async () => void (redis = await startRedis()));
@@ -21,7 +18,7 @@ afterAll(() => redis?.stop());
 const startWorkers = (env: Record<string, string> = {}): Promise<TapeqlProcess> =>
   startMain({ PORT: '0', WORKERS: '2', REDIS_URL: redis.url, ...env });
 
-describe('two workers', { timeout: STARTS_MS }, () => {
+describe('two workers', () => {
   let tapeql: TapeqlProcess;
   beforeAll(async () => {
     tapeql = await startWorkers({ MAX_CONNECTIONS: String(MAX_CONNECTIONS) });
@@ -59,7 +56,7 @@ describe('two workers', { timeout: STARTS_MS }, () => {
         const { msg, token } = JSON.parse(line) as { msg: string; token?: string };
         return msg.startsWith('the demo viewer') ? token : [];
       });
-    await expect.poll(tell, PATIENCE).toHaveLength(1);
+    await expect.poll(tell).toHaveLength(1);
     // Each is a connection of its own, that may land on either.
     const answers = await Promise.all(
       Array.from({ length: 10 }, () =>
@@ -130,7 +127,7 @@ describe('two workers', { timeout: STARTS_MS }, () => {
     const { workers } = await readJson(tapeql, '/stats');
     const killed = workers[0];
     process.kill(killed.pid, 'SIGKILL');
-    await expect.poll(() => tapeql.lines.join('\n'), PATIENCE).toContain('"a worker ended and is started again"');
+    await expect.poll(() => tapeql.lines.join('\n')).toContain('"a worker ended and is started again"');
 
     let health: Stats;
     let answers = 0;
@@ -197,7 +194,7 @@ describe('two workers', { timeout: STARTS_MS }, () => {
   });
 });
 
-describe('the end of workers', { timeout: STARTS_MS }, () => {
+describe('the end of workers', () => {
   it('SIGTERM ends all in order: not ready first, then 1001, then status 0', async () => {
     const tapeql = await startWorkers();
     await untilHealthy(tapeql);
@@ -206,7 +203,7 @@ describe('the end of workers', { timeout: STARTS_MS }, () => {
     await using slow = await connectMany(tapeql, 20, 20);
     for (const socket of slow.sockets) socket.tcp.pause();
     tapeql.child.kill('SIGTERM');
-    await expect.poll(async () => (await read(tapeql, '/health/ready')).status, PATIENCE).toBe(503);
+    await expect.poll(async () => (await read(tapeql, '/health/ready')).status).toBe(503);
     for (const socket of clients.sockets) expect(await socket.closed).toEqual({ code: 1001, reason: 'Going away' });
     expect(await tapeql.exited).toEqual({ status: 0, signal: null, stderr: '' });
     await expectFree(tapeql);
@@ -232,7 +229,7 @@ describe('the end of workers', { timeout: STARTS_MS }, () => {
   });
 });
 
-describe('the start of workers', { timeout: STARTS_MS }, () => {
+describe('the start of workers', () => {
   it('is refused without a Redis, by name', async () => {
     const { exited, lines } = runMain({ PORT: '0', WORKERS: '2' });
     const { status, stderr } = await exited;
@@ -277,10 +274,10 @@ async function connectMany(tapeql: TapeqlProcess, count: number, besides = 0) {
 }
 
 const untilConnected = (tapeql: TapeqlProcess, count: number): Promise<unknown> =>
-  vi.waitFor(async () => expect((await readJson(tapeql, '/health'))['clients']).toBe(count), PATIENCE);
+  until(async () => expect((await readJson(tapeql, '/health'))['clients']).toBe(count));
 
 const untilHealthy = (tapeql: TapeqlProcess): Promise<unknown> =>
-  vi.waitFor(async () => expect((await readJson(tapeql, '/health'))['status']).toBe('healthy'), PATIENCE);
+  until(async () => expect((await readJson(tapeql, '/health'))['status']).toBe('healthy'));
 
 /** By a connection of its own, which the kernel may give to any worker. */
 function read(tapeql: TapeqlProcess, path: string): Promise<{ status: number; text: string }> {

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ManualTimers } from '../../../test/manual-time.ts';
 import { type LogRecord, recordingLogger } from '../../../test/recording-logger.ts';
 import { type ScriptedAnswer, ScriptedRest } from '../../../test/scripted-rest.ts';
@@ -7,6 +7,7 @@ import type { Logger } from '../../market/logger.ts';
 import { SourceUnavailableError } from '../../market/source.ts';
 import type { RestLimits } from './rest-client.ts';
 import { createPolygonRest, type PolygonRestOptions } from './rest.ts';
+import { until } from '../../../test/until.ts';
 
 const saidIn = (records: readonly LogRecord[], level: LogRecord['level']) =>
   records.filter((record) => record.level === level);
@@ -42,8 +43,6 @@ function open(options: Partial<PolygonRestOptions> = {}) {
     ...options,
   });
 }
-
-const until = (check: () => void) => vi.waitFor(check, { timeout: 10_000, interval: 5 });
 
 const failureOf = (promise: Promise<unknown>) =>
   promise.then(

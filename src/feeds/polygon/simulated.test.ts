@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type LogRecord, recordingLogger } from '../../../test/recording-logger.ts';
 import { ConditionTable } from '../../market/conditions.ts';
 import type { FeedStatus } from '../../market/service-status.ts';
@@ -9,6 +9,7 @@ import { startSimulator, type Simulator, type SimulatorOptions } from '../simula
 import type { FeedLimits } from './limits.ts';
 import { createPolygonRest, type PolygonRestOptions } from './rest.ts';
 import { createPolygonFeed } from './socket.ts';
+import { until } from '../../../test/until.ts';
 
 // The feed and the REST source against the simulated exchange: what both take the protocol to be.
 
@@ -17,8 +18,6 @@ const saidIn = (records: readonly LogRecord[], level: LogRecord['level']) =>
 
 const KEY = 'secret-key-4711';
 const QUICK: Partial<FeedLimits> = { initialDelayMs: 1, maxDelayMs: 5, settleTimeoutMs: 100, sendIntervalMs: 1 };
-
-const until = (check: () => void) => vi.waitFor(check, { timeout: 10_000, interval: 5 });
 
 const opened: { close(): unknown }[] = [];
 

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { ManualTimers } from '../../../test/manual-time.ts';
 import { type LogRecord, recordingLogger } from '../../../test/recording-logger.ts';
@@ -9,6 +9,7 @@ import type { FeedStatus } from '../../market/service-status.ts';
 import type { Feed, FeedEvent } from '../feed.ts';
 import type { FeedLimits } from './limits.ts';
 import { createPolygonFeed, feedNameOf, type PolygonFeedOptions } from './socket.ts';
+import { until } from '../../../test/until.ts';
 
 const saidIn = (records: readonly LogRecord[], level: LogRecord['level']) =>
   records.filter((record) => record.level === level);
@@ -16,9 +17,6 @@ const saidIn = (records: readonly LogRecord[], level: LogRecord['level']) =>
 const KEY = 'secret-key-4711';
 const NOW = Date.UTC(2026, 10, 20, 15, 0, 0);
 const TRADE = { ev: 'T', sym: 'AAPL', i: '5096', x: 11, p: 161.87, s: 300, t: NOW - 40, q: 4009402, z: 3 };
-
-/** Waits for what comes over a real socket: as long as a busy machine needs, and no longer. */
-const until = (check: () => void) => vi.waitFor(check, { timeout: 10_000, interval: 5 });
 
 /** Real time, but short waits where a test runs into them. */
 const QUICK: Partial<FeedLimits> = { initialDelayMs: 1, maxDelayMs: 2, settleTimeoutMs: 50, sendIntervalMs: 1 };

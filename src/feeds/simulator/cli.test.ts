@@ -70,9 +70,7 @@ describe('the command line', () => {
     let output = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
     const exited = once(child, 'exit');
-    await expect
-      .poll(() => output, { timeout: 20_000 })
-      .toMatch(/^WebSocket ws:\/\/127\.0\.0\.1:\d+\nREST {6}http:.*\n$/);
+    await expect.poll(() => output).toMatch(/^WebSocket ws:\/\/127\.0\.0\.1:\d+\nREST {6}http:.*\n$/);
     const client = await RawClient.login(`${/ws:\S+/.exec(output)![0]}/stocks`);
     await client.subscribe('T.*');
     await client.untilElement(({ ev }) => ev === 'T');
