@@ -11,7 +11,7 @@ WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts
 COPY client ./client
-RUN npm run build
+RUN npx vite build client
 
 FROM node:26-slim
 WORKDIR /app
@@ -22,6 +22,8 @@ COPY --from=dependencies /app/node_modules ./node_modules
 COPY package.json schema.graphql ./
 COPY src ./src
 COPY --from=page /app/client/dist ./client/dist
+# What a first start would do otherwise: a database to be copied, and compiled code.
+RUN node src/prepare.ts
 USER node
 EXPOSE 4000
 STOPSIGNAL SIGTERM

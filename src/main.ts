@@ -101,7 +101,13 @@ async function runTapeql(config: Config, options: { logger: Logger; listens: boo
   const starting = import('./tapeql.ts').then(({ startTapeql }) =>
     startTapeql(config, { logger, listens, ...(seat !== undefined && { crew: seat.crew }) }),
   );
-  const stop = stopOnce(() => starting.then((tapeql) => tapeql.close()), STOP_DEADLINE_MS, logger);
+  let hasStarted = false;
+  const stop = stopOnce(() => starting.then((tapeql) => tapeql.close()), {
+    deadlineMs: STOP_DEADLINE_MS,
+    // Who is stopped before it has started leaves nothing undone.
+    lateStatus: () => (hasStarted ? 1 : 0),
+    logger,
+  });
   if (seat === undefined) {
     process.once('SIGTERM', stop);
     process.once('SIGINT', stop);
@@ -114,6 +120,7 @@ async function runTapeql(config: Config, options: { logger: Logger; listens: boo
   }
   try {
     const { url, demoToken } = await starting;
+    hasStarted = true;
     if (seat === undefined) {
       logger.info({ url, role: config.role, feed: config.feed }, url === null ? 'started' : `TapeQL is at ${url}`);
       tellDemoToken(demoToken, logger);
@@ -148,7 +155,11 @@ async function runSupervisor(config: Config, workers: number, logger: Logger): P
     timers: systemTimers,
     logger,
   });
-  const stop = stopOnce(() => supervisor.close(), SUPERVISOR_STOP_DEADLINE_MS, logger);
+  const stop = stopOnce(() => supervisor.close(), {
+    deadlineMs: SUPERVISOR_STOP_DEADLINE_MS,
+    lateStatus: () => 1,
+    logger,
+  });
   process.once('SIGTERM', stop);
   process.once('SIGINT', stop);
   try {
@@ -178,15 +189,20 @@ async function runWorker(): Promise<void> {
 }
 
 /** Ends the process when all is closed, at the first signal; `process.exitCode` is its status where that was set before. */
-function stopOnce(close: () => Promise<void>, deadlineMs: number, logger: Logger): (signal: string) => void {
+function stopOnce(
+  close: () => Promise<void>,
+  options: { readonly deadlineMs: number; readonly lateStatus: () => number; readonly logger: Logger },
+): (signal: string) => void {
+  const { deadlineMs, lateStatus, logger } = options;
   let isStopping = false;
   return (signal) => {
     if (isStopping) return;
     isStopping = true;
     logger.info({ signal }, 'stopping');
     const late = setTimeout(() => {
-      logger.error({}, 'could not stop in time');
-      process.exit(1);
+      const status = lateStatus();
+      logger[status === 0 ? 'info' : 'error']({ deadlineMs }, 'could not stop in time: what is under way is given up');
+      process.exit(status);
     }, deadlineMs);
     close().then(
       () => {

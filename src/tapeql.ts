@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { openBus } from './assembly/bus.ts';
+import { openEmbeddedDatabase } from './assembly/ledger.ts';
 import { openServer } from './assembly/server.ts';
 import type { Tuning } from './assembly/tuning.ts';
 import { openUpstream } from './assembly/upstream.ts';
@@ -40,6 +41,7 @@ export async function startTapeql(config: Config, options: TapeqlOptions): Promi
   const startedAt = now();
   const stack = new AsyncDisposableStack();
   try {
+    const embedded = openEmbeddedDatabase({ config, tuning, logger }, stack);
     const { bus, store, cache } = openBus(config, now, logger, stack);
     const calendar = createCalendar();
     const feedName = config.feed === 'simulated' ? 'SIMULATED' : feedNameOf(config.polygon.wsUrl);
@@ -98,7 +100,17 @@ export async function startTapeql(config: Config, options: TapeqlOptions): Promi
     }
 
     const { listens = true, crew = null } = options;
-    const system = { config, tuning, bus, cache, upstream, reference, pause, status, ingest, startedAt, now, logger };
+    const system = {
+      ...{ config, tuning, startedAt, now, logger },
+      bus,
+      cache,
+      upstream,
+      reference,
+      pause,
+      status,
+      ingest,
+      embedded,
+    };
     const server = listens || crew !== null ? await openServer({ ...system, listens, crew }, stack) : null;
     stack.defer(async () => {
       status.announceShutdown();

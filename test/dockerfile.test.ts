@@ -196,6 +196,7 @@ describe('the image', () => {
     expect(['typescript', 'vitest', 'oxlint', 'node', 'playwright-core'].filter(isInstalled)).toEqual([]);
     expect(Object.keys(devDependencies)).toContain('typescript');
     expect((await readdir(app)).toSorted()).toEqual([
+      'build',
       'client',
       'data',
       'node_modules',

@@ -70,7 +70,7 @@ export async function startLedger(options: TestLedgerOptions = {}): Promise<Test
   const dataDir = options.dataDir ?? (url === null ? await makeDataDir() : '/nowhere');
   const { logger, records } = recordingLogger();
   const bus = options.bus ?? createMemoryBus({ historyMs: 1000, logger });
-  const database = new Database({ url, dataDir, logger });
+  const database = new Database({ url, dataDir, openingWaitMs: 90_000, logger });
   const ledger = new Ledger({
     openingCash: '100000.00',
     readQuotes: market.read,

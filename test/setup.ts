@@ -10,6 +10,7 @@ import type { Program } from './programs.ts';
  * only those that the files ask for, so that a unit test runs anywhere.
  */
 export async function setup(project: TestProject): Promise<void> {
+  prepare();
   // Internal to vitest: should it go, every run counts as a whole one.
   const { filenamePattern } = project.vitest as unknown as { filenamePattern?: string[] };
   if (filenamePattern === undefined) {
@@ -27,16 +28,22 @@ export async function setup(project: TestProject): Promise<void> {
   if (/\/dashboard\.ts'/.test(sources)) buildPage();
 }
 
+/** What `npm ci` prepared may be of older code. In a process of its own: its memory goes with it. */
+function prepare(): void {
+  run(['src/prepare.ts'], process.env, 'The embedded database cannot be prepared');
+}
+
 /**
  * As it stands now: what `npm ci` built may be older. In a process of its own: in this one, which is called a test, React would be
  * built as for development.
  */
 function buildPage(): void {
-  const folder = path.join(import.meta.dirname, '..');
-  const { status, stderr } = spawnSync(
-    process.execPath,
-    [path.join(folder, 'node_modules/vite/bin/vite.js'), 'build', 'client', '--logLevel', 'warn'],
-    { cwd: folder, env: { ...process.env, NODE_ENV: 'production' }, encoding: 'utf8' },
-  );
-  if (status !== 0) throw new Error(`The page cannot be built: ${stderr}`);
+  const env = { ...process.env, NODE_ENV: 'production' };
+  run(['node_modules/vite/bin/vite.js', 'build', 'client', '--logLevel', 'warn'], env, 'The page cannot be built');
+}
+
+function run(args: readonly string[], env: NodeJS.ProcessEnv, complaint: string): void {
+  const cwd = path.join(import.meta.dirname, '..');
+  const { status, stderr } = spawnSync(process.execPath, args, { cwd, env, encoding: 'utf8' });
+  if (status !== 0) throw new Error(`${complaint}: ${stderr}`);
 }

@@ -121,6 +121,9 @@ export function listWatched(simulator: Simulator): string[] {
 const QUICK: Tuning = {
   demandLingerMs: 20,
   historyLagMs: 10,
+  // Most tests need no database; the others wait for it as long as it takes.
+  opensDatabaseAtStart: false,
+  databaseOpeningWaitMs: 90_000,
   feedLimits: { initialDelayMs: 20, maxDelayMs: 50, settleTimeoutMs: 200, sendIntervalMs: 1 },
 };
 
@@ -151,6 +154,12 @@ export type ProcessExit = { readonly status: number | null; readonly signal: str
 
 const MAIN = path.resolve(import.meta.dirname, '..', 'src', 'main.ts');
 
+/** What `npm start` sets as well. */
+const PROCESS_ENV = {
+  PATH: process.env['PATH'] ?? '',
+  NODE_COMPILE_CACHE: path.resolve(import.meta.dirname, '..', 'build', 'compile-cache'),
+};
+
 /** Runs `node src/main.ts` with no environment but `env`. Whatever comes of it. */
 export function runMain(
   env: Record<string, string>,
@@ -162,7 +171,7 @@ export function runMain(
   exited: Promise<ProcessExit>;
 } {
   const child = spawn(process.execPath, [MAIN, ...args], {
-    env: { PATH: process.env['PATH'] ?? '', HOST: '127.0.0.1', DATA_DIR: nameDataDir(), ...UNLIMITED, ...env },
+    env: { ...PROCESS_ENV, HOST: '127.0.0.1', DATA_DIR: nameDataDir(), ...UNLIMITED, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   // No test run that dies leaves a process behind.

@@ -18,6 +18,7 @@ import { Turn } from '../delivery/turn.ts';
 import { ViewerStreams } from '../delivery/viewer-streams.ts';
 import { type Enveloped, WebSocketTransport } from '../delivery/websocket.ts';
 import type { LeasedIngest } from '../ingest/lease.ts';
+import type { EmbeddedPostgres } from '../ledger/embedded-postgres.ts';
 import type { Logger } from '../market/logger.ts';
 import type { ReferenceBook } from '../market/reference-book.ts';
 import { printSdl, schema } from '../schema/schema.ts';
@@ -52,6 +53,8 @@ export type ServerParts = {
   readonly pause: PauseSwitch;
   readonly status: StatusBoard;
   readonly ingest: LeasedIngest | null;
+  /** `null`: a server of Postgres, or none. */
+  readonly embedded: EmbeddedPostgres | null;
   readonly startedAt: number;
   readonly now: () => number;
   readonly logger: Logger;
@@ -70,6 +73,8 @@ export type OpenServer = {
  */
 export async function openServer(parts: ServerParts, stack: AsyncDisposableStack): Promise<OpenServer | null> {
   const { config, tuning, crew, bus, cache, upstream, status, now, logger } = parts;
+  // Ingest has no use for clients and for accounts.
+  const isApi = config.role !== 'ingest';
   const figures = new DeliveryFigures({ now });
   const turn = new Turn((payloads) => figures.countDelivered(payloads));
   const reads = new Reads({
@@ -177,6 +182,7 @@ export async function openServer(parts: ServerParts, stack: AsyncDisposableStack
     rest: () => upstream.readStats(),
     ingest: () => parts.ingest?.readStats() ?? {},
     feed: () => parts.ingest?.readFeedStats() ?? {},
+    database: () => ({ state: isApi ? ledger.databaseState : null }),
     uptimeSeconds: () => Math.floor((now() - parts.startedAt) / 1000),
   };
   const metrics = createMetrics(statsSources);
@@ -184,8 +190,7 @@ export async function openServer(parts: ServerParts, stack: AsyncDisposableStack
     readServiceStatus: () => status.readServiceStatus(),
     isReady: () => status.heard || parts.ingest !== null,
     readConnections: () => webSockets.readConnections(figures.readStats().active),
-    // Ingest has no use for it.
-    isDatabaseConnected: () => config.role === 'ingest' || ledger.isConnected,
+    isDatabaseConnected: () => !isApi || ledger.isConnected,
     startedAt: parts.startedAt,
     now,
   });
@@ -197,7 +202,6 @@ export async function openServer(parts: ServerParts, stack: AsyncDisposableStack
   });
   if (!parts.listens) return null;
   const crewPages = crew === null ? null : createCrewPages(crew, now);
-  const isApi = config.role !== 'ingest';
   const server = await startHttpServer({
     host: config.host,
     port: config.port,

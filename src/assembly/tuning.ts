@@ -12,6 +12,9 @@ export type Tuning = {
   readonly jwksCooldownMs?: number;
   readonly httpTimeouts?: { readonly headersMs: number; readonly requestMs: number };
   readonly logBounds?: Partial<LogBounds>;
+  /** Whether an embedded database that holds nothing yet is opened at the start. Default: where one process is the whole system. */
+  readonly opensDatabaseAtStart?: boolean;
+  readonly databaseOpeningWaitMs?: number;
   readonly feedLimits?: Partial<FeedLimits>;
   /** Where the page was built. */
   readonly dashboardFolder?: string;

@@ -1,10 +1,10 @@
 import { writerChannel, type Bus, type BusState, type BusWriter, type WriterLease } from '../bus/bus.ts';
 import type { Feed } from '../feeds/feed.ts';
 import type { Logger } from '../market/logger.ts';
-import type { Timers } from '../market/timers.ts';
+import { type Timers, waitAtMost } from '../market/timers.ts';
 import type { Ingest } from './ingest.ts';
 import { InterruptibleFeed } from './interruptible-feed.ts';
-import { TimerGroup, waitAtMost } from './timers.ts';
+import { TimerGroup } from './timers.ts';
 
 /** A writer that died is followed after this at the latest, and the next look at the lease. */
 const TTL_MS = 5_000;

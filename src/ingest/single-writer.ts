@@ -3,6 +3,7 @@ import type { Quote } from '../market/quote.ts';
 import type { Trade } from '../market/trade.ts';
 import type { FeedStatus } from '../market/service-status.ts';
 import { ReferenceBook } from '../market/reference-book.ts';
+import { waitAtMost } from '../market/timers.ts';
 import { Admission } from './admission.ts';
 import { Demand } from './demand.ts';
 import { EpochWatch } from './epoch-watch.ts';
@@ -17,7 +18,7 @@ import { createPublication, QuotePublisher } from './quote-publisher.ts';
 import { Seeder } from './seeder.ts';
 import { Sequencer } from './sequencer.ts';
 import { StatusPublisher } from './status-publisher.ts';
-import { TimerGroup, waitAtMost } from './timers.ts';
+import { TimerGroup } from './timers.ts';
 
 /** A first quote waits so long at most for the snapshot that makes it whole. */
 const SEED_WAIT_MS = 1_000;

@@ -31,11 +31,3 @@ export class TimerGroup {
     this.#pending.clear();
   }
 }
-
-/** Waits for `work`, but not longer than so many milliseconds. */
-export async function waitAtMost(milliseconds: number, timers: Timers, work: Promise<unknown>): Promise<void> {
-  const { promise: deadline, resolve } = Promise.withResolvers<void>();
-  const cancel = timers.after(milliseconds, resolve);
-  await Promise.race([work, deadline]);
-  cancel();
-}

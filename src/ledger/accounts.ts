@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { and, asc, eq, gt } from 'drizzle-orm';
+import { and, asc, eq, gt } from './drizzle.ts';
 import { LRUCache } from 'lru-cache';
 import { amountOf, decimal, type Decimal } from './decimal.ts';
 import type { Database, Transaction } from './database.ts';

@@ -1,4 +1,4 @@
-import { asc, eq, isNull, and, sql } from 'drizzle-orm';
+import { asc, eq, isNull, and, sql } from './drizzle.ts';
 import type { Database } from './database.ts';
 import { apiKeys, revokedTokens } from './tables.ts';
 

@@ -1,4 +1,4 @@
-import { sql } from 'drizzle-orm';
+import { sql } from './drizzle.ts';
 import type { Database } from './database.ts';
 
 /** What an account holds of an asset, by its own row and by its movements; equal, or something is wrong. */

@@ -2,16 +2,18 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
-import { getTableColumns, getTableName, is } from 'drizzle-orm';
-import { PgTable } from 'drizzle-orm/pg-core';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeDataDir, startLedger } from '../../test/ledger.ts';
+import { ManualTimers } from '../../test/manual-time.ts';
 import { recordingLogger } from '../../test/recording-logger.ts';
 import { startPostgres, type TestPostgres } from '../../test/postgres.ts';
+import { listenSilently } from '../../test/silent-server.ts';
 import { until } from '../../test/until.ts';
 import { audit } from './audit.ts';
 import { Database } from './database.ts';
+import { EmbeddedPostgres } from './embedded-postgres.ts';
+import { getTableColumns, getTableName, is, PgTable } from './drizzle.ts';
 import * as tables from './tables.ts';
 
 const PROCESS = path.resolve(import.meta.dirname, '../../test/ledger-process.ts');
@@ -114,10 +116,50 @@ describe('the embedded database', () => {
   it('is not opened before it is needed', async () => {
     const dataDir = await makeDataDir();
     const ledger = await startLedger({ dataDir });
-    ledger.database.start();
-    expect(ledger.database.isConnected).toBe(true);
+    expect(ledger.database).toMatchObject({ state: 'unopened', isConnected: true });
     expect(readdirSync(dataDir)).toEqual([]);
     await ledger.close();
+  });
+
+  it('is a copy of the prepared one, with all tables', async () => {
+    await using ledger = await startLedger();
+    await ledger.ledger.readAccount('ann');
+    expect(ledger.database.state).toBe('open');
+    const told = ledger.records.map(({ message }) => message).filter((message) => message.includes('database'));
+    expect(told).toEqual(['the database is connected']);
+    expect(ledger.records.map(({ message }) => message)).not.toContainEqual(expect.stringContaining('up to date'));
+  });
+
+  it('is created where none was prepared, which is told', async () => {
+    const { logger, records } = recordingLogger();
+    const dataDir = await makeDataDir();
+    const embedded = new EmbeddedPostgres({ dataDir, buildFolder: await makeDataDir(), logger });
+    const database = new Database({ url: null, dataDir, embedded, openingWaitMs: 90_000, logger });
+    expect(await audit(database)).toMatchObject({ accounts: 0 });
+    expect(records.map(({ message }) => message)).toEqual([
+      expect.stringContaining('the embedded database is being created'),
+      'the database is connected',
+    ]);
+    await database.close();
+  });
+
+  it('asks whoever comes while it is being opened to come back, and is closed all the same', async () => {
+    const dataDir = await makeDataDir();
+    await using silent = await listenSilently(path.join(dataDir, '.s.PGSQL.5432'));
+    const { logger } = recordingLogger();
+    const timers = new ManualTimers();
+    const database = new Database({ url: null, dataDir, timers, logger });
+    const asked = database.use(() => Promise.resolve());
+    asked.catch(() => {});
+    await silent.called;
+    expect(database).toMatchObject({ state: 'opening', isConnected: false });
+    timers.advance(5_000);
+    await expect(asked).rejects.toMatchObject({ code: 'UPSTREAM_UNAVAILABLE', details: { retryAfterMs: 1000 } });
+    expect(database).toMatchObject({ state: 'opening', isConnected: false });
+    const closing = database.close();
+    await until(() => expect(timers.delays).toContain(1_000));
+    timers.advance(1_000);
+    await closing;
   });
 
   it('serves several processes at once, and goes on when the one that ran it is killed', async () => {

@@ -1,9 +1,9 @@
-import { sql } from 'drizzle-orm';
-import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
 import pg from 'pg';
 import { ClientError } from '../errors.ts';
 import type { Logger } from '../market/logger.ts';
-import { EmbeddedPostgres } from './embedded-postgres.ts';
+import { systemTimers, type Timers, waitAtMost } from '../market/timers.ts';
+import { drizzle, type NodePgDatabase, sql } from './drizzle.ts';
+import { EmbeddedPostgres, EmbeddedPostgresError } from './embedded-postgres.ts';
 import { migrate } from './migrate.ts';
 
 export type Queries = NodePgDatabase;
@@ -13,8 +13,17 @@ export type DatabaseOptions = {
   /** `postgres://…`; `null`: an embedded Postgres in `dataDir`. */
   readonly url: string | null;
   readonly dataDir: string;
+  /** The embedded one, where it is being opened already. It is closed with this. */
+  readonly embedded?: EmbeddedPostgres;
+  /** How long whoever uses it waits until it is open. Default 5 s. */
+  readonly openingWaitMs?: number;
+  /** Default: the machine's. */
+  readonly timers?: Timers;
   readonly logger: Logger;
 };
+
+/** `unopened`: nobody has needed it so far. `opening`: it is being created, started or brought up to date. */
+export type DatabaseState = 'unopened' | 'opening' | 'open' | 'unreachable';
 
 const MAX_CONNECTIONS = 10;
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -22,6 +31,9 @@ const STATEMENT_TIMEOUT_MS = 10_000;
 /** How often an unreachable database is tried again, and a reachable one is looked at. */
 const CHECK_MS = 3_000;
 const RETRY_AFTER_MS = 1_000;
+const OPENING_WAIT_MS = 5_000;
+/** How long the end waits for what is under way. */
+const CLOSE_DEADLINE_MS = 1_000;
 /** What the role of the one process that works open orders is locked by. */
 const WORK_LOCK = 7_283_002;
 
@@ -31,29 +43,34 @@ const WORK_LOCK = 7_283_002;
  */
 export class Database {
   readonly #options: DatabaseOptions;
+  readonly #timers: Timers;
   readonly #embedded: EmbeddedPostgres | null;
   readonly #pool: pg.Pool;
   readonly #queries: Queries;
   #opening: Promise<void> | null = null;
-  #isConnected: boolean;
-  #checking: NodeJS.Timeout | null = null;
+  #state: DatabaseState = 'unopened';
+  /** Calls the next look off; `null`: nobody looks. */
+  #stopLooking: (() => void) | null = null;
   #check: Promise<void> | null = null;
   #isClosed = false;
   readonly #onOpen: (() => void)[] = [];
 
   constructor(options: DatabaseOptions) {
     this.#options = options;
-    this.#embedded = options.url === null ? new EmbeddedPostgres(options) : null;
-    // Until it is needed nothing is wrong with one that waits to be started.
-    this.#isConnected = this.#embedded !== null;
+    this.#timers = options.timers ?? systemTimers;
+    this.#embedded = options.url === null ? (options.embedded ?? new EmbeddedPostgres(options)) : null;
     this.#pool = this.#createPool();
     this.#pool.on('error', (error) => options.logger.debug({ err: error }, 'an idle connection to the database ended'));
     this.#queries = drizzle(this.#pool);
   }
 
-  /** Whether it can be used now, as far as is known. */
+  get state(): DatabaseState {
+    return this.#state;
+  }
+
+  /** Whether it can be used now, as far as is known. The embedded one can before it is opened: it is opened by its first use. */
   get isConnected(): boolean {
-    return this.#isConnected;
+    return this.#state === 'open' || (this.#state === 'unopened' && this.#embedded !== null);
   }
 
   /** Calls `listener` once, when the database is used first. */
@@ -61,19 +78,18 @@ export class Database {
     this.#onOpen.push(listener);
   }
 
-  /** Begins to connect where there may be something to do: orders of before may be open. Returns at once. */
+  /** Begins to open it, and finds out from then on whether it can be reached. Returns at once. */
   start(): void {
-    if (this.#embedded !== null && !this.#embedded.exists) return;
     this.#lookAfter();
   }
 
   /**
    * Runs `work` on the tables.
-   * @throws {ClientError} UPSTREAM_UNAVAILABLE where the database cannot be reached
+   * @throws {ClientError} UPSTREAM_UNAVAILABLE where the database cannot be reached, or is not open after `openingWaitMs`
    */
   async use<T>(work: (queries: Queries) => Promise<T>): Promise<T> {
     try {
-      await this.#open();
+      await this.#waitUntilOpen();
       return await work(this.#queries);
     } catch (error) {
       if (!isUnreachable(error)) throw error;
@@ -129,20 +145,35 @@ export class Database {
     });
   }
 
+  /** Ends what is under way, and in any case within some seconds. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    if (this.#checking !== null) clearInterval(this.#checking);
-    await this.#check;
-    await this.#opening?.catch(() => {});
-    await this.#pool.end();
+    this.#stopLooking?.();
+    const underWay = Promise.allSettled([this.#check, this.#opening, this.#pool.end()]);
+    // One that is still being opened has nothing to lose, and the others wait for it.
+    if (this.#state !== 'open') await this.#embedded?.close();
+    await waitAtMost(CLOSE_DEADLINE_MS, this.#timers, underWay);
     await this.#embedded?.close();
   }
 
+  /** Until it is open, but not for ever: who asks is told to come back. */
+  async #waitUntilOpen(): Promise<void> {
+    if (this.#state === 'open') return;
+    if (await waitAtMost(this.#options.openingWaitMs ?? OPENING_WAIT_MS, this.#timers, this.#open())) return;
+    throw new ClientError('UPSTREAM_UNAVAILABLE', 'Accounts are still being opened: try again.', {
+      retryAfterMs: RETRY_AFTER_MS,
+    });
+  }
+
   #open(): Promise<void> {
-    this.#opening ??= this.#migrate().catch((error: unknown) => {
+    if (this.#opening !== null) return this.#opening;
+    if (this.#state === 'unopened') this.#state = 'opening';
+    this.#opening = this.#migrate().catch((error: unknown) => {
       this.#opening = null;
       throw error;
     });
+    // Whoever waits hears of it; nobody may any more.
+    this.#opening.catch(() => {});
     return this.#opening;
   }
 
@@ -160,10 +191,11 @@ export class Database {
     for (const listener of this.#onOpen.splice(0)) listener();
   }
 
-  /** Tells by and by whether it can be reached, also where nobody uses it. */
+  /** Finds out from now on whether it can be reached, also where nobody uses it. */
   #lookAfter(): void {
-    if (this.#checking !== null || this.#isClosed) return;
+    if (this.#stopLooking !== null || this.#isClosed) return;
     const look = (): void => {
+      this.#stopLooking = this.#timers.after(CHECK_MS, look);
       this.#check ??= this.use((queries) => queries.execute(sql`SELECT 1`))
         .then(
           () => this.#note(true, null),
@@ -171,14 +203,15 @@ export class Database {
         )
         .finally(() => (this.#check = null));
     };
-    this.#checking = setInterval(look, CHECK_MS);
-    this.#checking.unref();
     look();
   }
 
   #note(isConnected: boolean, error: unknown): void {
-    if (this.#isConnected === isConnected || this.#isClosed) return;
-    this.#isConnected = isConnected;
+    const state = isConnected ? 'open' : 'unreachable';
+    if (this.#state === state || this.#isClosed) return;
+    // To take long at opening is no failure yet.
+    if (!isConnected && this.#state === 'opening' && this.#opening !== null) return;
+    this.#state = state;
     if (isConnected) this.#options.logger.info({}, 'the database is connected');
     else this.#options.logger.warn({ err: error }, 'the database cannot be reached');
   }
@@ -225,6 +258,7 @@ function isUnreachable(error: unknown): boolean {
   // What Drizzle throws has what the driver threw as its cause.
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     if (cause instanceof ClientError) return false;
+    if (cause instanceof EmbeddedPostgresError) return true;
     if (cause instanceof AggregateError && cause.errors.some(isUnreachable)) return true;
     const code = (cause as NodeJS.ErrnoException).code ?? '';
     if (SYSTEM_ERRORS.has(code) || AWAY.test(code)) return true;

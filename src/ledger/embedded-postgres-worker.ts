@@ -1,43 +1,59 @@
-import { execFile } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import type { Server, Socket } from 'node:net';
 import path from 'node:path';
-import { promisify } from 'node:util';
 import { parentPort, workerData } from 'node:worker_threads';
 import { PGlite } from '@electric-sql/pglite';
 import { claimSocket } from './claim-socket.ts';
 import { POSTGRES_CONFIG } from './embedded-postgres-config.ts';
 import type { EmbeddedMessage, EmbeddedOptions } from './embedded-postgres.ts';
 import { type Backend, EmbeddedSession, Turns } from './embedded-session.ts';
+import { copyPreparedDatabase } from './prepared-database.ts';
 
-const { folder, socketPath } = workerData as EmbeddedOptions;
+const { folder, socketPath, buildFolder } = workerData as EmbeddedOptions;
 const port = parentPort!;
 const tell = (message: EmbeddedMessage): void => port.postMessage(message);
 
+/** The process that creates a database, while it does. */
+let creating: ChildProcess | null = null;
+
 async function open(): Promise<PGlite> {
-  if (!existsSync(path.join(folder, 'PG_VERSION'))) await initialise();
+  if (!existsSync(path.join(folder, 'PG_VERSION'))) await fill();
   return PGlite.create({ dataDir: folder, postgresqlconf: POSTGRES_CONFIG });
 }
 
-/** In a process of its own, and beside its place until it is whole: who is killed meanwhile leaves no half of a database. */
-async function initialise(): Promise<void> {
+/** Puts a new database into its folder: beside its place until it is whole, so that a process that is killed leaves no half of one. */
+async function fill(): Promise<void> {
   const beside = path.dirname(folder);
   await mkdir(beside, { recursive: true });
   const prefix = `${path.basename(folder)}.unfinished-`;
   for (const name of await readdir(beside)) {
-    // Who still writes there, for a process that is gone, fails at it.
+    // A process that still writes there, for one that is gone, fails at it.
     if (name.startsWith(prefix)) await rm(path.join(beside, name), { recursive: true, force: true });
   }
   const unfinished = await mkdtemp(path.join(beside, prefix));
-  const program = path.join(import.meta.dirname, 'embedded-postgres-init.ts');
-  await promisify(execFile)(process.execPath, [program, unfinished]);
-  // What was begun by an older version.
+  if (!(await copyPreparedDatabase(buildFolder, unfinished))) {
+    tell({ kind: 'creates' });
+    await create(unfinished);
+  }
+  // What an older version has begun.
   await rm(folder, { recursive: true, force: true });
   await rename(unfinished, folder);
 }
 
-/** Listens from now on, and answers as soon as the database stands. */
+async function create(unfinished: string): Promise<void> {
+  const program = path.join(import.meta.dirname, 'create-database.ts');
+  creating = spawn(process.execPath, [program, unfinished], { stdio: ['ignore', 'ignore', 'pipe'] });
+  let complaint = '';
+  creating.stderr!.on('data', (chunk) => (complaint += String(chunk)));
+  const [status] = (await once(creating, 'close')) as [number | null];
+  creating = null;
+  if (status !== 0) throw new Error(`The database could not be created: ${complaint.trim()}`);
+}
+
+/** Listens from now on, and answers as soon as the database is open. */
 async function serve(server: Server): Promise<void> {
   const opening = open();
   opening.catch(() => {});
@@ -54,12 +70,27 @@ async function serve(server: Server): Promise<void> {
     socket.once('close', () => sockets.delete(socket));
     void new EmbeddedSession(socket, turns);
   });
-  port.once('message', () => {
+  const stopListening = (): void => {
     server.close();
     for (const socket of sockets) socket.destroy();
-    void opening.then((database) => database.close()).finally(() => port.close());
+  };
+  port.once('message', () => {
+    stopListening();
+    creating?.kill('SIGKILL');
+    opening
+      .then((database) => database.close())
+      .then(
+        () => port.close(),
+        () => port.close(),
+      );
   });
-  await opening;
+  try {
+    await opening;
+  } catch (error) {
+    // Else the socket would go on to be answered, and nobody would try again.
+    stopListening();
+    throw error;
+  }
   tell({ kind: 'serves' });
 }
 

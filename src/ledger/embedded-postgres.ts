@@ -4,13 +4,29 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { Logger } from '../market/logger.ts';
+import { systemTimers, type Timers } from '../market/timers.ts';
 import { isAnswered } from './claim-socket.ts';
+import { BUILD_FOLDER } from './prepared-database.ts';
 
 /** What crosses to the thread. */
-export type EmbeddedOptions = { readonly folder: string; readonly socketPath: string };
+export type EmbeddedOptions = {
+  readonly folder: string;
+  readonly socketPath: string;
+  /** Where the prepared database is looked for. */
+  readonly buildFolder: string;
+};
 
-/** What the thread says: that it answers, that another process already does, or why neither. */
+export type EmbeddedPostgresOptions = {
+  readonly dataDir: string;
+  /** Default: where `npm run build` leaves it. */
+  readonly buildFolder?: string;
+  readonly timers?: Timers;
+  readonly logger: Logger;
+};
+
+/** What the thread says: that it creates a database first, that it answers, that another process already does, or why neither. */
 export type EmbeddedMessage =
+  | { readonly kind: 'creates' }
   | { readonly kind: 'serves' }
   | { readonly kind: 'taken' }
   | { readonly kind: 'failed'; readonly message: string };
@@ -20,6 +36,13 @@ const PORT = 5432;
 const SOCKET_NAME = `.s.PGSQL.${PORT}`;
 /** Of the name of a socket; what a claim adds is counted in. */
 const MAX_SOCKET_PATH = 90;
+/** How long the thread may take to close its database; then it is ended as by a crash, which Postgres recovers from. */
+const CLOSE_DEADLINE_MS = 2_000;
+
+/** It is closed, or cannot be started: the message says why. */
+export class EmbeddedPostgresError extends Error {
+  override readonly name = 'EmbeddedPostgresError';
+}
 
 /**
  * Postgres within this process, in a thread of its own, kept in a folder. A folder has one such thread, whatever the number of
@@ -28,14 +51,20 @@ const MAX_SOCKET_PATH = 90;
 export class EmbeddedPostgres {
   readonly #options: EmbeddedOptions;
   readonly #logger: Logger;
+  readonly #timers: Timers;
+  /** The thread that opens the database; {@link #worker} once it answers. */
+  #opening: Worker | null = null;
   #worker: Worker | null = null;
   #starting: Promise<void> | null = null;
+  #isOpened = false;
   #isClosed = false;
 
-  constructor(options: { readonly dataDir: string; readonly logger: Logger }) {
+  constructor(options: EmbeddedPostgresOptions) {
     const dataDir = path.resolve(options.dataDir);
-    this.#options = { folder: path.join(dataDir, 'ledger'), socketPath: socketPathOf(dataDir) };
+    const { buildFolder = BUILD_FOLDER } = options;
+    this.#options = { folder: path.join(dataDir, 'ledger'), socketPath: socketPathOf(dataDir), buildFolder };
     this.#logger = options.logger;
+    this.#timers = options.timers ?? systemTimers;
   }
 
   /** Where a client of Postgres finds it. */
@@ -53,42 +82,74 @@ export class EmbeddedPostgres {
     return this.#worker !== null;
   }
 
+  /** Whether {@link open} was called. */
+  get isOpened(): boolean {
+    return this.#isOpened;
+  }
+
+  /** Begins to open it, for whoever comes. Returns at once; what hinders it is told to those who use it. */
+  open(): void {
+    this.#isOpened = true;
+    this.ensure().catch(() => {});
+  }
+
   /** Resolves when it answers, in this process or in another. @throws where it cannot be started */
   async ensure(): Promise<void> {
-    if (this.#isClosed) throw new Error('The embedded database is closed.');
+    if (this.#isClosed) throw new EmbeddedPostgresError('The embedded database is closed.');
     if (this.#worker !== null) return;
     this.#starting ??= this.#start().finally(() => (this.#starting = null));
     await this.#starting;
   }
 
+  /** Closes the database, also while it is being opened: who waits for it is told that it was closed. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    await this.#starting?.catch(() => {});
-    const worker = this.#worker;
-    if (worker === null) return;
+    const worker = this.#worker ?? this.#opening;
     this.#worker = null;
+    if (worker === null) return;
     const gone = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
     worker.postMessage('close');
+    const cancel = this.#timers.after(CLOSE_DEADLINE_MS, () => void worker.terminate());
     await gone;
+    cancel();
   }
 
   async #start(): Promise<void> {
     if (await isAnswered(this.#options.socketPath)) return;
+    if (this.#isClosed) throw new EmbeddedPostgresError('The embedded database is closed.');
     const worker = new Worker(new URL('./embedded-postgres-worker.ts', import.meta.url), {
       workerData: this.#options,
       resourceLimits: { maxYoungGenerationSizeMb: 8 },
     });
-    const message = await new Promise<EmbeddedMessage>((resolve, reject) => {
-      worker.once('message', resolve);
-      worker.once('error', reject);
-      worker.once('exit', () => reject(new Error('The thread of the embedded database has ended.')));
-    });
-    if (message.kind === 'failed') throw new Error(`The embedded database cannot be started: ${message.message}`);
-    if (message.kind === 'taken') return;
-    this.#worker = worker;
+    this.#opening = worker;
+    try {
+      const message = await this.#hear(worker);
+      if (message.kind === 'failed')
+        throw new EmbeddedPostgresError(`The embedded database cannot be started: ${message.message}`);
+      if (message.kind === 'taken') return;
+      if (this.#isClosed) throw new EmbeddedPostgresError('The embedded database is closed.');
+      this.#worker = worker;
+    } finally {
+      this.#opening = null;
+    }
     worker.on('error', (error) => this.#logger.error({ err: error }, 'the embedded database failed'));
     worker.once('exit', () => {
       if (this.#worker === worker) this.#worker = null;
+    });
+  }
+
+  /** What becomes of a thread that was started. */
+  #hear(worker: Worker): Promise<EmbeddedMessage> {
+    return new Promise((resolve, reject) => {
+      worker.on('message', (message: EmbeddedMessage) => {
+        if (message.kind !== 'creates') return resolve(message);
+        this.#logger.info(
+          {},
+          'the embedded database is being created, which takes some seconds: "npm run build" prepares one that is copied at once',
+        );
+      });
+      worker.once('error', reject);
+      worker.once('exit', () => reject(new EmbeddedPostgresError('The thread of the embedded database has ended.')));
     });
   }
 }

@@ -1,4 +1,4 @@
-import { and, asc, eq, inArray } from 'drizzle-orm';
+import { and, asc, eq, inArray } from './drizzle.ts';
 import type { Ending, Execution, OrderBook } from './broker.ts';
 import type { Database, Transaction } from './database.ts';
 import { averagePriceOf, decimal, type Decimal, ZERO } from './decimal.ts';

@@ -1,8 +1,6 @@
-import { existsSync } from 'node:fs';
-import path from 'node:path';
 import type { AlpacaOptions } from './alpaca-broker.ts';
 import type { ApiKeys } from './api-keys.ts';
-import type { Database, DatabaseOptions } from './database.ts';
+import type { Database, DatabaseOptions, DatabaseState } from './database.ts';
 import type { Ledger, LedgerOptions } from './ledger.ts';
 
 /** What the schema asks of the ledger. */
@@ -19,7 +17,7 @@ export type LedgerAccess = Pick<
 >;
 
 export type LedgerDoorOptions = Omit<LedgerOptions, 'database' | 'broker'> &
-  Pick<DatabaseOptions, 'url' | 'dataDir'> & {
+  Pick<DatabaseOptions, 'url' | 'dataDir' | 'embedded' | 'openingWaitMs'> & {
     /** Who brings orders to a market; `null`: the paper broker. */
     readonly alpaca: AlpacaOptions | null;
   };
@@ -27,9 +25,8 @@ export type LedgerDoorOptions = Omit<LedgerOptions, 'database' | 'broker'> &
 type Room = { readonly database: Database; readonly ledger: Ledger; readonly keys: ApiKeys };
 
 /**
- * The ledger, behind a door: its code and its database are loaded when somebody asks for the first time, for they take some 50 MiB
- * that who serves market data alone does without. Where accounts are kept from before they are loaded at the start: orders may be
- * open.
+ * The ledger, behind a door: its code and its database are loaded when somebody asks for the first time, for they take memory
+ * that a process without viewers does without, or by {@link start}.
  */
 export class LedgerDoor implements LedgerAccess {
   readonly #options: LedgerDoorOptions;
@@ -40,19 +37,22 @@ export class LedgerDoor implements LedgerAccess {
     this.#options = options;
   }
 
-  /** Returns at once. */
+  /** Begins to load it, so that the first viewer does not wait. Returns at once. */
   start(): void {
-    const { url, dataDir, logger } = this.#options;
-    if (url === null && !existsSync(path.join(dataDir, 'ledger', 'PG_VERSION'))) return;
     this.#open().then(
       ({ database }) => database.start(),
-      (error: unknown) => logger.error({ err: error }, 'the ledger could not be loaded'),
+      (error: unknown) => this.#options.logger.error({ err: error }, 'the ledger could not be loaded'),
     );
   }
 
-  /** Whether the database can be used now, as far as is known; one that waits to be started can. */
+  get databaseState(): DatabaseState {
+    return this.#room?.database.state ?? (this.#opening === null ? 'unopened' : 'opening');
+  }
+
+  /** Whether the database can be used now, as far as is known; an embedded one that nobody has needed so far can. */
   get isConnected(): boolean {
-    return this.#room === null ? this.#options.url === null : this.#room.database.isConnected;
+    if (this.#room !== null) return this.#room.database.isConnected;
+    return this.#opening === null && this.#options.url === null;
   }
 
   async close(): Promise<void> {
@@ -89,13 +89,17 @@ export class LedgerDoor implements LedgerAccess {
   }
 
   async #load(): Promise<Room> {
-    const { url, dataDir, alpaca, ...options } = this.#options;
+    const { url, dataDir, embedded, openingWaitMs, alpaca, ...options } = this.#options;
     const [{ ApiKeys }, { Database }, { Ledger }] = await Promise.all([
       import('./api-keys.ts'),
       import('./database.ts'),
       import('./ledger.ts'),
     ]);
-    const database = new Database({ url, dataDir, logger: options.logger });
+    const database = new Database({
+      ...{ url, dataDir, logger: options.logger },
+      ...(embedded !== undefined && { embedded }),
+      ...(openingWaitMs !== undefined && { openingWaitMs }),
+    });
     const broker = alpaca === null ? {} : { broker: (await import('./alpaca-broker.ts')).alpacaBroker(alpaca) };
     const ledger = new Ledger({ ...options, ...broker, database });
     this.#room = { database, ledger, keys: new ApiKeys(database) };

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { and, eq } from 'drizzle-orm';
+import { and, eq } from './drizzle.ts';
 import type { Transaction } from './database.ts';
 import { decimal, type Decimal } from './decimal.ts';
 import type { BrokerName, Order, OrderStatus, OrderTicket, Rejection } from './order.ts';

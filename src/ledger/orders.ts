@@ -1,4 +1,4 @@
-import { and, desc, eq, lt } from 'drizzle-orm';
+import { and, desc, eq, lt } from './drizzle.ts';
 import { ClientError } from '../errors.ts';
 import type { Accounts } from './accounts.ts';
 import type { Answer, Broker, OrderBook } from './broker.ts';

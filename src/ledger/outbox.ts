@@ -1,4 +1,4 @@
-import { and, asc, eq, inArray, isNull, lt } from 'drizzle-orm';
+import { and, asc, eq, inArray, isNull, lt } from './drizzle.ts';
 import { type Bus, userChannel } from '../bus/bus.ts';
 import type { Logger } from '../market/logger.ts';
 import type { Timers } from '../market/timers.ts';

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { and, eq, inArray, sql } from 'drizzle-orm';
+import { and, eq, inArray, sql } from './drizzle.ts';
 import { CASH, MARKET, movementAccountOf } from './accounts.ts';
 import type { Transaction } from './database.ts';
 import { amountOf, decimal, type Decimal, shareOf, ZERO } from './decimal.ts';

@@ -14,3 +14,14 @@ export const systemTimers: Timers = {
     return () => clearTimeout(timer);
   },
 };
+
+/** Waits for `work`, but not longer than so many milliseconds: whether it was done by then. Rejects where it does. */
+export async function waitAtMost(milliseconds: number, timers: Timers, work: Promise<unknown>): Promise<boolean> {
+  const { promise: deadline, resolve } = Promise.withResolvers<boolean>();
+  const cancel = timers.after(milliseconds, () => resolve(false));
+  try {
+    return await Promise.race([work.then(() => true), deadline]);
+  } finally {
+    cancel();
+  }
+}

@@ -38,13 +38,15 @@ export function createHealth(sources: HealthSources) {
     const { state, redisConnected, feedConnected } = sources.readServiceStatus();
     const shuttingDown = state === 'SHUTTING_DOWN';
     const isUnhealthy = shuttingDown || !sources.isReady();
+    const database = sources.isDatabaseConnected();
+    const isWhole = state === 'OPERATIONAL' && database;
     return {
-      status: isUnhealthy ? 'unhealthy' : state === 'OPERATIONAL' ? 'healthy' : 'degraded',
+      status: isUnhealthy ? 'unhealthy' : isWhole ? 'healthy' : 'degraded',
       shuttingDown,
       ...sources.readConnections(),
       uptime: Math.floor((sources.now() - sources.startedAt) / 1000),
       redis: redisConnected,
-      database: sources.isDatabaseConnected(),
+      database,
       feed: feedConnected,
     };
   }
@@ -64,7 +66,7 @@ export function createHealth(sources: HealthSources) {
   };
 }
 
-/** Degraded still answers 200: quotes are served, if old ones. */
+/** Degraded still answers 200: quotes are served, if old ones, or without accounts. */
 export function answerHealth(report: HealthReport, timestamp: number): HealthAnswer {
   const { status, clients, uptime, redis, database, feed } = report;
   const body = { status, clients, uptime, redis, database, feed, timestamp };

@@ -18,6 +18,8 @@ export type StatsSources = {
   readonly rest: () => Counts;
   readonly ingest: () => Counts;
   readonly feed: () => Counts;
+  /** `unopened`: it is opened by its first use; `opening`, `open`, `unreachable`; `null` for ingest, which has no use for it. */
+  readonly database: () => { readonly state: string | null };
   readonly uptimeSeconds: () => number;
 };
 
@@ -43,5 +45,6 @@ export function readStats(sources: StatsSources) {
     rest: sources.rest(),
     ingest: sources.ingest(),
     feed: sources.feed(),
+    database: sources.database(),
   };
 }

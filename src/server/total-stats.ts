@@ -21,6 +21,7 @@ export function totalStats(all: readonly object[]): Record<string, unknown> {
 /** `null` where nobody has a value, as a percentile of nothing. */
 function totalOf(name: string, values: readonly unknown[]): unknown {
   if (values.length === 0) return null;
+  if (values.every((value) => typeof value === 'string')) return [...new Set(values)].join(', ');
   const numbers = values.filter((value) => typeof value === 'number');
   if (numbers.length === 0) return totalStats(values as readonly object[]);
   return GREATEST.has(name) ? Math.max(...numbers) : numbers.reduce((sum, value) => sum + value, 0);
