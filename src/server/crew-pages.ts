@@ -1,12 +1,5 @@
 import type { Answers, Crew } from './crew.ts';
-import {
-  answerHealth,
-  answerWebSocketHealth,
-  DATABASE_STATES,
-  HEALTH_STATUSES,
-  type HealthPages,
-  type HealthReport,
-} from './health.ts';
+import { answerHealth, answerWebSocketHealth, HEALTH_STATUSES, type HealthPages, type HealthReport } from './health.ts';
 import { formatTotalMetrics } from './total-metrics.ts';
 import { totalStats } from './total-stats.ts';
 
