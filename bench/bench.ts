@@ -14,6 +14,7 @@ const SCENARIOS = [
   'ingest-cluster',
   'orders',
   'resume',
+  'start',
   'steady-state',
   'viewers',
 ] as const;
