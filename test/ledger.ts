@@ -6,6 +6,7 @@ import type { Bus } from '../src/bus/bus.ts';
 import { createMemoryBus } from '../src/bus/memory.ts';
 import { Database } from '../src/ledger/database.ts';
 import { decimal } from '../src/ledger/decimal.ts';
+import type { EmbeddedPostgres } from '../src/ledger/embedded-postgres.ts';
 import { Ledger, type LedgerOptions } from '../src/ledger/ledger.ts';
 import type { Order, OrderTicket } from '../src/ledger/order.ts';
 import type { LedgerQuote } from '../src/ledger/quotes.ts';
@@ -61,16 +62,21 @@ export type TestLedgerOptions = Partial<Omit<LedgerOptions, 'database' | 'logger
   /** Of a real server; without it an embedded one in `dataDir`. */
   readonly url?: string | null;
   readonly dataDir?: string;
+  /** In `dataDir`, and closed by the test: opened once for several ledgers. */
+  readonly embedded?: EmbeddedPostgres;
   readonly market?: TestMarket;
 };
 
 /** A ledger with its database, behind a market of the test's. */
 export async function startLedger(options: TestLedgerOptions = {}): Promise<TestLedger> {
-  const { url = null, market = new TestMarket(), ...others } = options;
+  const { url = null, embedded, market = new TestMarket(), ...others } = options;
   const dataDir = options.dataDir ?? (url === null ? await makeDataDir() : '/nowhere');
   const { logger, records } = recordingLogger();
   const bus = options.bus ?? createMemoryBus({ historyMs: 1000, logger });
-  const database = new Database({ url, dataDir, openingWaitMs: 90_000, logger });
+  const database = new Database({
+    ...{ url, dataDir, openingWaitMs: 90_000, logger },
+    ...(embedded !== undefined && { embedded }),
+  });
   const ledger = new Ledger({
     openingCash: '100000.00',
     readQuotes: market.read,

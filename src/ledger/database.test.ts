@@ -141,6 +141,7 @@ describe('the embedded database', () => {
       'the database is connected',
     ]);
     await database.close();
+    await embedded.close();
   });
 
   it('asks whoever comes while it is being opened to come back, and is closed all the same', async () => {

@@ -13,7 +13,7 @@ export type DatabaseOptions = {
   /** `postgres://…`; `null`: an embedded Postgres in `dataDir`. */
   readonly url: string | null;
   readonly dataDir: string;
-  /** The embedded one, where it is being opened already. It is closed with this. */
+  /** The embedded one, where somebody has created it already, who closes it as well. */
   readonly embedded?: EmbeddedPostgres;
   /** How long whoever uses it waits until it is open. Default 5 s. */
   readonly openingWaitMs?: number;
@@ -150,10 +150,12 @@ export class Database {
     this.#isClosed = true;
     this.#stopLooking?.();
     const underWay = Promise.allSettled([this.#check, this.#opening, this.#pool.end()]);
+    const closeOwn = (): Promise<void> | undefined =>
+      this.#options.embedded === undefined ? this.#embedded?.close() : undefined;
     // One that is still being opened has nothing to lose, and the others wait for it.
-    if (this.#state !== 'open') await this.#embedded?.close();
+    if (this.#state !== 'open') await closeOwn();
     await waitAtMost(CLOSE_DEADLINE_MS, this.#timers, underWay);
-    await this.#embedded?.close();
+    await closeOwn();
   }
 
   /** Until it is open, but not for ever: who asks is told to come back. */

@@ -2,12 +2,15 @@ import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { makeDataDir, startLedger, type TestLedger, type TestLedgerOptions } from '../../test/ledger.ts';
 import { startPostgres, type TestPostgres } from '../../test/postgres.ts';
+import { recordingLogger } from '../../test/recording-logger.ts';
 import { until } from '../../test/until.ts';
 import { audit } from './audit.ts';
 import { decimal } from './decimal.ts';
+import { EmbeddedPostgres } from './embedded-postgres.ts';
 
 describe.each(['the embedded database', 'a PostgreSQL server'])('a ledger over %s', (kind) => {
   let postgres: TestPostgres | null = null;
+  let embedded: EmbeddedPostgres | null = null;
   let options: TestLedgerOptions;
   let opened: TestLedger[] = [];
   let users = 0;
@@ -15,7 +18,12 @@ describe.each(['the embedded database', 'a PostgreSQL server'])('a ledger over %
 
   beforeAll(async () => {
     if (kind === 'a PostgreSQL server') postgres = await startPostgres();
-    options = { url: (await postgres?.createDatabase()) ?? null, dataDir: await makeDataDir() };
+    const dataDir = await makeDataDir();
+    if (postgres === null) embedded = new EmbeddedPostgres({ dataDir, logger: recordingLogger().logger });
+    options = {
+      ...{ url: (await postgres?.createDatabase()) ?? null, dataDir },
+      ...(embedded !== null && { embedded }),
+    };
   });
   afterEach(async () => {
     const [first] = opened;
@@ -23,7 +31,10 @@ describe.each(['the embedded database', 'a PostgreSQL server'])('a ledger over %
     for (const ledger of opened.toReversed()) await ledger.close();
     opened = [];
   });
-  afterAll(() => postgres?.stop());
+  afterAll(async () => {
+    await postgres?.stop();
+    await embedded?.close();
+  });
 
   async function open(more: TestLedgerOptions = {}): Promise<TestLedger> {
     const ledger = await startLedger({ ...options, ...more });
