@@ -44,6 +44,8 @@ export class RedisCluster implements RedisClient {
   readonly #timers: Timers;
   /** Calls off the next refresh. */
   #callOff: (() => void) | null = null;
+  /** Of each call that waits for a node to connect: to be called where it may wait in vain from now on. */
+  readonly #waiting = new Set<() => void>();
   #version = 0;
   #formerReconnects = 0;
   readonly #calls: ClusterCalls;
@@ -164,21 +166,30 @@ export class RedisCluster implements RedisClient {
     this.#marker.close();
     this.#stateListeners.clear();
     this.#mapListeners.clear();
+    for (const look of this.#waiting) look();
     await Promise.all([...this.#nodes.values()].map((node) => node.close()));
   }
 
-  /** A node that a slot has just moved to may not be connected yet: it is given a moment. */
+  /**
+   * A node that a slot has just moved to may not be connected yet: it is given a moment. Not where the other nodes, which may not
+   * have heard of it, say that it is no master: then it is given up, and `null` is the answer.
+   */
   async #demandNode(address: string): Promise<RedisConnection | null> {
     if (this.#closed) return null;
     const node = this.#nodes.get(address) ?? this.#open(address);
     if (node.state.connected) return node;
     if (!node.isFirstAttempt) return null;
     const { promise, resolve } = Promise.withResolvers<void>();
-    const stop = node.onState(() => resolve());
+    const look = (): void => {
+      if (!node.isFirstAttempt || this.#nodes.get(address) !== node || this.#closed) resolve();
+    };
+    this.#waiting.add(look);
+    const stop = node.onState(look);
     const callOff = this.#timers.after(this.#options.pingDeadlineMs ?? 3_000, resolve);
     await promise;
     callOff();
     stop();
+    this.#waiting.delete(look);
     return node.state.connected ? node : null;
   }
 
@@ -242,6 +253,7 @@ export class RedisCluster implements RedisClient {
       this.#formerReconnects += node.reconnects;
       void node.close();
     }
+    for (const look of this.#waiting) look();
     this.#updateState();
     if (isSame) return;
     this.#version += 1;
