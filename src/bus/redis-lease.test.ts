@@ -109,6 +109,8 @@ describe('the role of the writer', () => {
   it('has tokens that rise also over the loss of all data', async () => {
     const first = await acquire(one, 'ingest-1');
     await server.restart();
+    // Both connections of each. Before they are lost, too, a bus says that it is connected.
+    await expect.poll(() => [one, two].map((bus) => bus.readStats()['reconnects'])).toEqual([2, 2]);
     await Promise.all([one, two].map(untilConnected));
     const second = await acquire(two, 'ingest-2');
     expect(second.token).toBeGreaterThan(first.token);
