@@ -1,3 +1,4 @@
+import { systemTimers } from '../src/market/timers.ts';
 import type { Timers } from '../src/market/timers.ts';
 
 type Timer = { readonly dueAt: number; readonly callback: () => void };
@@ -73,4 +74,15 @@ export class ManualTime {
 /** Some turns of the event loop: what is due without waiting happens in them. */
 export async function letRun(): Promise<void> {
   for (let turn = 0; turn < 4; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/**
+ * The machine's own timers, except that whatever is due in `fromMs` or later comes thirty times as late: for a test whose parts have
+ * to go on by themselves, and in which no deadline of the product may strike, however slow the machine is.
+ */
+export function patientTimers(fromMs: number): Timers {
+  return {
+    now: () => systemTimers.now(),
+    after: (delayMs, callback) => systemTimers.after(delayMs < fromMs ? delayMs : 30 * delayMs, callback),
+  };
 }

@@ -1,5 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { Redis } from 'ioredis';
+import { patientTimers } from '../../test/manual-time.ts';
 import { startRedis } from '../../test/redis.ts';
 import { startRedisCluster } from '../../test/redis-cluster.ts';
 import { recordingLogger } from '../../test/recording-logger.ts';
@@ -34,21 +36,28 @@ let now = START;
 const clock = () => now;
 const { logger, records } = recordingLogger();
 let redis: TestRedis;
+let raw: Redis;
 let cluster: TestRedisCluster;
 
 beforeAll(async () => {
   [redis, cluster] = await Promise.all([startRedis(), startRedisCluster()]);
+  raw = new Redis(redis.url);
 });
-afterAll(() => Promise.all([redis.stop(), cluster.stop()]));
+afterAll(async () => {
+  raw.disconnect();
+  await Promise.all([redis.stop(), cluster.stop()]);
+});
 beforeEach(() => {
   now = START;
   records.length = 0;
 });
 
 const options = { historyMs: HISTORY_MS, maxHistoryEntriesPerLog: MAX_ENTRIES, clock, logger };
+/** From the deadlines of pings on. */
+const timers = patientTimers(2_000);
 
 async function connectRedisBus(url: string): Promise<Bus> {
-  const bus = createRedisBus({ ...options, url });
+  const bus = createRedisBus({ ...options, timers, url });
   await until(() => expect(bus.readState().connected).toBe(true));
   return bus;
 }
@@ -59,7 +68,7 @@ const kinds: Record<string, () => Promise<Setting>> = {
     return { writer: bus, reader: bus };
   },
   'over Redis': async () => {
-    await redis.restart();
+    await raw.flushall();
     return { writer: await connectRedisBus(redis.url), reader: await connectRedisBus(redis.url) };
   },
   'over a Redis Cluster': async () => {

@@ -1,5 +1,6 @@
 import { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { ManualTimers } from '../../test/manual-time.ts';
 import { makeQuote } from '../../test/market-samples.ts';
 import { recordingLogger } from '../../test/recording-logger.ts';
 import { startRedis } from '../../test/redis.ts';
@@ -24,26 +25,32 @@ let now = START;
 const clock = () => now;
 let server: TestRedis;
 let raw: Redis;
+/** No deadline strikes by itself: a test moves time where one is to. */
+let timers: ManualTimers;
 const closers: (() => Promise<void> | void)[] = [];
 
 beforeAll(async () => {
   server = await startRedis();
+  raw = new Redis(server.url, { retryStrategy: () => 20, maxRetriesPerRequest: null });
+  raw.on('error', () => {});
 });
-afterAll(() => server.stop());
+afterAll(async () => {
+  raw.disconnect();
+  await server.stop();
+});
 beforeEach(async () => {
   now = START;
+  timers = new ManualTimers();
   records.length = 0;
-  await server.restart();
-  raw = new Redis(server.url, { retryStrategy: () => 20 });
-  raw.on('error', () => {});
-  closers.push(() => raw.disconnect());
+  await raw.flushall();
 });
 afterEach(async () => {
+  server.resume();
   for (const close of closers.splice(0).toReversed()) await close();
 });
 
 async function connectStore(): Promise<RedisStore> {
-  const store = createRedisStore({ url: server.url, logger, pingIntervalMs: 50, pingDeadlineMs: 1_000 });
+  const store = createRedisStore({ url: server.url, timers, logger });
   closers.push(() => store.close());
   await until(() => expect(store.readState().connected).toBe(true));
   return store;
@@ -324,7 +331,7 @@ describe('a cache beside its bus', () => {
   });
 
   it('over Redis answers 500 symbols in one round trip, without a load', async () => {
-    const bus = createRedisBus({ url: server.url, historyMs: 60_000, clock, logger });
+    const bus = createRedisBus({ url: server.url, historyMs: 60_000, clock, timers, logger });
     closers.push(() => bus.close());
     await until(() => expect(bus.readState().connected).toBe(true));
     const symbols = Array.from({ length: 500 }, (_, index) => `S${index}`);
@@ -355,8 +362,8 @@ describe('while Redis is away, a cache', () => {
     await raw.set('subscriptions:count:{AAPL}', '1');
     await raw.set('subscriptions:count:{MSFT}', '1');
 
-    await server.restart({ keepData: true });
     server.pause(); // It may connect again, but not answer.
+    timers.advance(2_000 + 3_000);
     await until(() => expect(store.readState().connected).toBe(false));
     expect((await readQuotes(cache, source, ['AAPL', 'MSFT'])).size).toBe(2);
     expect(cache.readStats()['quote']!.fallbackReads).toBe(2);
@@ -381,6 +388,7 @@ describe('while Redis is away, a cache', () => {
   });
 
   it('also has what other processes wrote, if it was read here before', async () => {
+    onTestFinished(() => server.restart());
     const store = await connectStore();
     const cache = openCache(store, createMemoryStore({ clock }));
     const source = makeSource();
@@ -394,16 +402,19 @@ describe('while Redis is away, a cache', () => {
   });
 
   it('waits for one answer that does not come, no longer than its deadline, and for no other', async () => {
-    const store = createRedisStore({ url: server.url, logger, deadlineMs: 60, pingIntervalMs: 60_000 });
-    closers.push(() => store.close());
-    await until(() => expect(store.readState().connected).toBe(true));
+    const store = await connectStore();
     const cache = openCache(store, createMemoryStore({ clock }));
     const source = makeSource({ ...quotes });
     await readQuotes(cache, source, ['AAPL']);
+    await expect.poll(() => raw.exists('cache:quote:{AAPL}')).toBe(1);
+    await expect.poll(() => timers.delays).not.toContain(250);
 
     server.pause();
-    expect((await readQuotes(cache, source, ['AAPL'])).size).toBe(1);
-    expect(store.readState()).toEqual({ connected: false, reason: 'Redis did not answer within 60 ms' });
+    const reading = readQuotes(cache, source, ['AAPL']);
+    await expect.poll(() => timers.delays).toContain(250);
+    timers.advance(250);
+    expect((await reading).size).toBe(1);
+    expect(store.readState()).toEqual({ connected: false, reason: 'Redis did not answer within 250 ms' });
     await expect(store.read(['cache:quote:{AAPL}'])).rejects.toThrow('out of reach');
     server.resume();
     await until(() => expect(store.readState().connected).toBe(true));
@@ -412,6 +423,7 @@ describe('while Redis is away, a cache', () => {
   });
 
   it('without a fallback loads and answers all the same where it can write nothing', async () => {
+    onTestFinished(() => server.restart());
     const store = await connectStore();
     const cache = openCache({ ...store, write: () => Promise.reject(new Error('read only')) });
     const source = makeSource({ ...quotes });

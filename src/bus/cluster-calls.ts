@@ -1,5 +1,6 @@
 import computeSlot from 'cluster-key-slot';
 import type { Logger } from '../market/logger.ts';
+import type { Timers } from '../market/timers.ts';
 import { splitAddress } from './cluster-map.ts';
 import { routingKeyOf } from './redis-client.ts';
 import type { ExecuteOptions, RedisCommand } from './redis-client.ts';
@@ -13,6 +14,7 @@ export type ClusterCallsOptions = {
   readonly onMoved: (slot: number, to: string) => void;
   /** Called where something of the log was written; `isAhead`: to the node to which the slot is just moving. */
   readonly onLogged: (slot: number, to: string, isAhead: boolean) => void;
+  readonly timers: Timers;
   readonly logger: Logger;
 };
 
@@ -47,7 +49,7 @@ type Redirection = { readonly to: string | null; readonly asking: boolean; reado
 /** Sends commands to the nodes of a Cluster, one write per node, and sends on what another node turns out to serve. */
 export class ClusterCalls {
   readonly #options: ClusterCallsOptions;
-  /** When the replicas of a master are waited for again, by `performance.now`. One per master at most. */
+  /** When the replicas of a master are waited for again, by the timers' clock. One per master at most. */
   readonly #replicasTrustedAt = new Map<string, number>();
 
   constructor(options: ClusterCallsOptions) {
@@ -57,7 +59,7 @@ export class ClusterCalls {
   /** See `RedisClient.execute`. */
   async execute<T>(commands: readonly RedisCommand[], options: ExecuteOptions = {}): Promise<T[]> {
     const { toLog = false, onDone, elsewhere } = options;
-    const { ownerOf, onMoved, onLogged } = this.#options;
+    const { ownerOf, onMoved, onLogged, timers } = this.#options;
     const replies: unknown[] = [];
     let failure: Error | null = null;
     let attempts = commands.map((command, index): Attempt => {
@@ -85,7 +87,7 @@ export class ClusterCalls {
         wait ||= to === null;
         attempts.push({ ...attempt, command: elsewhere?.(index) ?? attempt.command, to: to ?? ownerOf(slot), asking });
       }
-      if (wait) await new Promise((resolve) => setTimeout(resolve, RETRY_DELAY_MS));
+      if (wait) await new Promise<void>((resolve) => void timers.after(RETRY_DELAY_MS, resolve));
     }
     if (failure !== null) throw failure;
     return replies as T[];
@@ -129,12 +131,12 @@ export class ClusterCalls {
 
   #hasReplica(address: string): boolean {
     const trustedAt = this.#replicasTrustedAt.get(address) ?? 0;
-    return this.#options.countReplicas(address) > 0 && trustedAt <= performance.now();
+    return this.#options.countReplicas(address) > 0 && trustedAt <= this.#options.timers.now();
   }
 
   /** A connection that waits holds up all that is sent over it: not every time for a replica that does not keep up. */
   #distrustReplicas(address: string): void {
-    this.#replicasTrustedAt.set(address, performance.now() + REPLICA_DISTRUST_MS);
+    this.#replicasTrustedAt.set(address, this.#options.timers.now() + REPLICA_DISTRUST_MS);
     this.#options.logger.warn(
       { node: address },
       'no replica keeps up: what is written now would not survive a failover',

@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import type { Timers } from '../market/timers.ts';
 import { encodeLogMark, LOG_MARK_CHANNEL } from './log-mark.ts';
 import type { LogPlace } from './log-mark.ts';
 
@@ -7,22 +8,25 @@ const MARK_AGAIN_MS = 100;
 /** Tells the readers of a Cluster how far the log is complete, and where it is written. */
 export class LogMarker {
   readonly #listMasters: () => readonly Redis[];
-  #again: NodeJS.Timeout | null = null;
+  readonly #timers: Timers;
+  /** Calls off the repetition of the last mark. */
+  #callOff: (() => void) | null = null;
   /** Where the logs of each slot were last written to. */
   readonly #places = new Map<number, string>();
   /** Of those, what the next mark tells, by slot. */
   #newPlaces = new Map<number, LogPlace>();
 
-  constructor(listMasters: () => readonly Redis[]) {
+  constructor(listMasters: () => readonly Redis[], timers: Timers) {
     this.#listMasters = listMasters;
+    this.#timers = timers;
   }
 
   /** All entries up to `offset` have been appended. */
   announce(offset: number): void {
     this.#mark(offset);
     // Once more when it has become quiet: for who was just connecting, or where the first got lost.
-    if (this.#again !== null) clearTimeout(this.#again);
-    this.#again = setTimeout(() => this.#mark(offset), MARK_AGAIN_MS);
+    this.#callOff?.();
+    this.#callOff = this.#timers.after(MARK_AGAIN_MS, () => this.#mark(offset));
   }
 
   /** A log of this slot was written to a node; `isAhead`: to the one to which the slot is just moving. */
@@ -34,7 +38,7 @@ export class LogMarker {
   }
 
   close(): void {
-    if (this.#again !== null) clearTimeout(this.#again);
+    this.#callOff?.();
   }
 
   /**

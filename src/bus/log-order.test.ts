@@ -1,25 +1,21 @@
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { ManualTimers } from '../../test/manual-time.ts';
 import { decodeLogMark, encodeLogMark } from './log-mark.ts';
 import { LogOrder } from './log-order.ts';
-
-beforeEach(() => {
-  vi.useFakeTimers();
-});
-afterEach(() => {
-  vi.useRealTimers();
-});
 
 const at = (offset: number, epoch = '1000000000000-a') => ({ offset, epoch });
 
 function open() {
   const delivered: [string, unknown][] = [];
   const dropped: string[] = [];
+  const timers = new ManualTimers();
   const order = new LogOrder(
     (channel, { offset }) => void delivered.push([channel, offset]),
     (channel) => void dropped.push(channel),
+    timers,
   );
-  return { order, delivered, dropped };
+  return { order, delivered, dropped, timers };
 }
 
 describe('entries from several nodes', () => {
@@ -47,19 +43,19 @@ describe('entries from several nodes', () => {
   });
 
   it('are delivered after some seconds where no mark comes, each after its own', () => {
-    const { order, delivered } = open();
+    const { order, delivered, timers } = open();
     order.add('a', at(2));
     order.add('b', at(1));
-    vi.advanceTimersByTime(3_000);
+    timers.advance(3_000);
     order.add('c', at(3));
-    vi.advanceTimersByTime(3_000);
+    timers.advance(3_000);
     expect(delivered).toEqual([
       ['b', 1],
       ['a', 2],
     ]);
-    vi.advanceTimersByTime(3_000);
+    timers.advance(3_000);
     expect(delivered.at(-1)).toEqual(['c', 3]);
-    expect(vi.getTimerCount()).toBe(0);
+    expect(timers.delays).toEqual([]);
   });
 
   it('are left to the history where their channel was interrupted', () => {
@@ -85,12 +81,12 @@ describe('entries from several nodes', () => {
   });
 
   it('are dropped beyond a bound, which is told for each', () => {
-    const { order, dropped } = open();
+    const { order, dropped, timers } = open();
     for (let offset = 0; offset < 100_002; offset++) order.add('a', at(offset));
     expect(order.held).toBe(100_000);
     expect(dropped).toEqual(['a', 'a']);
     order.close();
-    expect(vi.getTimerCount()).toBe(0);
+    expect(timers.delays).toEqual([]);
   });
 });
 

@@ -1,4 +1,6 @@
 import { isLaterEpoch, type LogPosition } from '../market/log.ts';
+import { systemTimers } from '../market/timers.ts';
+import type { Timers } from '../market/timers.ts';
 
 /** How long an entry waits at most for those that may belong before it. More than it takes to find a silent node. */
 const MAX_WAIT_MS = 6_000;
@@ -16,11 +18,18 @@ export class LogOrder {
   readonly #deliver: (channel: string, entry: Placed) => void;
   readonly #onDropped: (channel: string) => void;
   #held: Held[] = [];
-  #timer: NodeJS.Timeout | null = null;
+  readonly #timers: Timers;
+  /** Calls off the timer that runs. */
+  #callOff: (() => void) | null = null;
 
-  constructor(deliver: (channel: string, entry: Placed) => void, onDropped: (channel: string) => void) {
+  constructor(
+    deliver: (channel: string, entry: Placed) => void,
+    onDropped: (channel: string) => void,
+    timers: Timers = systemTimers,
+  ) {
     this.#deliver = deliver;
     this.#onDropped = onDropped;
+    this.#timers = timers;
   }
 
   get held(): number {
@@ -30,8 +39,8 @@ export class LogOrder {
   /** Holds an entry until {@link release} says that none below it is still to come. */
   add(channel: string, entry: Placed): void {
     if (this.#held.length >= MAX_HELD) return this.#onDropped(channel);
-    this.#held.push({ channel, entry, since: performance.now() });
-    this.#timer ??= setTimeout(() => this.#releaseOverdue(), MAX_WAIT_MS);
+    this.#held.push({ channel, entry, since: this.#timers.now() });
+    this.#callOff ??= this.#timers.after(MAX_WAIT_MS, () => this.#releaseOverdue());
   }
 
   /** All entries up to `offset` have come. */
@@ -56,19 +65,20 @@ export class LogOrder {
   }
 
   close(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#callOff?.();
     this.#held = [];
   }
 
   /** A writer may have died before it could say that all was written. */
   #releaseOverdue(): void {
-    this.#timer = null;
-    const now = performance.now();
+    this.#callOff = null;
+    const now = this.#timers.now();
     const overdue = this.#held.filter(({ since }) => since <= now - MAX_WAIT_MS);
     this.release(overdue.reduce((highest, { entry }) => Math.max(highest, entry.offset), -1));
     const oldest = this.#held[0];
     if (oldest !== undefined) {
-      this.#timer = setTimeout(() => this.#releaseOverdue(), Math.max(1, oldest.since + MAX_WAIT_MS - now));
+      const delayMs = Math.max(1, oldest.since + MAX_WAIT_MS - now);
+      this.#callOff = this.#timers.after(delayMs, () => this.#releaseOverdue());
     }
   }
 }

@@ -63,6 +63,7 @@ export class RedisChannels {
       this.#order = new LogOrder(
         (channel, entry) => this.#fanOut.deliver(channel, entry),
         (channel) => this.#noteInterruption([channel]),
+        connection.timers,
       );
     } else {
       this.#subscriber = new RedisSubscriber(subscriber);

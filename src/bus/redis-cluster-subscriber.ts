@@ -1,6 +1,8 @@
 import { EventEmitter } from 'node:events';
 import type { Redis } from 'ioredis';
 import type { Logger } from '../market/logger.ts';
+import { every, systemTimers } from '../market/timers.ts';
+import type { Timers } from '../market/timers.ts';
 import type { BusState, Interruption } from './bus.ts';
 import { decodeLogMark, LOG_MARK_CHANNEL } from './log-mark.ts';
 import type { LogPlace } from './log-mark.ts';
@@ -21,6 +23,8 @@ export type RedisClusterSubscriberOptions = {
   /** What is wanted is compared with what stands so often. Default 1 s. */
   readonly reconcileIntervalMs?: number;
   readonly random?: () => number;
+  /** Default: the machine's own. */
+  readonly timers?: Timers;
   readonly logger: Logger;
 };
 
@@ -55,7 +59,6 @@ export class RedisClusterSubscriber implements Subscriber {
   /** Channels that stand again and are about to be told. Bounded by those that are wanted. */
   #restored = new Set<string>();
   #telling: NodeJS.Immediate | null = null;
-  #timer: NodeJS.Timeout;
   #state: BusState = { connected: false, reason: 'connecting to the Redis Cluster' };
   #awayCount = 0;
   #lostCount = 0;
@@ -72,10 +75,12 @@ export class RedisClusterSubscriber implements Subscriber {
       pingDeadlineMs: 3_000,
       reconcileIntervalMs: 1_000,
       random: Math.random,
+      timers: systemTimers,
       ...options,
     };
     this.#stops.push(options.cluster.onMap(() => this.#reconcile(false)));
-    this.#timer = setInterval(() => this.#reconcile(true), this.#options.reconcileIntervalMs);
+    const { timers, reconcileIntervalMs } = this.#options;
+    this.#stops.push(every(timers, reconcileIntervalMs, () => this.#reconcile(true)));
   }
 
   get state(): BusState {
@@ -119,7 +124,6 @@ export class RedisClusterSubscriber implements Subscriber {
 
   async close(): Promise<void> {
     this.#closed = true;
-    clearInterval(this.#timer);
     if (this.#telling !== null) clearImmediate(this.#telling);
     for (const stop of this.#stops) stop();
     this.#stateListeners.clear();
@@ -217,13 +221,14 @@ export class RedisClusterSubscriber implements Subscriber {
   }
 
   #openSocket(address: string): SubscriberSocket {
-    const { cluster, name, pingIntervalMs, pingDeadlineMs, random, logger } = this.#options;
+    const { cluster, name, pingIntervalMs, pingDeadlineMs, random, timers, logger } = this.#options;
     const socket = new SubscriberSocket({
       url: cluster.urlOf(address),
       name: `tapeql-${name}`,
       pingIntervalMs,
       pingDeadlineMs,
       random,
+      timers,
       logger: logger.child({ node: address }),
       onConnect: () => {
         // What was complete before now does not come over it any more; what is complete later, it tells by itself.

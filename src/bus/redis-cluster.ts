@@ -1,5 +1,7 @@
 import computeSlot from 'cluster-key-slot';
 import type { Redis } from 'ioredis';
+import { systemTimers } from '../market/timers.ts';
+import type { Timers } from '../market/timers.ts';
 import type { BusState } from './bus.ts';
 import { readClusterMap, SLOTS, splitAddress } from './cluster-map.ts';
 import type { ClusterMap, ClusterView } from './cluster-map.ts';
@@ -39,7 +41,11 @@ export class RedisCluster implements RedisClient {
   #state: BusState = { connected: false, reason: 'connecting to the Redis Cluster' };
   #refreshing = false;
   #refreshAgain = false;
-  #timer: NodeJS.Timeout | null = null;
+  readonly #timers: Timers;
+  /** Calls off the next refresh. */
+  #callOff: (() => void) | null = null;
+  /** Of each call that waits for a node to connect: to be called where it may wait in vain from now on. */
+  readonly #waiting = new Set<() => void>();
   #version = 0;
   #formerReconnects = 0;
   readonly #calls: ClusterCalls;
@@ -50,13 +56,15 @@ export class RedisCluster implements RedisClient {
   constructor(options: RedisClusterOptions) {
     this.#options = options;
     this.#seeds = options.urls.map(readNodeAddress);
-    this.#marker = new LogMarker(() => this.servers);
+    this.#timers = options.timers ?? systemTimers;
+    this.#marker = new LogMarker(() => this.servers, this.#timers);
     this.#calls = new ClusterCalls({
       ownerOf: (slot) => this.#map?.owners[slot] ?? null,
       countReplicas: (address) => this.#map?.masters.get(address) ?? 0,
       demandNode: (address) => this.#demandNode(address),
       onMoved: (slot, to) => this.noteMoved(slot, to),
       onLogged: (slot, to, isAhead) => this.#marker.notePlace(slot, to, isAhead),
+      timers: this.#timers,
       logger: options.logger,
     });
     for (const address of this.#seeds) this.#open(address);
@@ -154,25 +162,34 @@ export class RedisCluster implements RedisClient {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#callOff?.();
     this.#marker.close();
     this.#stateListeners.clear();
     this.#mapListeners.clear();
+    for (const look of this.#waiting) look();
     await Promise.all([...this.#nodes.values()].map((node) => node.close()));
   }
 
-  /** A node that a slot has just moved to may not be connected yet: it is given a moment. */
+  /**
+   * A node that a slot has just moved to may not be connected yet: it is given a moment. Not where the other nodes, which may not
+   * have heard of it, say that it is no master: then it is given up, and `null` is the answer.
+   */
   async #demandNode(address: string): Promise<RedisConnection | null> {
     if (this.#closed) return null;
     const node = this.#nodes.get(address) ?? this.#open(address);
     if (node.state.connected) return node;
     if (!node.isFirstAttempt) return null;
     const { promise, resolve } = Promise.withResolvers<void>();
-    const stop = node.onState(() => resolve());
-    const timer = setTimeout(resolve, this.#options.pingDeadlineMs ?? 3_000);
+    const look = (): void => {
+      if (!node.isFirstAttempt || this.#nodes.get(address) !== node || this.#closed) resolve();
+    };
+    this.#waiting.add(look);
+    const stop = node.onState(look);
+    const callOff = this.#timers.after(this.#options.pingDeadlineMs ?? 3_000, resolve);
     await promise;
-    clearTimeout(timer);
+    callOff();
     stop();
+    this.#waiting.delete(look);
     return node.state.connected ? node : null;
   }
 
@@ -207,7 +224,7 @@ export class RedisCluster implements RedisClient {
   }
 
   async #askNodes(): Promise<void> {
-    const views = await Promise.all([...this.#nodes].map(([address, node]) => readView(address, node)));
+    const views = await Promise.all([...this.#nodes].map(([address, node]) => readView(address, node, this.#timers)));
     if (this.#closed) return;
     const known = views.filter((view) => view !== null);
     if (known.length > 0) {
@@ -236,6 +253,7 @@ export class RedisCluster implements RedisClient {
       this.#formerReconnects += node.reconnects;
       void node.close();
     }
+    for (const look of this.#waiting) look();
     this.#updateState();
     if (isSame) return;
     this.#version += 1;
@@ -271,22 +289,20 @@ export class RedisCluster implements RedisClient {
   }
 
   #schedule(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#callOff?.();
     if (this.#closed) return;
     const intervalMs = this.#options.refreshIntervalMs ?? 1_000;
-    this.#timer = setTimeout(
-      () => this.refresh(),
-      this.#state.connected ? intervalMs : Math.min(intervalMs, ANXIOUS_REFRESH_MS),
-    );
+    const delayMs = this.#state.connected ? intervalMs : Math.min(intervalMs, ANXIOUS_REFRESH_MS);
+    this.#callOff = this.#timers.after(delayMs, () => this.refresh());
   }
 }
 
-async function readView(address: string, node: RedisConnection): Promise<ClusterView | null> {
+async function readView(address: string, node: RedisConnection, timers: Timers): Promise<ClusterView | null> {
   if (!node.state.connected) return null;
   const { promise: late, resolve } = Promise.withResolvers<null>();
-  const timer = setTimeout(resolve, VIEW_DEADLINE_MS, null);
+  const callOff = timers.after(VIEW_DEADLINE_MS, () => resolve(null));
   const text = await Promise.race([node.redis.call('CLUSTER', 'NODES').catch(() => null), late]);
-  clearTimeout(timer);
+  callOff();
   return typeof text === 'string' ? { text, askedAt: address } : null;
 }
 

@@ -1,5 +1,7 @@
 import { Redis } from 'ioredis';
 import type { Logger } from '../market/logger.ts';
+import { systemTimers } from '../market/timers.ts';
+import type { Timers } from '../market/timers.ts';
 import type { BusState } from './bus.ts';
 
 export type RedisConnectionOptions = {
@@ -15,6 +17,8 @@ export type RedisConnectionOptions = {
   readonly pingDeadlineMs?: number;
   /** 0 to 1, for the jitter of reconnects. Default `Math.random`. */
   readonly random?: () => number;
+  /** For pings and deadlines. Default: the machine's own. How long it takes to connect and to try again, ioredis measures. */
+  readonly timers?: Timers;
   readonly logger: Logger;
 };
 
@@ -34,7 +38,8 @@ export class RedisConnection {
   readonly #listeners = new Set<(state: BusState) => void>();
   #state: BusState = { connected: false, reason: FIRST_REASON };
   #lastError: string | null = null;
-  #watch: NodeJS.Timeout | null = null;
+  /** Calls off the timer that runs: of the next ping, or of what is waited for. */
+  #callOff: (() => void) | null = null;
   #connects = 0;
   #place: string | null = null;
   #closed = false;
@@ -42,7 +47,13 @@ export class RedisConnection {
   /** Returns at once and connects in the background. Throws where the URL is none of Redis. */
   constructor(options: RedisConnectionOptions) {
     assertRedisUrl(options.url);
-    this.#options = { pingIntervalMs: 2_000, pingDeadlineMs: 3_000, random: Math.random, ...options };
+    this.#options = {
+      pingIntervalMs: 2_000,
+      pingDeadlineMs: 3_000,
+      random: Math.random,
+      timers: systemTimers,
+      ...options,
+    };
     this.#prepare = options.prepare ?? (async () => {});
     this.redis = new Redis(options.url, {
       connectionName: `tapeql-${options.name}`,
@@ -103,9 +114,9 @@ export class RedisConnection {
     this.#listeners.clear();
     if (this.redis.status === 'ready') {
       const deadline = Promise.withResolvers<void>();
-      const timer = setTimeout(deadline.resolve, 500);
+      const callOff = this.#options.timers.after(500, deadline.resolve);
       await Promise.race([this.redis.quit().catch(() => {}), deadline.promise]);
-      clearTimeout(timer);
+      callOff();
     }
     this.redis.disconnect();
     if (this.redis.status !== 'end') this.#cutOff();
@@ -149,7 +160,7 @@ export class RedisConnection {
   }
 
   #schedulePing(): void {
-    this.#watch = setTimeout(() => {
+    this.#callOff = this.#options.timers.after(this.#options.pingIntervalMs, () => {
       this.#expectAnswer();
       this.redis.ping().then(
         () => {
@@ -158,29 +169,29 @@ export class RedisConnection {
         },
         () => {}, // A lost connection: its close event tells the rest.
       );
-    }, this.#options.pingIntervalMs);
+    });
   }
 
   #expectAnswer(): void {
     this.#stopWatch();
     const { stream } = this.redis;
     const received = stream.bytesRead;
-    const watch = setTimeout(() => {
+    const callOff = this.#options.timers.after(this.#options.pingDeadlineMs, () => {
       // Where this very process was busy, the answer may lie in the socket unread: one turn of the loop to read from it.
       setImmediate(() => {
-        if (this.#watch !== watch) return;
+        if (this.#callOff !== callOff) return;
         // A peer that sends is alive: the answer stands in line behind what it sent before.
         if (stream.bytesRead > received) return this.#expectAnswer();
         this.#lastError = `Redis did not answer within ${this.#options.pingDeadlineMs} ms`;
         this.#cutOff();
       });
-    }, this.#options.pingDeadlineMs);
-    this.#watch = watch;
+    });
+    this.#callOff = callOff;
   }
 
   #stopWatch(): void {
-    if (this.#watch !== null) clearTimeout(this.#watch);
-    this.#watch = null;
+    this.#callOff?.();
+    this.#callOff = null;
   }
 
   /** Without a farewell: a dead peer would never answer it, and the socket would stay half open. */

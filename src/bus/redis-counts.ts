@@ -1,4 +1,5 @@
 import type { Logger } from '../market/logger.ts';
+import { systemTimers } from '../market/timers.ts';
 import { connectRedis } from './connect-redis.ts';
 import { connectionCountsKey, connectionProcessesKey, rateKey } from './keys.ts';
 import type { RedisCommand } from './redis-client.ts';
@@ -48,7 +49,10 @@ return redis.call('HGETALL', KEYS[1])
 /** A user who opens no connection for so long is counted anew. */
 const CONNECTIONS_TTL_MS = 24 * 3_600_000;
 
-export type RedisCountsOptions = Pick<RedisConnectionOptions, 'url' | 'pingIntervalMs' | 'pingDeadlineMs'> & {
+export type RedisCountsOptions = Pick<
+  RedisConnectionOptions,
+  'url' | 'pingIntervalMs' | 'pingDeadlineMs' | 'timers'
+> & {
   /** How long a command may take before the counts are out of reach. Default 250 ms. */
   readonly deadlineMs?: number;
   readonly logger: Logger;
@@ -80,6 +84,7 @@ type Gathered = {
  * time rejects, and so do all until one is.
  */
 export function createRedisCounts({ deadlineMs = 250, ...options }: RedisCountsOptions): RedisCounts {
+  const { timers = systemTimers } = options;
   const redis = connectRedis({ ...options, name: 'counts', prepare: loadScripts });
   const running = new Set<Promise<unknown>>();
   /** A round trip that has missed its deadline and may still be answered. */
@@ -102,7 +107,7 @@ export function createRedisCounts({ deadlineMs = 250, ...options }: RedisCountsO
       for (const { reject } of calls) reject(error);
       return;
     }
-    const timer = setTimeout(() => {
+    const callOff = timers.after(deadlineMs, () => {
       // Where this process was busy, the answer may lie in the socket unread: one turn of the loop to read it.
       setImmediate(() => {
         if (!running.has(round)) return;
@@ -110,7 +115,7 @@ export function createRedisCounts({ deadlineMs = 250, ...options }: RedisCountsO
         const error = new Error(`Redis did not answer within ${deadlineMs} ms`);
         for (const { reject } of calls) reject(error);
       });
-    }, deadlineMs);
+    });
     const round = executeScripts<unknown>(
       redis,
       calls.map(({ command }) => command),
@@ -120,7 +125,7 @@ export function createRedisCounts({ deadlineMs = 250, ...options }: RedisCountsO
         (error: unknown) => calls.forEach(({ reject }) => reject(error)),
       )
       .finally(() => {
-        clearTimeout(timer);
+        callOff();
         running.delete(round);
         if (late === round) late = null;
       });

@@ -1,5 +1,6 @@
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import { ManualTimers } from '../../test/manual-time.ts';
 import { recordingLogger } from '../../test/recording-logger.ts';
 import { startRedis } from '../../test/redis.ts';
 import type { TestRedis } from '../../test/redis.ts';
@@ -21,7 +22,8 @@ afterAll(async () => {
   await server.stop();
 });
 beforeEach(async () => {
-  store = createRedisStore({ url: server.url, logger });
+  // A slow machine is not to strike its deadlines.
+  store = createRedisStore({ url: server.url, timers: new ManualTimers(), logger });
   await until(() => expect(store.readState().connected).toBe(true));
   await raw.flushall();
   await raw.config('RESETSTAT');

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import type { Logger } from '../market/logger.ts';
+import { systemTimers } from '../market/timers.ts';
 import type { BusState } from './bus.ts';
 import { connectRedis } from './connect-redis.ts';
 import { chunkBySlot } from './redis-client.ts';
@@ -8,7 +9,10 @@ import type { RedisConnectionOptions } from './redis-connection.ts';
 import { evaluate, executeScripts, loadScripts, writeUnchanged } from './redis-scripts.ts';
 import type { Store, StoreEntry } from './store.ts';
 
-export type RedisStoreOptions = Pick<RedisConnectionOptions, 'url' | 'pingIntervalMs' | 'pingDeadlineMs' | 'random'> & {
+export type RedisStoreOptions = Pick<
+  RedisConnectionOptions,
+  'url' | 'pingIntervalMs' | 'pingDeadlineMs' | 'random' | 'timers'
+> & {
   /** How long a command may take before the store counts as out of reach. Default 250 ms. */
   readonly deadlineMs?: number;
   readonly logger: Logger;
@@ -35,6 +39,7 @@ const SCAN_COUNT = 1_000;
  */
 export function createRedisStore(options: RedisStoreOptions): RedisStore {
   const { deadlineMs = 250, ...connectionOptions } = options;
+  const { timers = systemTimers } = connectionOptions;
   const redis = connectRedis({ ...connectionOptions, name: 'cache', prepare: loadScripts });
   let tripped = false;
   redis.onState(() => (tripped = false));
@@ -49,19 +54,19 @@ export function createRedisStore(options: RedisStoreOptions): RedisStore {
     if (!connected) throw new Error(`the store is out of reach: ${reason}`);
     const { promise: late, reject } = Promise.withResolvers<never>();
     let answered = false;
-    const timer = setTimeout(() => {
+    const callOff = timers.after(deadlineMs, () => {
       // Where this process was busy, the answer may lie in the socket unread: one turn of the loop to read it.
       setImmediate(() => {
         if (answered) return;
         trip();
         reject(new Error(`the store is out of reach: Redis did not answer within ${deadlineMs} ms`));
       });
-    }, deadlineMs);
+    });
     try {
       return await Promise.race([send(), late]);
     } finally {
       answered = true;
-      clearTimeout(timer);
+      callOff();
     }
   }
 

@@ -1,4 +1,6 @@
 import type { Logger } from '../market/logger.ts';
+import { every, systemTimers } from '../market/timers.ts';
+import type { Timers } from '../market/timers.ts';
 import { controlChannel, WriterSupersededError } from './bus.ts';
 import type {
   Bus,
@@ -52,6 +54,8 @@ export type RedisBusOptions = {
   /** Unix ms. Default `Date.now`. */
   readonly clock?: () => number;
   readonly random?: () => number;
+  /** For all that waits, but for ioredis itself. Default: the machine's own. */
+  readonly timers?: Timers;
   readonly logger: Logger;
 };
 
@@ -84,13 +88,13 @@ class RedisBus implements Bus {
   /** Of all writers that are known here. */
   #highestToken = NO_TOKEN;
   readonly #stateListeners: Listeners<BusState>;
-  readonly #upkeepTimer: NodeJS.Timeout;
+  readonly #endUpkeep: () => void;
   #state: BusState;
   #undecodable = 0;
   #closed = false;
 
   constructor(options: RedisBusOptions) {
-    const { url, pingIntervalMs, pingDeadlineMs, random } = options;
+    const { url, pingIntervalMs, pingDeadlineMs, random, timers = systemTimers } = options;
     this.#logger = options.logger.child({ part: 'bus' });
     this.#clock = options.clock ?? Date.now;
     this.#stateListeners = new Listeners((error) => {
@@ -100,6 +104,7 @@ class RedisBus implements Bus {
 
     const connection = {
       url,
+      timers,
       logger: this.#logger,
       ...(pingIntervalMs === undefined ? {} : { pingIntervalMs }),
       ...(pingDeadlineMs === undefined ? {} : { pingDeadlineMs }),
@@ -142,12 +147,11 @@ class RedisBus implements Bus {
       }
       this.#updateState();
     });
-    this.#upkeepTimer = setInterval(() => {
+    this.#endUpkeep = every(timers, options.upkeepIntervalMs ?? UPKEEP_INTERVAL_MS, () => {
       Promise.all([this.#demand.renewTotals(), this.#log.keepUp(this.#token)]).catch((error: unknown) => {
         this.#logger.debug({ reason: messageOf(error) }, 'the upkeep of what is kept in Redis waits until it is back');
       });
-    }, options.upkeepIntervalMs ?? UPKEEP_INTERVAL_MS);
-    this.#upkeepTimer.unref();
+    });
   }
 
   async publishQuotes(quotes: readonly Messages['quote'][]): Promise<void> {
@@ -285,7 +289,7 @@ class RedisBus implements Bus {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    clearInterval(this.#upkeepTimer);
+    this.#endUpkeep();
     this.#stateListeners.clear();
     await Promise.all([this.#redis.close(), this.#channels.close()]);
   }

@@ -1,5 +1,6 @@
 import { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { letRun, ManualTimers } from '../../test/manual-time.ts';
 import { recordingLogger } from '../../test/recording-logger.ts';
 import { startRedis } from '../../test/redis.ts';
 import type { TestRedis } from '../../test/redis.ts';
@@ -13,28 +14,32 @@ const opened: SubscriberSocket[] = [];
 
 beforeAll(async () => {
   server = await startRedis();
+  raw = new Redis(server.url, { retryStrategy: () => 20, maxRetriesPerRequest: null });
+  raw.on('error', () => {});
 });
-afterAll(() => server.stop());
+afterAll(async () => {
+  raw.disconnect();
+  await server.stop();
+});
 beforeEach(async () => {
   records.length = 0;
-  await server.restart();
-  raw = new Redis(server.url, { retryStrategy: () => 20 });
-  raw.on('error', () => {});
+  await raw.config('RESETSTAT');
 });
 afterEach(() => {
   for (const socket of opened.splice(0)) socket.close();
-  raw.disconnect();
 });
 
 function open(url = server.url) {
   const heard: string[] = [];
   const told: string[] = [];
+  const timers = new ManualTimers();
   const socket = new SubscriberSocket({
     url,
     name: 'tapeql-test',
     pingIntervalMs: 50,
     pingDeadlineMs: 150,
     random: () => 0,
+    timers,
     logger,
     onConnect: () => void told.push('connected'),
     onDisconnect: (reason) => void told.push(`away: ${reason}`),
@@ -44,7 +49,7 @@ function open(url = server.url) {
     onMoved: (slot, address) => void told.push(`moved ${slot} ${address}`),
   });
   opened.push(socket);
-  return { socket, heard, told };
+  return { socket, heard, told, timers };
 }
 
 describe('a subscriber connection', () => {
@@ -65,30 +70,52 @@ describe('a subscriber connection', () => {
   });
 
   it('comes back after a loss, and finds a peer that no longer answers', async () => {
-    const { socket, told } = open();
+    onTestFinished(() => server.restart());
+    const { socket, told, timers } = open();
     await expect.poll(() => told).toEqual(['connected']);
     server.pause();
-    await expect.poll(() => told[1]).toBe('away: Redis did not answer within 150 ms');
+    timers.advance(50);
+    timers.advance(149);
+    await letRun();
+    expect(told).toEqual(['connected']);
+    timers.advance(1);
+    await expect.poll(() => told.slice(1)).toEqual(['away: Redis did not answer within 150 ms']);
     expect(socket.connected).toBe(false);
     server.resume();
-    await expect.poll(() => told.at(-1)).toBe('connected');
+    timers.advance(25);
+    await expect.poll(() => told.slice(2)).toEqual(['connected']);
     expect(socket.reconnects).toBe(1);
     await server.kill();
-    await expect.poll(() => told.at(-1)).toMatch(/^away: (the connection to Redis was lost|connect ECONNREFUSED)/);
+    await expect.poll(() => told.slice(3)).toEqual(['away: the connection to Redis was lost']);
+    expect(socket.isHopeful || socket.connected).toBe(false);
+    timers.advance(25);
+    await expect.poll(() => told.slice(4)).toEqual([expect.stringContaining('away: connect ECONNREFUSED')]);
     expect(socket.isHopeful || socket.connected).toBe(false);
     await server.restart();
-    await expect.poll(() => told.at(-1)).toBe('connected');
+    expect(timers.delays).toEqual([50]);
+    timers.advance(50);
+    await expect.poll(() => told.slice(5)).toEqual(['connected']);
   });
 
   it('is quiet for long where nothing is wanted, and stays', async () => {
-    const { told } = open();
+    const { told, timers } = open();
     await expect.poll(() => told).toEqual(['connected']);
-    const pings = async () => Number(/cmdstat_ping:calls=(\d+)/.exec(await raw.info('commandstats'))?.[1] ?? 0);
-    await expect.poll(pings).toBeGreaterThan(3);
+    const countPings = async () => Number(/cmdstat_ping:calls=(\d+)/.exec(await raw.info('commandstats'))?.[1] ?? 0);
+    for (let ping = 1; ping <= 4; ping += 1) {
+      expect(timers.delays).toEqual([50]);
+      timers.advance(50);
+      await expect.poll(countPings).toBe(ping);
+      // By then the answer has been sent, and these turns of the event loop read it.
+      await raw.time();
+      await letRun();
+      timers.advance(150);
+      await letRun();
+    }
     expect(told).toEqual(['connected']);
   });
 
   it('says who it is, and tells neither the password nor that it was wrong more than it must', async () => {
+    onTestFinished(() => server.restart());
     await raw.call('ACL', 'SETUSER', 'ann', 'on', '>right/secret', '~*', '&*', '+@all');
     await raw.config('SET', 'requirepass', 'main-secret');
     const named = open(`redis://ann:right%2Fsecret@127.0.0.1:${server.port}`);
@@ -101,9 +128,10 @@ describe('a subscriber connection', () => {
   });
 
   it('is silent once it is closed', async () => {
-    const { socket, told } = open();
+    const { socket, told, timers } = open();
     await expect.poll(() => told).toEqual(['connected']);
     socket.close();
+    expect(timers.delays).toEqual([]);
     socket.subscribe('classic', 'anything');
     await expect.poll(async () => (await raw.client('LIST')) as string).not.toContain('name=tapeql-test');
     expect(told).toEqual(['connected']);

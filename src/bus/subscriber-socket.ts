@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import RedisParser from 'redis-parser';
 import type { Logger } from '../market/logger.ts';
+import type { Timers } from '../market/timers.ts';
 
 /** Sharded channels belong to a slot, and their messages go to its node alone. Classic ones go through all nodes. */
 export type ChannelScope = 'sharded' | 'classic';
@@ -15,6 +16,7 @@ export type SubscriberSocketOptions = {
   readonly pingIntervalMs: number;
   readonly pingDeadlineMs: number;
   readonly random: () => number;
+  readonly timers: Timers;
   readonly logger: Logger;
 
   readonly onConnect: () => void;
@@ -40,7 +42,8 @@ const FIRST_RECONNECT_DELAY_MS = 50;
 export class SubscriberSocket {
   readonly #options: SubscriberSocketOptions;
   #socket: Socket | null = null;
-  #timer: NodeJS.Timeout | null = null;
+  /** Calls off the timer that runs: of the next attempt, the next ping or a deadline. */
+  #callOff: (() => void) | null = null;
   /** Replies to the handshake that are still to come. */
   #handshake = 0;
   #connected = false;
@@ -132,7 +135,8 @@ export class SubscriberSocket {
     const reason = this.#reason;
     this.#reason = 'the connection to Redis was lost';
     const ceiling = Math.min(MAX_RECONNECT_DELAY_MS, FIRST_RECONNECT_DELAY_MS * 2 ** Math.min(this.#failures++, 10));
-    this.#timer = setTimeout(() => this.#connect(), Math.round(ceiling * (0.5 + this.#options.random() / 2)));
+    const delayMs = Math.round(ceiling * (0.5 + this.#options.random() / 2));
+    this.#callOff = this.#options.timers.after(delayMs, () => this.#connect());
     const fields = { connection: this.#options.name, reason };
     if (wasConnected) this.#options.logger.warn(fields, 'Redis is away: reconnecting until it is back');
     this.#options.onDisconnect(reason);
@@ -182,31 +186,32 @@ export class SubscriberSocket {
   }
 
   #schedulePing(): void {
-    this.#timer = setTimeout(() => {
+    this.#stopTimer();
+    this.#callOff = this.#options.timers.after(this.#options.pingIntervalMs, () => {
       this.#write('PING');
       this.#expectBytes();
-    }, this.#options.pingIntervalMs);
+    });
   }
 
   #expectBytes(): void {
     this.#stopTimer();
     const socket = this.#socket!;
     const received = socket.bytesRead;
-    const timer = setTimeout(() => {
+    const callOff = this.#options.timers.after(this.#options.pingDeadlineMs, () => {
       // Where this very process was busy, the answer may lie in the socket unread: one turn of the loop to read from it.
       setImmediate(() => {
-        if (this.#timer !== timer) return;
+        if (this.#callOff !== callOff) return;
         if (this.#connected && socket.bytesRead > received) return this.#schedulePing();
         this.#reason = `Redis did not answer within ${this.#options.pingDeadlineMs} ms`;
         socket.destroy();
       });
-    }, this.#options.pingDeadlineMs);
-    this.#timer = timer;
+    });
+    this.#callOff = callOff;
   }
 
   #stopTimer(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = null;
+    this.#callOff?.();
+    this.#callOff = null;
   }
 
   #send(command: string, channel: string): void {
