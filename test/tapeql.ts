@@ -117,11 +117,11 @@ export function listWatched(simulator: Simulator): string[] {
   return pairs.flatMap((pair) => (pair.startsWith('T.') ? [pair.slice(2)] : []));
 }
 
-/** What only time would bring about comes soon. */
+/** What only time would bring about comes soon. A confirmation of the exchange is waited for, however slow the machine is. */
 const QUICK: Tuning = {
   demandLingerMs: 20,
   historyLagMs: 10,
-  feedLimits: { initialDelayMs: 20, maxDelayMs: 50, settleTimeoutMs: 200, sendIntervalMs: 1 },
+  feedLimits: { initialDelayMs: 20, maxDelayMs: 50, settleTimeoutMs: 60_000, sendIntervalMs: 1 },
 };
 
 export async function postOperation(endpoint: string, operation: object): Promise<GraphQLBody> {
