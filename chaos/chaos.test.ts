@@ -18,6 +18,7 @@ async function expectNoViolation(
     ingestCount,
     apiCount: 2,
     isCluster,
+    patienceMs: 90_000,
     log: (line) => log.push(line),
   });
   const { trades, bars } = verdicts;
