@@ -102,7 +102,8 @@ async function open(options: SimulatorOptions, now: () => number = Date.now): Pr
 
 function expectContiguous(trades: readonly LoggedTrade[]): void {
   expect(trades.map(({ sequence }) => sequence)).toEqual(trades.map((_, index) => index + 1));
-  for (const [index, { offset }] of trades.entries()) expect(offset).toBeGreaterThan(trades[index - 1]?.offset ?? 0);
+  // Not one assertion for each of many thousands: that would take most of the test's time.
+  expect(trades.findIndex(({ offset }, index) => offset <= (trades[index - 1]?.offset ?? 0))).toBe(-1);
 }
 
 test('prices of the simulated exchange reach the bus: whole quotes, numbered prints, bars', async () => {
