@@ -162,7 +162,9 @@ export class RestClient {
       return this.#judge(response, text);
     } catch (cause) {
       ended.throwIfAborted();
-      const problem = timeout.signal.aborted ? `no answer within ${limits.timeoutMs} ms` : describeNetworkFailure(cause);
+      const problem = timeout.signal.aborted
+        ? `no answer within ${limits.timeoutMs} ms`
+        : describeNetworkFailure(cause);
       return failure(this.#redact(`the upstream cannot be reached: ${problem}`), 0, RETRY_AFTER_MS, cause);
     } finally {
       cancelTimeout();

@@ -208,7 +208,7 @@ describe('the connection', () => {
     const [alarm] = saidIn(first.records, 'error');
     expect(alarm!.fields).toMatchObject({ delayMs: expect.any(Number) });
     expect((alarm!.fields as { delayMs: number }).delayMs).toBeGreaterThanOrEqual(60_000);
-    expect(simulator.readStats().connections).toHaveLength(1);
+    await until(() => expect(simulator.readStats().connections).toHaveLength(1));
     expect(second.statuses.at(-1)!.connected).toBe(true);
   });
 
