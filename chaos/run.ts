@@ -21,6 +21,8 @@ export type ChaosOptions = {
   readonly apiCount: number;
   /** Three masters with a replica each in the place of one Redis. */
   readonly isCluster: boolean;
+  /** Nobody is said to be stuck before so long, however slow the machine is. Default: what is given to each on one that is not. */
+  readonly patienceMs?: number;
   readonly log: (line: string) => void;
 };
 
@@ -64,12 +66,13 @@ type Parts = {
   readonly checkers: Readonly<Record<LogName, Checker>>;
   readonly tape: TapeReader;
   readonly random: Random;
+  readonly patienceMs: number;
   readonly log: (line: string) => void;
 };
 
 /** Lets faults strike a system under load, one after the other, and holds what its clients got against the tape. */
 export async function runChaos(options: ChaosOptions): Promise<Report> {
-  const { log, seed, clientCount } = options;
+  const { log, seed, clientCount, patienceMs = 0 } = options;
   const random = new Random(seed);
   await using world = await World.start(options);
   const checkers = { trades: new Checker(), bars: new Checker() };
@@ -82,7 +85,7 @@ export async function runChaos(options: ChaosOptions): Promise<Report> {
     random: new Random(seed, 1),
     log,
   });
-  const unserved = await untilServed(audience.clients, SERVED_WITHIN_MS);
+  const unserved = await untilServed(audience.clients, Math.max(SERVED_WITHIN_MS, patienceMs));
   if (unserved.length > 0) {
     throw new Error(
       `nothing comes to ${unserved.join(', ')} from the start:\n${listComplaints(world).slice(-20).join('\n')}`,
@@ -93,7 +96,7 @@ export async function runChaos(options: ChaosOptions): Promise<Report> {
   audience.takeLongestSilence();
 
   const rounds: Round[] = [];
-  const parts = { world, audience, checkers, tape, random, log };
+  const parts = { world, audience, checkers, tape, random, patienceMs, log };
   for (const fault of orderFaults(options, random)) {
     rounds.push(await runRound(fault, rounds.length + 1, parts));
     // What is stuck stays so: further rounds would tell nothing.
@@ -129,7 +132,7 @@ function* orderFaults({ faults, rounds }: ChaosOptions, random: Random): Generat
 }
 
 async function runRound(name: FaultName, number: number, parts: Parts): Promise<Round> {
-  const { world, audience, checkers, tape, random, log } = parts;
+  const { world, audience, checkers, tape, random, patienceMs, log } = parts;
   const fault: Fault = FAULTS[name];
   const both = Object.values(checkers);
   const countViolations = (): number => both.reduce((sum, { verdict }) => sum + verdict.violations, 0);
@@ -145,15 +148,16 @@ async function runRound(name: FaultName, number: number, parts: Parts): Promise<
     audience,
     random,
     objectTo: (client, detail) => checkers.trades.report('protocol', client, detail),
-    signal: AbortSignal.timeout(STRIKE_LIMIT_MS),
+    signal: AbortSignal.timeout(Math.max(STRIKE_LIMIT_MS, patienceMs)),
   });
   const undoneAt = performance.now();
-  const late = await untilServed(audience.brisk, fault.servedWithinMs ?? SERVED_WITHIN_MS);
+  const servedWithinMs = Math.max(fault.servedWithinMs ?? SERVED_WITHIN_MS, patienceMs);
+  const late = await untilServed(audience.brisk, servedWithinMs);
   for (const client of late) checkers.trades.report('not served', client, `nothing after ${name}`);
   const servedAt = performance.now();
   audience.hurry();
   await compareAll(parts);
-  if (!(await untilDrained(both))) {
+  if (!(await untilDrained(both, Math.max(STUCK_MS, patienceMs)))) {
     for (const checker of both) {
       for (const lag of checker.describeLag())
         checker.report('not served', lag, `the rest does not come after ${name}`);
@@ -193,7 +197,7 @@ async function untilServed(clients: readonly ResumingClient[], withinMs: number)
 }
 
 /** Returns false where somebody lags behind and gets nothing for long, or gets something for ever and that not all. */
-async function untilDrained(checkers: readonly Checker[]): Promise<boolean> {
+async function untilDrained(checkers: readonly Checker[], stuckMs: number): Promise<boolean> {
   const startedAt = performance.now();
   /** What each had received when that last became more. */
   const moved = new Map<string, { readonly received: number; readonly at: number }>();
@@ -204,7 +208,7 @@ async function untilDrained(checkers: readonly Checker[]): Promise<boolean> {
     for (const [stream, received] of lagging) {
       const before = moved.get(stream);
       if (before?.received !== received) moved.set(stream, { received, at: now });
-      else if (now - before.at > STUCK_MS) return false;
+      else if (now - before.at > stuckMs) return false;
     }
     if (now - startedAt > DRAIN_LIMIT_MS) return false;
     await sleep(DRAIN_POLL_MS);

@@ -102,7 +102,8 @@ export class TapeReader {
   /** `url`: of a following page, or a path. */
   async #readPage<T>(url: string): Promise<WirePage<T>> {
     const response = await fetch(new URL(url, this.#options.restUrl), {
-      headers: { authorization: 'Bearer checker' },
+      // Over a connection of its own: one that was kept may be closed by the exchange just when the request is on its way.
+      headers: { authorization: 'Bearer checker', connection: 'close' },
     });
     if (!response.ok) throw new Error(`the exchange answers ${response.status}`);
     return (await response.json()) as WirePage<T>;

@@ -207,6 +207,8 @@ async function startExchange({ seed, rate, symbolCount }: WorldOptions): Promise
   const control = async (method: string, query: string, body?: object): Promise<void> => {
     const response = await fetch(`${urls.restUrl}/_control/fault${query}`, {
       method,
+      // Over a connection of its own: one that was kept may be closed by the exchange just then.
+      headers: { connection: 'close' },
       ...(body !== undefined && { body: JSON.stringify(body) }),
     });
     if (!response.ok) throw new Error(`the exchange refuses a fault: ${await response.text()}`);

@@ -117,14 +117,14 @@ export function listWatched(simulator: Simulator): string[] {
   return pairs.flatMap((pair) => (pair.startsWith('T.') ? [pair.slice(2)] : []));
 }
 
-/** What only time would bring about comes soon. */
+/** What only time would bring about comes soon. A confirmation of the exchange is waited for, however slow the machine is. */
 const QUICK: Tuning = {
   demandLingerMs: 20,
   historyLagMs: 10,
   // Most tests need no database; the others wait for it as long as it takes.
   opensDatabaseAtStart: false,
   databaseOpeningWaitMs: 90_000,
-  feedLimits: { initialDelayMs: 20, maxDelayMs: 50, settleTimeoutMs: 200, sendIntervalMs: 1 },
+  feedLimits: { initialDelayMs: 20, maxDelayMs: 50, settleTimeoutMs: 60_000, sendIntervalMs: 1 },
 };
 
 export async function postOperation(endpoint: string, operation: object): Promise<GraphQLBody> {
@@ -152,12 +152,13 @@ export type TapeqlProcess = AsyncDisposable & {
 
 export type ProcessExit = { readonly status: number | null; readonly signal: string | null; readonly stderr: string };
 
-const MAIN = path.resolve(import.meta.dirname, '..', 'src', 'main.ts');
+const ROOT = path.resolve(import.meta.dirname, '..');
+const MAIN = path.join(ROOT, 'src', 'main.ts');
 
 /** What `npm start` sets as well. */
 const PROCESS_ENV = {
   PATH: process.env['PATH'] ?? '',
-  NODE_COMPILE_CACHE: path.resolve(import.meta.dirname, '..', 'build', 'compile-cache'),
+  NODE_COMPILE_CACHE: path.join(ROOT, 'build', 'compile-cache'),
 };
 
 /** Runs `node src/main.ts` with no environment but `env`. Whatever comes of it. */

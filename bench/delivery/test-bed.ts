@@ -144,7 +144,7 @@ export class Arena {
 
   /** Until every client receives, the server's code is warm, and nothing is under way any more. */
   async settle(deliveries = SETTLE_DELIVERIES): Promise<void> {
-    const { symbols, watchlist } = this.#watching;
+    const { symbols, watchlist, names } = this.#watching;
     const audience = audienceOf(this.#clients, this.#watching);
     const eventsPerSecond = SETTLE_PER_SECOND / audience;
     const warming = Math.max(Math.ceil(deliveries / audience), watchlist === 1 ? symbols : 1);
@@ -152,7 +152,9 @@ export class Arena {
       if (!isReached) {
         await this.generator.ask('reset', { sampleEvery: 0 });
         await this.#publish({ events: warming, eventsPerSecond });
-        isReached = (await this.waitForQuiet(30_000)).least > 0;
+        // Where it is known how many are to come, nothing is under way after them.
+        const awaited = names === undefined ? this.#countOffered(warming) : undefined;
+        isReached = (await this.waitForQuiet(30_000, awaited)).least > 0;
       }
       await this.generator.ask('reset', { sampleEvery: 0 });
       const events = Math.min(symbols, Math.ceil(PROBE_DELIVERIES / audience));

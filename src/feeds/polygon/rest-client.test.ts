@@ -5,7 +5,7 @@ import { type LogRecord, recordingLogger } from '../../../test/recording-logger.
 import { type ScriptedAnswer, ScriptedRest } from '../../../test/scripted-rest.ts';
 import type { Logger } from '../../market/logger.ts';
 import { SourceUnavailableError } from '../../market/source.ts';
-import type { RestLimits } from './rest-client.ts';
+import { REST_LIMITS, type RestLimits } from './rest-client.ts';
 import { createPolygonRest, type PolygonRestOptions } from './rest.ts';
 import { until } from '../../../test/until.ts';
 
@@ -167,8 +167,20 @@ describe('a request that fails', () => {
 
   it('to answer in time is ended and tried again', async () => {
     upstream.answer = () => null;
-    const error = await failureOf(open({ limits: { ...QUICK, timeoutMs: 30, maxTries: 2 } }).readQuotes(['AAPL']));
-    expect(error.message).toBe('the upstream cannot be reached: no answer within 30 ms');
+    const timers = new ManualTimers();
+    const limits = { timeoutMs: 10_000, maxTries: 2, initialDelayMs: 250 };
+    const failed = failureOf(open({ timers, limits, random: () => 1 }).readQuotes(['AAPL']));
+    await until(() => expect(upstream.requests).toHaveLength(1));
+    timers.advance(9_999);
+    expect(timers.delays).toEqual([1]);
+    timers.advance(1);
+    await until(() => expect(timers.delays).toEqual([250]));
+    timers.advance(250);
+    await until(() => expect(upstream.requests).toHaveLength(2));
+    timers.advance(10_000);
+    const error = await failed;
+    expect(error.message).toBe('the upstream cannot be reached: no answer within 10000 ms');
+    expect(timers.delays).toEqual([]);
     expect(upstream.requests).toHaveLength(2);
   });
 
@@ -195,6 +207,15 @@ describe('a request that fails', () => {
   });
 });
 
+/** The wait between two tries, once it has begun: before, the deadline of a try is pending, which is longer. */
+function untilWait(timers: ManualTimers): Promise<number> {
+  return until(() => {
+    expect(timers.delays).toHaveLength(1);
+    expect(timers.delays[0]).toBeLessThan(REST_LIMITS.timeoutMs);
+    return timers.delays[0]!;
+  });
+}
+
 describe('the wait between two tries', () => {
   /** The waits that a failing request asks for, one after another. */
   async function waitsOf(reply: ScriptedAnswer, options: Partial<PolygonRestOptions> = {}) {
@@ -203,9 +224,9 @@ describe('the wait between two tries', () => {
     const failed = failureOf(open({ timers, limits: {}, random: () => 1, ...options }).readMarketStatus());
     const waits: number[] = [];
     for (let tries = 1; tries < 4; tries += 1) {
-      await until(() => expect(timers.delays).toHaveLength(1));
-      waits.push(timers.delays[0]!);
-      timers.advance(timers.delays[0]! - 1);
+      const wait = await untilWait(timers);
+      waits.push(wait);
+      timers.advance(wait - 1);
       expect(upstream.requests).toHaveLength(tries);
       timers.advance(1);
       await until(() => expect(upstream.requests).toHaveLength(tries + 1));
@@ -242,8 +263,8 @@ describe('the wait between two tries', () => {
     upstream.answerInTurn({ status: 500 });
     const timers = new ManualTimers();
     const controller = new AbortController();
-    const reading = open({ timers }).readMarketStatus(controller.signal);
-    await until(() => expect(timers.delays).toHaveLength(1));
+    const reading = open({ timers, limits: {}, random: () => 1 }).readMarketStatus(controller.signal);
+    expect(await untilWait(timers)).toBe(250);
     controller.abort(new Error('no longer wanted'));
     await expect(reading).rejects.toThrow('no longer wanted');
     expect(timers.delays).toEqual([]);

@@ -148,21 +148,26 @@ export class RestClient {
   }
 
   async #tryOnce(url: string, ended: AbortSignal): Promise<Outcome> {
-    const { apiKey, fetch, limits } = this.#options;
-    const timeout = AbortSignal.timeout(limits.timeoutMs);
+    const { apiKey, fetch, limits, timers } = this.#options;
+    const timeout = new AbortController();
+    const cancelTimeout = timers.after(limits.timeoutMs, () => timeout.abort());
     try {
       const response = await fetch(url, {
         headers: { authorization: `Bearer ${apiKey}`, accept: 'application/json' },
         // The key goes with the request: nobody but the base URL says where to.
         redirect: 'error',
-        signal: AbortSignal.any([ended, timeout]),
+        signal: AbortSignal.any([ended, timeout.signal]),
       });
       const text = await readBody(response, limits.maxBodyBytes);
       return this.#judge(response, text);
     } catch (cause) {
       ended.throwIfAborted();
-      const problem = timeout.aborted ? `no answer within ${limits.timeoutMs} ms` : describeNetworkFailure(cause);
+      const problem = timeout.signal.aborted
+        ? `no answer within ${limits.timeoutMs} ms`
+        : describeNetworkFailure(cause);
       return failure(this.#redact(`the upstream cannot be reached: ${problem}`), 0, RETRY_AFTER_MS, cause);
+    } finally {
+      cancelTimeout();
     }
   }
 

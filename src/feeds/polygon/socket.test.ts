@@ -18,8 +18,8 @@ const KEY = 'secret-key-4711';
 const NOW = Date.UTC(2026, 10, 20, 15, 0, 0);
 const TRADE = { ev: 'T', sym: 'AAPL', i: '5096', x: 11, p: 161.87, s: 300, t: NOW - 40, q: 4009402, z: 3 };
 
-/** Real time, but short waits where a test runs into them. */
-const QUICK: Partial<FeedLimits> = { initialDelayMs: 1, maxDelayMs: 2, settleTimeoutMs: 50, sendIntervalMs: 1 };
+/** Real time, but short waits between two attempts; a confirmation is waited for, however slow the machine is. */
+const QUICK: Partial<FeedLimits> = { initialDelayMs: 1, maxDelayMs: 2, settleTimeoutMs: 60_000, sendIntervalMs: 1 };
 
 let upstream: ScriptedUpstream;
 let logger: Logger;
@@ -240,7 +240,7 @@ describe('subscriptions', () => {
 
   it('that are not confirmed do not keep the feed from being connected', async () => {
     upstream.confirms = false;
-    const { feed, untilConnected } = open({ limits: { ...QUICK, ackTimeoutMs: 60 } });
+    const { feed, untilConnected } = open({ limits: { ...QUICK, settleTimeoutMs: 20, ackTimeoutMs: 20 } });
     feed.subscribe(['AAPL']);
     await untilConnected();
     await until(() => expect(feed.readStats()).toMatchObject({ topicsUnconfirmed: 4, topicsPending: 0 }));

@@ -51,6 +51,8 @@ describe('a request', () => {
     const simulator = await start({
       tape: false,
       symbols: 5,
+      // So that the minute does not end meanwhile.
+      clock: { now: () => NOW },
       keys: { slow: { requestsPerMinute: 2 }, no: { rest: false } },
     });
     expect(await get(simulator, '/v1/marketstatus/now', 'bad')).toMatchObject({
