@@ -137,6 +137,16 @@ export async function fetchJson<T = Stats>(url: string): Promise<T> {
   return (await (await fetch(url)).json()) as T;
 }
 
+/** For a process of its own: an exchange with nothing to tell, and the variables that point to it. */
+export async function startQuietExchange() {
+  const simulator = await startSimulator({ tape: false });
+  return {
+    simulator,
+    env: { FEED: 'simulated', POLYGON_WS_URL: simulator.wsUrl, POLYGON_REST_URL: simulator.restUrl },
+    [Symbol.asyncDispose]: () => simulator.close(),
+  };
+}
+
 /** A process of its own, as an operator starts it. */
 export type TapeqlProcess = AsyncDisposable & {
   readonly child: ChildProcess;
@@ -151,7 +161,7 @@ export type ProcessExit = { readonly status: number | null; readonly signal: str
 
 const MAIN = path.resolve(import.meta.dirname, '..', 'src', 'main.ts');
 
-/** Runs `node src/main.ts` with no environment but `env`. Whatever comes of it. */
+/** Runs `node src/main.ts` with no environment but `env` and what says where Node keeps compiled code. Whatever comes of it. */
 export function runMain(
   env: Record<string, string>,
   args: readonly string[] = [],
@@ -162,7 +172,14 @@ export function runMain(
   exited: Promise<ProcessExit>;
 } {
   const child = spawn(process.execPath, [MAIN, ...args], {
-    env: { PATH: process.env['PATH'] ?? '', HOST: '127.0.0.1', DATA_DIR: nameDataDir(), ...UNLIMITED, ...env },
+    env: {
+      PATH: process.env['PATH'] ?? '',
+      NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] ?? '',
+      HOST: '127.0.0.1',
+      DATA_DIR: nameDataDir(),
+      ...UNLIMITED,
+      ...env,
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   // No test run that dies leaves a process behind.
