@@ -42,58 +42,62 @@ describe('a supervisor of api processes', () => {
     return { supervisor, timers, failed: failed.promise, readEnded };
   }
 
-  it('starts no ingest, starts each again that ends, also in order, and lets it have the same port', async () => {
-    const { supervisor, timers, readEnded } = makeSupervisor();
-    const url = (await supervisor.start()).url!;
+  describe('whose workers serve', () => {
+    let parts: ReturnType<typeof makeSupervisor>;
+    let url: string;
+    beforeAll(async () => {
+      parts = makeSupervisor();
+      url = (await parts.supervisor.start()).url!;
+    });
+    afterAll(() => parts?.supervisor.close());
+
+    /** What all of them tell; one that is late by a second is left out. */
     const readWorkers = (): Promise<Stats[]> =>
       until(async () => {
         const stats = await fetchJson(`${url}/stats`);
         expect(stats['workersMissing']).toEqual([]);
         return stats['workers'] as Stats[];
       });
-    const workers = await readWorkers();
-    expect(workers.map(({ worker }: Stats) => worker)).toEqual(['api-1', 'api-2']);
-    // Asked once, so that there are counts to keep.
-    expect(await (await fetch(`${url}/metrics`)).text()).toContain('tapeql_workers{state="answering"} 2');
 
-    process.kill(workers[1]!['pid'], 'SIGTERM');
-    await expect.poll(readEnded).toEqual(['api-2']);
-    // Meanwhile the other one answers, and says who is missing.
-    await expect
-      .poll(() => fetchJson(`${url}/health`).catch(() => null))
-      .toMatchObject({ workers: [{ worker: 'api-1' }], workersMissing: ['api-2'] });
-    process.kill(workers[0]!['pid'], 'SIGKILL');
-    await expect.poll(readEnded).toEqual(['api-2', 'api-1']);
-    timers.advance(MAX_DELAY_MS);
-    const after = await readWorkers();
-    expect(after).toHaveLength(2);
-    for (const { pid } of after) expect(workers.map((worker) => worker['pid'])).not.toContain(pid);
-    await supervisor.close();
-    await expect(fetch(url)).rejects.toThrow();
-  });
+    it('starts no ingest, starts each again that ends, also in order, and lets it have the same port', async () => {
+      const workers = await readWorkers();
+      expect(workers.map(({ worker }: Stats) => worker)).toEqual(['api-1', 'api-2']);
+      // Asked once, so that there are counts to keep.
+      await expect
+        .poll(async () => (await fetch(`${url}/metrics`)).text())
+        .toContain('tapeql_workers{state="answering"} 2');
 
-  it('gives the whole up where what has served cannot be started again, time after time', async () => {
-    const { supervisor, timers, failed, readEnded } = makeSupervisor();
-    const url = (await supervisor.start()).url!;
-    const workers = await until(async () => {
-      const stats = await fetchJson(`${url}/stats`);
-      expect(stats['workersMissing']).toEqual([]);
-      return stats['workers'] as Stats[];
+      process.kill(workers[1]!['pid'], 'SIGTERM');
+      await expect.poll(parts.readEnded).toEqual(['api-2']);
+      // Meanwhile the other one answers, and says who is missing.
+      await expect
+        .poll(() => fetchJson(`${url}/health`).catch(() => null))
+        .toMatchObject({ workers: [{ worker: 'api-1' }], workersMissing: ['api-2'] });
+      process.kill(workers[0]!['pid'], 'SIGKILL');
+      await expect.poll(parts.readEnded).toEqual(['api-2', 'api-1']);
+      parts.timers.advance(MAX_DELAY_MS);
+      const after = await readWorkers();
+      expect(after).toHaveLength(2);
+      for (const { pid } of after) expect(workers.map((worker) => worker['pid'])).not.toContain(pid);
     });
-    for (const { pid } of workers) process.kill(pid, 'SIGKILL');
-    await expect.poll(readEnded).toHaveLength(2);
-    // Somebody else takes the port before they are there again.
-    await using squatter = createServer((socket) => socket.destroy());
-    await new Promise<void>((resolve, reject) => {
-      squatter.once('error', reject);
-      squatter.listen(Number(new URL(url).port), '127.0.0.1', resolve);
+
+    it('gives the whole up where what has served cannot be started again, time after time', async () => {
+      const before = parts.readEnded().length;
+      for (const { pid } of await readWorkers()) process.kill(pid, 'SIGKILL');
+      await expect.poll(parts.readEnded).toHaveLength(before + 2);
+      // Somebody else takes the port before they are there again.
+      await using squatter = createServer((socket) => socket.destroy());
+      await new Promise<void>((resolve, reject) => {
+        squatter.once('error', reject);
+        squatter.listen(Number(new URL(url).port), '127.0.0.1', resolve);
+      });
+      for (const ended of [2, 4, 6]) {
+        await expect.poll(parts.readEnded).toHaveLength(before + ended);
+        parts.timers.advance(MAX_DELAY_MS);
+      }
+      expect((await parts.failed).message).toContain('3 times in a row');
+      await parts.supervisor.close();
     });
-    for (const ended of [2, 4, 6]) {
-      await expect.poll(readEnded).toHaveLength(ended);
-      timers.advance(MAX_DELAY_MS);
-    }
-    expect((await failed).message).toContain('3 times in a row');
-    await supervisor.close();
   });
 
   it('can be stopped before it has started', async () => {

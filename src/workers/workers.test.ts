@@ -18,6 +18,7 @@ afterAll(() => redis?.stop());
 const startWorkers = (env: Record<string, string> = {}): Promise<TapeqlProcess> =>
   startMain({ PORT: '0', WORKERS: '2', REDIS_URL: redis.url, ...env });
 
+/** The tests follow upon each other. */
 describe('two workers', () => {
   let tapeql: TapeqlProcess;
   beforeAll(async () => {
@@ -200,12 +201,10 @@ describe('two workers', () => {
     const started = lines.filter(({ msg }) => msg === 'worker started');
     expect(new Set(started.map(({ worker }) => worker))).toEqual(new Set(['api-1', 'api-2', 'ingest']));
   });
-});
 
-describe('the end of workers', () => {
-  it('SIGTERM ends all in order: not ready first, then 1001, then status 0', async () => {
-    const tapeql = await startWorkers();
+  it('end in order by SIGTERM: not ready first, then 1001, then status 0', async () => {
     await untilHealthy(tapeql);
+    await untilConnected(tapeql, 0);
     await using clients = await connectMany(tapeql, 20);
     // Clients that take their time keep the port open for a moment, on both.
     await using slow = await connectMany(tapeql, 20, 20);
@@ -224,7 +223,9 @@ describe('the end of workers', () => {
     expect(await tapeql.exited).toEqual({ status: 0, signal: null, stderr: '' });
     await expectFree(tapeql);
   });
+});
 
+describe('the end of workers', () => {
   it('a supervisor that is killed leaves nobody behind', async () => {
     const tapeql = await startWorkers();
     await using clients = await connectMany(tapeql, 10);
