@@ -122,7 +122,10 @@ it('1,000 connections from one address: five of them stay, and others do not not
   );
   expect(outcomes.filter((outcome) => outcome === 'let in')).toHaveLength(5);
   const refused = outcomes.filter((outcome) => outcome !== 'let in');
-  expect(new Set(refused.map(({ code }) => code))).toEqual(new Set([1013]));
+  const codes = new Set(refused.map(({ code }) => code));
+  expect(codes).toContain(1013);
+  // Where this process, with a thousand of them, is five seconds late with its first message, that is told as well.
+  expect([...codes].filter((code) => code !== 1013 && code !== 4408)).toEqual([]);
   expect((await fetchJson(`${tapeql.url}/health/websocket`))['activeConnections']).toBe(5);
 
   await expectUnnoticed(async () => {

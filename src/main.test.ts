@@ -9,7 +9,7 @@ describe('node src/main.ts', () => {
   it('without an environment shows prices that move, and ends on SIGTERM with a word to every client', async () => {
     await using tapeql = await startMain({ PORT: '0' });
     const endpoint = `${tapeql.url}/graphql`;
-    expect(await fetchJson(`${tapeql.url}/health`)).toMatchObject({ status: 'healthy', feed: true });
+    await expect.poll(() => fetchJson(`${tapeql.url}/health`)).toMatchObject({ status: 'healthy', feed: true });
 
     await using socket = await RawWebSocket.connect(endpoint.replace('http', 'ws'));
     socket.subscribe('q', QUOTES);
