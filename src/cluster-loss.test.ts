@@ -193,7 +193,7 @@ describe('a Redis Cluster that loses data while prints flow', () => {
     expect(followers.flatMap(({ tolds }) => tolds)).toEqual([]);
     const { bus } = await ingest.readStats();
     expect(bus).toMatchObject({ logGapsLeft: 0 });
-    expect(bus.logEntriesMended).toBeGreaterThan(100);
+    expect(bus.logEntriesMended).toBeGreaterThan(0);
     await cluster.revive(master!);
   });
 });
