@@ -1,56 +1,76 @@
 import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Closing, RawWebSocket } from '../test/raw-web-socket.ts';
-import { fetchJson, startMain, type TapeqlProcess } from '../test/tapeql.ts';
+import { fetchJson, startMain, startQuietExchange, type TapeqlProcess } from '../test/tapeql.ts';
 
 const SAMPLES = 60;
 /**
- * Shorter than this nobody notices, whatever multiple of the normal it is; and the attacker is in the same process as he who measures, whom
- * he keeps waiting for some of it. What these attacks would cost a server that gives way is seconds.
+ * One attempt of an attacker may take so many times the processor time of a normal query, which is about half a millisecond. What is
+ * allowed takes up to 40 times as much; these attacks would take seconds of a server that gives way. A slow or busy machine makes both
+ * slower, and no difference to how many times more one takes than the other.
  */
-const UNNOTICED_MS = 60;
+const MAX_COST = 200;
 const ATTACKER = { 'x-forwarded-for': '203.0.113.66' };
 
+const stack = new AsyncDisposableStack();
 let tapeql: TapeqlProcess;
 beforeAll(async () => {
+  // Nothing is printed, so that what the server does is what it is asked for.
+  const exchange = stack.use(await startQuietExchange());
   // A process of its own, with the limits that it has where nobody sets any; who comes from where the headers tell.
   const limits = {
     MAX_CONNECTIONS_PER_USER: '5',
     RATE_LIMITS: 'portfolio=10,tradeNotifications=10,market=60,orders=60,http=600',
   };
-  tapeql = await startMain({ PORT: '0', FEED: 'simulated', TRUSTED_PROXIES: '1', LOG_LEVEL: 'info', ...limits });
+  const env = { PORT: '0', TRUSTED_PROXIES: '1', LOG_LEVEL: 'info', ...exchange.env, ...limits };
+  tapeql = stack.use(await startMain(env));
+  // The first ones take longer than all that follow.
+  await serveOthers();
 });
-afterAll(() => tapeql?.[Symbol.asyncDispose]());
+afterAll(() => stack.disposeAsync());
 
 let victims = 0;
 
-/** How long somebody else waits for an answer, in the median. */
-async function measureOthers(): Promise<number> {
+/** Somebody else, one query after the other: each is answered. */
+async function serveOthers(): Promise<void> {
   const headers = { 'content-type': 'application/json', 'x-forwarded-for': `192.0.2.${++victims}` };
-  const times: number[] = [];
   for (let sample = 0; sample < SAMPLES; sample++) {
-    const start = performance.now();
     const body = JSON.stringify({ query: '{ indices { symbol price } serviceStatus { state } }' });
     const response = await fetch(`${tapeql.url}/graphql`, { method: 'POST', headers, body });
     expect(response.status).toBe(200);
     await response.arrayBuffer();
-    times.push(performance.now() - start);
   }
-  return times.toSorted((a, b) => a - b)[SAMPLES / 2]!;
 }
 
-/** Runs an attack again and again, while somebody else goes on, and compares what he notices with what is normal. */
-async function expectUnnoticed(attack: () => Promise<unknown>): Promise<void> {
-  await measureOthers();
-  const normal = await measureOthers();
+/** The processor time that the server has had. */
+async function readCpuSeconds(): Promise<number> {
+  const page = await (await fetch(`${tapeql.url}/metrics`)).text();
+  return Number(/^process_cpu_seconds_total (\S+)$/m.exec(page)![1]);
+}
+
+async function measureCpu(work: () => Promise<unknown>): Promise<number> {
+  const before = await readCpuSeconds();
+  await work();
+  return (await readCpuSeconds()) - before;
+}
+
+/** Runs an attack of so many attempts again and again, while somebody else goes on, and compares what it costs with what is normal. */
+async function expectUnnoticed(attack: () => Promise<unknown>, attempts = 1): Promise<void> {
+  const normal = (await measureCpu(serveOthers)) / SAMPLES;
   let isOver = false;
+  let attacks = 0;
   const attacking = (async () => {
-    while (!isOver) await attack();
+    while (!isOver) {
+      await attack();
+      attacks += attempts;
+    }
   })();
-  const attacked = await measureOthers();
-  isOver = true;
-  await attacking;
-  expect(attacked).toBeLessThan(Math.max(2 * normal, normal + UNNOTICED_MS));
+  const spent = await measureCpu(async () => {
+    await serveOthers();
+    isOver = true;
+    await attacking;
+  });
+  expect((spent - SAMPLES * normal) / attacks).toBeLessThan(MAX_COST * normal);
 }
 
 const repeat = (count: number, write: (index: number) => string): string =>
@@ -102,13 +122,16 @@ it('1,000 connections from one address: five of them stay, and others do not not
   );
   expect(outcomes.filter((outcome) => outcome === 'let in')).toHaveLength(5);
   const refused = outcomes.filter((outcome) => outcome !== 'let in');
-  expect(new Set(refused.map(({ code }) => code))).toEqual(new Set([1013]));
+  const codes = new Set(refused.map(({ code }) => code));
+  expect(codes).toContain(1013);
+  // Where this process, with a thousand of them, is five seconds late with its first message, that is told as well.
+  expect([...codes].filter((code) => code !== 1013 && code !== 4408)).toEqual([]);
   expect((await fetchJson(`${tapeql.url}/health/websocket`))['activeConnections']).toBe(5);
 
   await expectUnnoticed(async () => {
     const more = open();
     await Promise.all(more.map(({ closed }) => closed));
-  });
+  }, 1000);
   await using other = new RawWebSocket(url, { headers: { 'x-forwarded-for': '192.0.2.250' } });
   await other.opened;
   await other.initialise();
@@ -127,8 +150,8 @@ it('500 requests whose headers never end: others do not notice', async () => {
   }
   await expectUnnoticed(async () => {
     for (const socket of sockets) if (socket.writable) socket.write(`x-${bytes++}: y\r\n`);
-    // Slowly, as such a client does: what is measured is the server, not this process.
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  });
+    // Not faster than the server answers, so that it is the server that is measured.
+    expect((await fetch(`${tapeql.url}/health/live`)).status).toBe(200);
+  }, sockets.length);
   for (const socket of sockets) socket.destroy();
 });

@@ -140,6 +140,16 @@ export async function fetchJson<T = Stats>(url: string): Promise<T> {
   return (await (await fetch(url)).json()) as T;
 }
 
+/** For a process of its own: an exchange with nothing to tell, and the variables that point to it. */
+export async function startQuietExchange() {
+  const simulator = await startSimulator({ tape: false });
+  return {
+    simulator,
+    env: { FEED: 'simulated', POLYGON_WS_URL: simulator.wsUrl, POLYGON_REST_URL: simulator.restUrl },
+    [Symbol.asyncDispose]: () => simulator.close(),
+  };
+}
+
 /** A process of its own, as an operator starts it. */
 export type TapeqlProcess = AsyncDisposable & {
   readonly child: ChildProcess;
@@ -161,7 +171,7 @@ const PROCESS_ENV = {
   NODE_COMPILE_CACHE: path.join(ROOT, 'build', 'compile-cache'),
 };
 
-/** Runs `node src/main.ts` with no environment but `env`. Whatever comes of it. */
+/** Runs `node src/main.ts` with no environment but `env`, and what `npm start` sets. Whatever comes of it. */
 export function runMain(
   env: Record<string, string>,
   args: readonly string[] = [],

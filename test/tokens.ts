@@ -7,6 +7,34 @@ export const JWT_SECRET = 'a secret of the tests alone, of 32 bytes and more';
 /** `seconds` from now, as claims tell times. */
 export const inSeconds = (seconds: number): number => Math.floor(Date.now() / 1000) + seconds;
 
+/** So long before a token's end its clock is held: what waits for that end looks at the clock again as often. */
+const HELD_MS = 10;
+
+/**
+ * The time by which tokens expire, as `tuning.clock` takes it. It is the machine's own, but for the time of a test that has it held
+ * right before the end of a token: however slow the machine is, the token expires when the test says so.
+ */
+export class ExpiryClock {
+  #heldAt: number | null = null;
+  #passed = 0;
+
+  /** Unix ms. */
+  readonly now = (): number => this.#heldAt ?? Math.max(Date.now(), this.#passed);
+
+  /** Holds the clock, and returns the `exp` of a token that has not expired for as long as it is held. */
+  holdBefore(): number {
+    const exp = Math.ceil((this.now() + HELD_MS) / 1000);
+    this.#heldAt = exp * 1000 - HELD_MS;
+    return exp;
+  }
+
+  /** The clock goes on, from the end of the token. */
+  pass(): void {
+    this.#passed = this.#heldAt! + HELD_MS;
+    this.#heldAt = null;
+  }
+}
+
 /** A token of Ann, but for the claims that are given; one that is `undefined` is left out. */
 export function mintToken(claims: JWTPayload = {}, secret = JWT_SECRET, alg = 'HS256'): Promise<string> {
   return new SignJWT({ sub: 'ann', name: 'Ann', exp: inSeconds(3600), ...claims })

@@ -6,6 +6,8 @@ import { startTestTapeql, type TestTapeql } from '../../test/tapeql.ts';
 import { createRedisCounts } from '../bus/redis-counts.ts';
 import { ConnectionLimit, type Seat } from './connection-limit.ts';
 
+/** Longer than any test runs. */
+const NEVER_MS = 600_000;
 const TOO_MANY = { code: 1013, reason: 'Too many connections' };
 
 /** Whether a connection is still there a round trip after it was let in; one that is not was closed with 1013. */
@@ -24,7 +26,9 @@ async function isLetIn(socket: RawWebSocket): Promise<boolean> {
 describe('a server with MAX_CONNECTIONS_PER_USER=2', () => {
   let tapeql: TestTapeql;
   beforeAll(async () => {
-    tapeql = await startTestTapeql({ env: { MAX_CONNECTIONS_PER_USER: '2', TRUSTED_PROXIES: '1' } });
+    const env = { MAX_CONNECTIONS_PER_USER: '2', TRUSTED_PROXIES: '1' };
+    // None of those that wait for their acknowledgement is closed because it waits for long.
+    tapeql = await startTestTapeql({ env, tuning: { initTimeoutMs: NEVER_MS } });
   });
   afterAll(() => tapeql[Symbol.asyncDispose]());
 
@@ -65,9 +69,13 @@ describe('servers with a Redis', () => {
   afterAll(() => redis?.stop());
 
   it('count the connections of an address together', async () => {
-    const env = { MAX_CONNECTIONS_PER_USER: '3', REDIS_URL: redis.url };
-    await using a = await startTestTapeql({ env });
-    await using b = await startTestTapeql({ env });
+    const options = {
+      env: { MAX_CONNECTIONS_PER_USER: '3', REDIS_URL: redis.url },
+      tuning: { connectionLeaseMs: NEVER_MS, countsDeadlineMs: NEVER_MS },
+    };
+    await using stack = new AsyncDisposableStack();
+    const [a, b] = await Promise.all([startTestTapeql(options), startTestTapeql(options)]);
+    for (const tapeql of [a, b]) stack.use(tapeql);
     await using first = new RawWebSocket(a.webSocketUrl);
     await using second = new RawWebSocket(a.webSocketUrl);
     await using third = new RawWebSocket(b.webSocketUrl);
@@ -98,10 +106,10 @@ describe('servers with a Redis', () => {
     }
   }
 
-  async function openMember(processName: string, max: number) {
-    const counts = createRedisCounts({ url: redis.url, logger: recordingLogger().logger });
+  async function openMember(processName: string, max: number, leaseMs: number) {
     const { logger } = recordingLogger();
-    const limit = new ConnectionLimit({ max, shared: counts, processName, leaseMs: 600, logger });
+    const counts = createRedisCounts({ url: redis.url, deadlineMs: NEVER_MS, logger });
+    const limit = new ConnectionLimit({ max, shared: counts, processName, leaseMs, logger });
     /** Resolves with whether the seat was refused by then. */
     const take = async (user: string): Promise<{ seat: Seat | null; refused: boolean }> => {
       let refused = false;
@@ -123,19 +131,23 @@ describe('servers with a Redis', () => {
   }
 
   it('those of a process that died are forgotten with its lease', async () => {
-    const [dying, other] = [await openMember('dying', 2), await openMember('other', 2)];
+    const [dying, other] = [await openMember('dying', 2, NEVER_MS), await openMember('other', 2, NEVER_MS)];
     await dying.take('ann');
     await dying.take('ann');
     expect(await other.take('ann')).toMatchObject({ refused: true });
     // It renews its lease no more, and takes nothing back: as kill -9.
     dying.limit.close();
+    // What time would do: its lease ends.
+    await dying.counts.noteProcess('dying', 1);
     await expect.poll(async () => (await other.take('ann')).refused).toBe(false);
     other.limit.close();
     await Promise.all([dying.counts.close(), other.counts.close()]);
   });
 
   it('are stated again when Redis has lost them', async () => {
-    const [holder, other] = [await openMember('holder', 2), await openMember('another', 2)];
+    // A third of the lease after Redis has lost them, at the earliest.
+    const leaseMs = 600;
+    const [holder, other] = [await openMember('holder', 2, leaseMs), await openMember('another', 2, leaseMs)];
     await holder.take('ben');
     await holder.take('ben');
     await redis.restart();

@@ -1,7 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RawWebSocket } from '../../test/raw-web-socket.ts';
 import { type GraphQLBody, startTestTapeql, type TestTapeql } from '../../test/tapeql.ts';
-import { encodeToken, inSeconds, JWT_SECRET, mintToken, startIdentityProvider } from '../../test/tokens.ts';
+import {
+  encodeToken,
+  ExpiryClock,
+  inSeconds,
+  JWT_SECRET,
+  mintToken,
+  startIdentityProvider,
+} from '../../test/tokens.ts';
 
 const VIEWER = '{ viewer { id name scopes } }';
 const ALL = ['market:read', 'portfolio:read', 'trade'];
@@ -41,10 +48,11 @@ async function connect(tapeql: TestTapeql, payload: object | undefined, headers:
 }
 
 describe('a token of a shared secret', () => {
+  const expiry = new ExpiryClock();
   let tapeql: TestTapeql;
   beforeAll(async () => {
     const env = { JWT_SECRET, JWT_ISSUER: 'https://login.example.com/', JWT_AUDIENCE: 'tapeql' };
-    tapeql = await startTestTapeql({ env });
+    tapeql = await startTestTapeql({ env, tuning: { clock: expiry.now } });
   });
   afterAll(() => tapeql[Symbol.asyncDispose]());
 
@@ -130,7 +138,7 @@ describe('a token of a shared secret', () => {
     ['of no issuer', () => mint({ iss: undefined })],
     ['for another audience', () => mint({ aud: 'other' })],
     ['that has expired', () => mint({ exp: inSeconds(-10) })],
-    ['that is not valid yet', () => mint({ nbf: inSeconds(60) })],
+    ['that is not valid yet', () => mint({ nbf: inSeconds(3600) })],
     ['of no user', () => mint({ sub: undefined })],
     ['of an empty user', () => mint({ sub: '' })],
     ['of a user that is a number', () => mint({ sub: 7 as unknown as string })],
@@ -168,8 +176,12 @@ describe('a token of a shared secret', () => {
   });
 
   it('has 5 seconds of leeway', async () => {
-    expect(await post(tapeql, bearer(await mint({ exp: inSeconds(-2) })))).toMatchObject({ viewer: ANN });
-    expect(await post(tapeql, bearer(await mint({ nbf: inSeconds(3) })))).toMatchObject({ viewer: ANN });
+    const now = expiry.holdBefore();
+    expect(await post(tapeql, bearer(await mint({ exp: now - 2 })))).toMatchObject({ viewer: ANN });
+    expect(await post(tapeql, bearer(await mint({ nbf: now + 3 })))).toMatchObject({ viewer: ANN });
+    expect(await post(tapeql, bearer(await mint({ exp: now - 7 })))).toMatchObject({ status: 401 });
+    expect(await post(tapeql, bearer(await mint({ nbf: now + 7 })))).toMatchObject({ status: 401 });
+    expiry.pass();
   });
 
   it('appears nowhere: not in the log, not in an answer, not in a figure', async () => {
@@ -208,19 +220,31 @@ describe('where anonymous clients may not read market data', () => {
 });
 
 describe('a token of an identity provider', () => {
-  it.each(['RS256', 'ES256', 'EdDSA'] as const)('is verified by its key: %s', async (alg) => {
-    await using provider = await startIdentityProvider();
-    const pem = await provider.addKey('one', alg);
-    await using tapeql = await startTestTapeql({ env: { JWT_JWKS_URL: provider.url } });
-    expect(await post(tapeql, bearer(await provider.sign('one', { name: 'Ann' })))).toMatchObject({
-      viewer: { id: 'ann', name: 'Ann' },
+  describe('is verified by its key:', () => {
+    const ALGORITHMS = ['RS256', 'ES256', 'EdDSA'] as const;
+    const pems = new Map<string, string>();
+    const stack = new AsyncDisposableStack();
+    let provider: Awaited<ReturnType<typeof startIdentityProvider>>;
+    let tapeql: TestTapeql;
+    beforeAll(async () => {
+      provider = stack.use(await startIdentityProvider());
+      for (const alg of ALGORITHMS) pems.set(alg, await provider.addKey(alg, alg));
+      tapeql = stack.use(await startTestTapeql({ env: { JWT_JWKS_URL: provider.url } }));
     });
-    // The public key is known to all: a server that takes it for a secret lets everybody in.
-    for (const secret of [pem, pem.trim()]) {
-      expect(await post(tapeql, bearer(await mintToken({}, secret)))).toMatchObject({ status: 401, viewer: null });
-    }
-    expect(await post(tapeql, bearer(encodeToken({ alg: 'none', kid: 'one' }, { sub: 'ann' })))).toMatchObject({
-      status: 401,
+    afterAll(() => stack.disposeAsync());
+
+    it.each(ALGORITHMS)('%s', async (alg) => {
+      expect(await post(tapeql, bearer(await provider.sign(alg, { name: 'Ann' })))).toMatchObject({
+        viewer: { id: 'ann', name: 'Ann' },
+      });
+      // The public key is known to all: a server that takes it for a secret lets everybody in.
+      const pem = pems.get(alg)!;
+      for (const secret of [pem, pem.trim()]) {
+        expect(await post(tapeql, bearer(await mintToken({}, secret)))).toMatchObject({ status: 401, viewer: null });
+      }
+      expect(await post(tapeql, bearer(encodeToken({ alg: 'none', kid: alg }, { sub: 'ann' })))).toMatchObject({
+        status: 401,
+      });
     });
   });
 

@@ -10,6 +10,7 @@ import { RawWebSocket } from '../../test/raw-web-socket.ts';
 import { startRedis } from '../../test/redis.ts';
 import { type GraphQLBody, runMain, startTestTapeql, type TestTapeql } from '../../test/tapeql.ts';
 import { JWT_SECRET, mintToken } from '../../test/tokens.ts';
+import { type KeyRegister, manageKeys } from './manage-keys.ts';
 
 const PORTFOLIO = 'subscription { portfolio { cash } }';
 
@@ -53,16 +54,16 @@ describe('npm run keys', () => {
     const key = created.text;
     expect(key).toMatch(/^tapeql_[0-9a-f]{16}_[\w-]{43}$/);
     const id = key.split('_')[1]!;
-    const listed = await keys(env, 'list');
-    expect(listed.text).toContain(`${id}  `);
-    expect(listed.text).toContain('Acme charts');
-    expect(listed.text).not.toContain(key.split('_').slice(2).join('_'));
-
     expect(await ask(tapeql, key, '{ viewer { id name scopes } }')).toMatchObject({
       data: { viewer: { id: `key:${id}`, name: 'Acme charts', scopes: ['market:read', 'portfolio:read'] } },
     });
     expect(await ask(tapeql, key, 'mutation { cancelOrder(id: "1") { id } }')).toMatchObject({ code: 'FORBIDDEN' });
     expect(await ask(tapeql, `${key.slice(0, -1)}-`, '{ viewer { id } }')).toMatchObject({ status: 401 });
+
+    const listed = await keys(env, 'list');
+    expect(listed.text).toContain(`${id}  `);
+    expect(listed.text).toContain('Acme charts');
+    expect(listed.text).not.toContain(key.split('_').slice(2).join('_'));
 
     await using socket = await connect(tapeql, { 'x-api-key': key });
     socket.subscribe('p', PORTFOLIO);
@@ -76,6 +77,13 @@ describe('npm run keys', () => {
     expect(JSON.stringify(tapeql.records)).not.toContain(key.slice(-43));
   });
 
+  it('says what is wrong on stderr, with status 1', async () => {
+    const { status, text, stderr } = await keys({ DATA_DIR: nameFolder() });
+    expect(status).toBe(1);
+    expect(text).toBe('');
+    expect(stderr).toContain('What is to be done?');
+  });
+
   it.each([
     [[], 'What is to be done?'],
     [['create'], '--name is needed'],
@@ -83,11 +91,12 @@ describe('npm run keys', () => {
     [['create', '--colour', 'red'], '--colour'],
     [['revoke'], '"revoke" is no command'],
     [['destroy', 'it'], '"destroy it" is no command'],
-  ])('%j: says what is wrong, with status 1', async (args, problem) => {
-    const { status, stderr } = await keys({ DATA_DIR: nameFolder() }, ...args);
-    expect(status).toBe(1);
-    expect(stderr).toContain(problem);
-    expect(stderr).toContain('npm run keys -- create --name NAME');
+  ])('%j: says what is wrong', async (args, problem) => {
+    // It is wrong before any key is touched.
+    const { text, isWrong } = await manageKeys(args, null as unknown as KeyRegister);
+    expect(isWrong).toBe(true);
+    expect(text).toContain(problem);
+    expect(text).toContain('npm run keys -- create --name NAME');
   });
 });
 
@@ -96,8 +105,9 @@ describe('over several systems', () => {
     await using redis = await startRedis();
     await using postgres = await startPostgres();
     const env = { JWT_SECRET, REDIS_URL: redis.url, DATABASE_URL: await postgres.createDatabase() };
-    await using one = await startTestTapeql({ env });
-    await using other = await startTestTapeql({ env });
+    await using stack = new AsyncDisposableStack();
+    const [one, other] = await Promise.all([startTestTapeql({ env }), startTestTapeql({ env })]);
+    for (const tapeql of [one, other]) stack.use(tapeql);
     const tokens = [await mintToken({ jti: 'told' }), await mintToken({ jti: 'written' })];
     const sockets: RawWebSocket[] = [];
     for (const tapeql of [one, other]) {

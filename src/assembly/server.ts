@@ -109,7 +109,11 @@ export async function openServer(parts: ServerParts, stack: AsyncDisposableStack
   const counts =
     config.redisUrls.length === 0
       ? null
-      : createRedisCounts({ url: config.redisUrls.join(','), logger: logger.child({ part: 'limits' }) });
+      : createRedisCounts({
+          url: config.redisUrls.join(','),
+          ...(tuning.countsDeadlineMs !== undefined && { deadlineMs: tuning.countsDeadlineMs }),
+          logger: logger.child({ part: 'limits' }),
+        });
   stack.defer(() => counts?.close());
   const rateLimits = new RateLimits({
     limits: config.rateLimits,

@@ -9,6 +9,8 @@ export type Tuning = {
   readonly pingIntervalMs?: number;
   readonly rateWindowSeconds?: number;
   readonly connectionLeaseMs?: number;
+  /** How long the counts that processes share may take before each process counts for itself. */
+  readonly countsDeadlineMs?: number;
   readonly jwksCooldownMs?: number;
   readonly httpTimeouts?: { readonly headersMs: number; readonly requestMs: number };
   readonly logBounds?: Partial<LogBounds>;

@@ -192,14 +192,6 @@ describe('how much', () => {
       '{ __schema { types { fields { type { fields { type { fields { type { fields { name } } } } } } } } } }';
     expect(await ask(query)).toBe('GRAPHQL_VALIDATION_FAILED');
   });
-});
-
-describe('how long', () => {
-  let tapeql: TestTapeql;
-  beforeAll(async () => {
-    tapeql = await startTestTapeql({ tuning: { httpTimeouts: { headersMs: 300, requestMs: 600 } } });
-  });
-  afterAll(() => tapeql[Symbol.asyncDispose]());
 
   it.each([
     ['posted', ''],

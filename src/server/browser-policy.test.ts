@@ -9,10 +9,7 @@ const QUERY = encodeURIComponent('{ __typename }');
 
 let tapeql: TestTapeql;
 beforeAll(async () => {
-  tapeql = await startTestTapeql({
-    env: { ALLOWED_ORIGINS: APP },
-    tuning: { httpTimeouts: { headersMs: 300, requestMs: 600 } },
-  });
+  tapeql = await startTestTapeql({ env: { ALLOWED_ORIGINS: APP } });
 });
 afterAll(() => tapeql?.[Symbol.asyncDispose]());
 
@@ -132,9 +129,15 @@ describe('the playground in a browser', () => {
 });
 
 describe('who is slow', () => {
+  let impatient: TestTapeql;
+  beforeAll(async () => {
+    impatient = await startTestTapeql({ tuning: { httpTimeouts: { headersMs: 100, requestMs: 200 } } });
+  });
+  afterAll(() => impatient?.[Symbol.asyncDispose]());
+
   /** What a client that writes this and then nothing is told. */
-  async function readAnswer(bytes: string): Promise<string> {
-    const { port } = new URL(tapeql.url);
+  async function readAnswer({ url }: TestTapeql, bytes: string): Promise<string> {
+    const { port } = new URL(url);
     const socket = connect(Number(port), '127.0.0.1');
     socket.write(bytes);
     let answer = '';
@@ -149,10 +152,10 @@ describe('who is slow', () => {
       'POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"query":',
     ],
   ])('with %s is answered with 408', async (_what, bytes) => {
-    expect(await readAnswer(bytes)).toBe('HTTP/1.1 408 Request Timeout');
+    expect(await readAnswer(impatient, bytes)).toBe('HTTP/1.1 408 Request Timeout');
   });
 
   it('headers that are too long are answered with 431', async () => {
-    expect(await readAnswer(`GET / HTTP/1.1\r\nx: ${'y'.repeat(20_000)}\r\n\r\n`)).toMatch(/ 431 /);
+    expect(await readAnswer(tapeql, `GET / HTTP/1.1\r\nx: ${'y'.repeat(20_000)}\r\n\r\n`)).toMatch(/ 431 /);
   });
 });

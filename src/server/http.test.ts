@@ -3,8 +3,16 @@ import { readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { createClient } from 'graphql-sse';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beginRequest } from '../../test/raw-request.ts';
 import { RawWebSocket } from '../../test/raw-web-socket.ts';
-import { fetchJson, startMain, startTestTapeql, TEST_API_KEY, type TestTapeql } from '../../test/tapeql.ts';
+import {
+  fetchJson,
+  startMain,
+  startQuietExchange,
+  startTestTapeql,
+  TEST_API_KEY,
+  type TestTapeql,
+} from '../../test/tapeql.ts';
 import { makeWireTrade } from '../../test/wire-samples.ts';
 import { printSdl } from '../schema/schema.ts';
 
@@ -48,14 +56,17 @@ describe('health', () => {
 
   it('is ready no more as soon as it shuts down, and lives on', async () => {
     await using own = await startTestTapeql();
-    // A client that takes its time keeps the port open for a moment.
+    // A client that takes its time keeps it from being over at once.
     await using slow = await RawWebSocket.connect(own.webSocketUrl);
     slow.tcp.pause();
+    const requests = await Promise.all(
+      ['/health/ready', '/health', '/health/live'].map((path) => beginRequest(own.url, path)),
+    );
     const stopping = own.stop();
-    await expect.poll(async () => (await fetch(`${own.url}/health/ready`)).status).toBe(503);
-    const health = await fetch(`${own.url}/health`);
-    expect([health.status, (await health.json()) as object]).toMatchObject([503, { status: 'unhealthy' }]);
-    expect((await fetch(`${own.url}/health/live`)).status).toBe(200);
+    const [ready, health, live] = await Promise.all(requests.map(({ finish }) => finish()));
+    expect(ready!.status).toBe(503);
+    expect([health!.status, JSON.parse(health!.body)]).toMatchObject([503, { status: 'unhealthy' }]);
+    expect(live!.status).toBe(200);
     await stopping;
   });
 });
@@ -249,7 +260,8 @@ describe('a herd of connections', () => {
 
   it('waits while the process has no time for it, as far as the kernel has room', async () => {
     const room = Number(await readFile('/proc/sys/net/core/somaxconn', 'utf8').catch(() => '128'));
-    await using own = await startMain({ PORT: '0' });
+    await using exchange = await startQuietExchange();
+    await using own = await startMain({ PORT: '0', ...exchange.env });
     own.child.kill('SIGSTOP');
     const sockets = Array.from({ length: Math.min(HERD, room) }, () =>
       connect(Number(new URL(own.url).port), '127.0.0.1'),

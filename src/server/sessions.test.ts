@@ -1,8 +1,8 @@
-import { describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { EventSourceReader } from '../../test/event-source-reader.ts';
 import { RawWebSocket } from '../../test/raw-web-socket.ts';
 import { startTestTapeql, type TestTapeql } from '../../test/tapeql.ts';
-import { inSeconds, JWT_SECRET, mintToken } from '../../test/tokens.ts';
+import { ExpiryClock, JWT_SECRET, mintToken } from '../../test/tokens.ts';
 import { makeWireQuote } from '../../test/wire-samples.ts';
 
 const PORTFOLIO = 'subscription { portfolio { cash } }';
@@ -26,18 +26,23 @@ async function readEnd(socket: RawWebSocket, id: string): Promise<unknown> {
 }
 
 describe('a token that expires while connected', () => {
+  const expiry = new ExpiryClock();
+  let tapeql: TestTapeql;
+  beforeAll(async () => {
+    tapeql = await startTestTapeql({ env: { JWT_SECRET }, tuning: { clock: expiry.now } });
+  });
+  afterEach(() => tapeql.untilIdle());
+  afterAll(() => tapeql?.[Symbol.asyncDispose]());
+
   it("ends the viewer's own with UNAUTHENTICATED; market data goes on", async () => {
-    await using tapeql = await startTestTapeql({ env: { JWT_SECRET } });
-    // The account, and the database that it is in, are opened before the time runs.
-    await using before = await connect(tapeql, await mintToken());
-    before.subscribe('p', PORTFOLIO);
-    await before.find(({ type }) => type === 'next');
-    await using socket = await connect(tapeql, await mintToken({ exp: inSeconds(3) }));
+    await using socket = await connect(tapeql, await mintToken({ exp: expiry.holdBefore() }));
     socket.subscribe('q', QUOTES);
     socket.subscribe('p', PORTFOLIO);
     socket.subscribe('n', NOTIFICATIONS);
     await tapeql.untilWatched(['AAPL']);
+    await tapeql.untilOpen(3);
     expect((await socket.find(({ id }) => id === 'p')).payload.data).toEqual({ portfolio: { cash: '100000.00' } });
+    expiry.pass();
     const ends = new Map<string, unknown>();
     while (ends.size < 2) {
       const { id, type, payload } = await socket.find((message) => message.type === 'error');
@@ -59,26 +64,32 @@ describe('a token that expires while connected', () => {
   });
 
   it('ends market data as well where anonymous clients may not read it, also over SSE', async () => {
-    await using tapeql = await startTestTapeql({ env: { JWT_SECRET, ANONYMOUS_MARKET_DATA: 'false' } });
-    const token = await mintToken({ exp: inSeconds(2) });
-    await using socket = await connect(tapeql, token);
+    await using closed = await startTestTapeql({
+      env: { JWT_SECRET, ANONYMOUS_MARKET_DATA: 'false' },
+      tuning: { clock: expiry.now },
+    });
+    const token = await mintToken({ exp: expiry.holdBefore() });
+    await using socket = await connect(closed, token);
     socket.subscribe('q', QUOTES);
-    await using stream = await EventSourceReader.open(tapeql.endpoint, { query: QUOTES }, bearer(token));
-    await using own = await EventSourceReader.open(tapeql.endpoint, { query: NOTIFICATIONS }, bearer(token));
+    await using stream = await EventSourceReader.open(closed.endpoint, { query: QUOTES }, bearer(token));
+    await using own = await EventSourceReader.open(closed.endpoint, { query: NOTIFICATIONS }, bearer(token));
+    await closed.untilOpen(3);
+    expiry.pass();
     expect(await readEnd(socket, 'q')).toBe('UNAUTHENTICATED');
     for (const reader of [stream, own]) {
       let event = await reader.next();
       while (event.data.errors === undefined) event = await reader.next();
       expect(event.data.errors[0].extensions.code).toBe('UNAUTHENTICATED');
     }
-    await tapeql.untilOpen(0);
+    await closed.untilOpen(0);
   });
 
   it('is renewed in place by a ping of the same user, whose streams go on', async () => {
-    await using tapeql = await startTestTapeql({ env: { JWT_SECRET } });
-    await using short = await connect(tapeql, await mintToken({ exp: inSeconds(2) }));
-    await using renewed = await connect(tapeql, await mintToken({ exp: inSeconds(2) }));
+    const exp = expiry.holdBefore();
+    await using short = await connect(tapeql, await mintToken({ exp }));
+    await using renewed = await connect(tapeql, await mintToken({ exp }));
     for (const socket of [short, renewed]) socket.subscribe('p', PORTFOLIO);
+    await tapeql.untilOpen(2);
     const [other, newer] = [await mintToken({ sub: 'ben' }), await mintToken()];
     const answers: unknown[] = [];
     for (const token of [other, 'none', newer]) {
@@ -91,6 +102,7 @@ describe('a token that expires while connected', () => {
       { renewed: true },
     ]);
     expect(JSON.stringify(answers)).not.toContain(newer);
+    expiry.pass();
     expect(await readEnd(short, 'p')).toBe('UNAUTHENTICATED');
     // The same time has passed for both.
     renewed.subscribe('again', PORTFOLIO);
@@ -99,7 +111,6 @@ describe('a token that expires while connected', () => {
   });
 
   it('is renewed by one that allows less: what it does not allow ends with FORBIDDEN', async () => {
-    await using tapeql = await startTestTapeql({ env: { JWT_SECRET } });
     await using socket = await connect(tapeql, await mintToken());
     socket.subscribe('p', PORTFOLIO);
     socket.subscribe('q', QUOTES);
@@ -110,7 +121,6 @@ describe('a token that expires while connected', () => {
   });
 
   it('on a connection where nobody is signed in renews nothing', async () => {
-    await using tapeql = await startTestTapeql({ env: { JWT_SECRET } });
     await using socket = await RawWebSocket.connect(tapeql.webSocketUrl);
     socket.send({ type: 'ping', payload: bearer(await mintToken()) });
     expect((await socket.find(({ type }) => type === 'pong')).payload).toMatchObject({ renewed: false });
