@@ -119,6 +119,10 @@ export async function openServer(parts: ServerParts, stack: AsyncDisposableStack
     logger: logger.child({ part: 'limits' }),
   });
   stack.defer(() => connectionLimit.close());
+  const pinging = {
+    ...(tuning.pingIntervalMs !== undefined && { pingIntervalMs: tuning.pingIntervalMs }),
+    ...(tuning.connectionTimers !== undefined && { timers: tuning.connectionTimers }),
+  };
   const graphql = createGraphQL({
     schema,
     context: {
@@ -137,7 +141,7 @@ export async function openServer(parts: ServerParts, stack: AsyncDisposableStack
     sessions: access.sessions,
     demoToken: access.demoToken,
     admission: { rateLimits, readAddress, maxEventStreams: config.maxSubscriptionsPerConnection },
-    ...(tuning.pingIntervalMs !== undefined && { eventStream: { pingIntervalMs: tuning.pingIntervalMs } }),
+    eventStream: pinging,
     logger: logger.child({ part: 'graphql' }),
   });
   const getEnveloped = (context: object): Enveloped => graphql.getEnveloped(context) as unknown as Enveloped;
@@ -162,7 +166,7 @@ export async function openServer(parts: ServerParts, stack: AsyncDisposableStack
     maxMessageBytes: MAX_MESSAGE_BYTES,
     turn,
     ...(tuning.initTimeoutMs !== undefined && { initTimeoutMs: tuning.initTimeoutMs }),
-    ...(tuning.pingIntervalMs !== undefined && { pingIntervalMs: tuning.pingIntervalMs }),
+    ...pinging,
     logger: logger.child({ part: 'websocket' }),
   });
 

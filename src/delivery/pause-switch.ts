@@ -1,5 +1,6 @@
 import { type Bus, controlChannel, type ControlMessage } from '../bus/bus.ts';
 import type { Logger } from '../market/logger.ts';
+import { systemTimers, type Timers } from '../market/timers.ts';
 
 export type PauseState = {
   readonly paused: boolean;
@@ -17,6 +18,7 @@ const START_PATIENCE_MS = 500;
  */
 export class PauseSwitch {
   readonly #bus: Bus;
+  readonly #timers: Timers;
   readonly #logger: Logger;
   readonly #listeners = new Set<(state: PauseState) => void>();
   readonly #stops: (() => void | Promise<void>)[] = [];
@@ -25,8 +27,9 @@ export class PauseSwitch {
   #keeping: Promise<void> = Promise.resolve();
   #heard = 0;
 
-  constructor(options: { readonly bus: Bus; readonly logger: Logger }) {
+  constructor(options: { readonly bus: Bus; readonly timers?: Timers; readonly logger: Logger }) {
     this.#bus = options.bus;
+    this.#timers = options.timers ?? systemTimers;
     this.#logger = options.logger;
   }
 
@@ -43,7 +46,7 @@ export class PauseSwitch {
   /** Begins to listen. Resolves when it is known whether there is a pause, and soon where the bus is away. Never rejects. */
   async start(): Promise<void> {
     const known = Promise.withResolvers<void>();
-    const patience = setTimeout(known.resolve, START_PATIENCE_MS);
+    const cancelPatience = this.#timers.after(START_PATIENCE_MS, known.resolve);
     // What is said while the bus is away is not heard: it is read on return.
     this.#stops.push(this.#bus.onState(({ connected }) => connected && void this.#read().then(known.resolve)));
     try {
@@ -53,7 +56,7 @@ export class PauseSwitch {
     }
     if (this.#bus.readState().connected) void this.#read().then(known.resolve);
     await known.promise;
-    clearTimeout(patience);
+    cancelPatience();
   }
 
   async close(): Promise<void> {

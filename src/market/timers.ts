@@ -2,7 +2,10 @@
 export interface Timers {
   /** Milliseconds of a clock that never jumps; only differences mean something. */
   now(): number;
-  /** Calls `callback` once, `delayMs` from now. Returns the function that calls it off; harmless when it is too late. */
+  /**
+   * Calls `callback` once, `delayMs` from now. Returns the function that calls it off; harmless when it is too late. What waits
+   * keeps the process alive, as `setTimeout` does: whoever has to wait calls it off when it is closed.
+   */
   after(delayMs: number, callback: () => void): () => void;
 }
 
@@ -14,3 +17,13 @@ export const systemTimers: Timers = {
     return () => clearTimeout(timer);
   },
 };
+
+/** Calls `callback` every `intervalMs`. Returns the function that ends it. */
+export function every(timers: Timers, intervalMs: number, callback: () => void): () => void {
+  const tick = (): void => {
+    callOff = timers.after(intervalMs, tick);
+    callback();
+  };
+  let callOff = timers.after(intervalMs, tick);
+  return () => callOff();
+}
