@@ -68,7 +68,7 @@ export async function startTestTapeql(
     DATA_DIR: nameDataDir(),
     ...options.env,
   });
-  const tapeql = await startTapeql(config, { logger, tuning: { ...QUICK, ...options.tuning } });
+  const tapeql = await startTapeql(config, { logger, tuning: tune(options.tuning) });
   const url = tapeql.url!;
   const readStats = (): Promise<Stats> => fetchJson(`${url}/stats`);
   const untilOpen = (subscriptions: number): Promise<void> =>
@@ -115,6 +115,13 @@ function nameDataDir(): string {
 export function listWatched(simulator: Simulator): string[] {
   const pairs = simulator.readStats().connections.flatMap((connection) => connection.pairs);
   return pairs.flatMap((pair) => (pair.startsWith('T.') ? [pair.slice(2)] : []));
+}
+
+/** A reader whose own machine is busy is not ended for it, unless a test says how soon. */
+const PATIENT_BOUNDS = { stallMs: 60_000, behindMs: 600_000 };
+
+function tune(tuning: Tuning = {}): Tuning {
+  return { ...QUICK, ...tuning, logBounds: { ...PATIENT_BOUNDS, ...tuning.logBounds } };
 }
 
 /** What only time would bring about comes soon. */

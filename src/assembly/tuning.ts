@@ -6,6 +6,8 @@ import type { Timers } from '../market/timers.ts';
 export type Tuning = {
   readonly demandLingerMs?: number;
   readonly historyLagMs?: number;
+  /** How long a start waits at most to learn whether market events are paused. */
+  readonly pausePatienceMs?: number;
   readonly initTimeoutMs?: number;
   readonly pingIntervalMs?: number;
   readonly rateWindowSeconds?: number;
