@@ -50,11 +50,17 @@ export type Stats = Record<string, any>;
 
 export const TEST_API_KEY = 'a-secret-that-no-log-may-hold';
 
+/**
+ * Nothing happens but what a test pushes. The best known symbols alone: each has its two days of minutes made at the start, which for all
+ * that could be listed takes most of a second.
+ */
+const QUIET: SimulatorOptions = { tape: false, symbols: 100 };
+
 /** Variables of `env` add to loopback, port 0 and the simulated exchange; without `simulator` options that has no tape. */
 export async function startTestTapeql(
   options: { env?: Record<string, string>; simulator?: SimulatorOptions; tuning?: Tuning } = {},
 ): Promise<TestTapeql> {
-  const simulator = await startSimulator({ tape: false, ...options.simulator });
+  const simulator = await startSimulator({ ...QUIET, ...options.simulator });
   const { logger, records } = recordingLogger();
   const config = readConfig({
     PORT: '0',
