@@ -372,7 +372,7 @@ describe('the WebSocket at /graphql', () => {
       for (let sent = 0; sent < 2000 && (await countConnections()) === 1; sent += 20) {
         for (let count = 0; count < 20; count++) socket.send(ping);
       }
-      await untilConnected(0);
+      await expect.poll(countConnections).toBe(0);
       socket.tcp.resume();
     });
   });
