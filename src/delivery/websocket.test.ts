@@ -406,7 +406,10 @@ describe('the limits of the WebSocket', () => {
   });
 
   it('end a reader whose socket takes nothing any more, and no other one', async () => {
-    await using tapeql = await startTestTapeql({ tuning: { logBounds: { maxEntries: 500, stallMs: 50 } } });
+    // It answers no ping either, and is not to be ended for that.
+    const connectionTimers = new ManualTimers();
+    const logBounds = { maxEntries: 500, stallMs: 50 };
+    await using tapeql = await startTestTapeql({ tuning: { connectionTimers, logBounds } });
     await using slow = await RawWebSocket.connect(tapeql.webSocketUrl);
     await using good = await RawWebSocket.connect(tapeql.webSocketUrl);
     // Long results fill the buffers of the network sooner.
