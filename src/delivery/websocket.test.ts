@@ -31,6 +31,8 @@ describe('the WebSocket at /graphql', () => {
   afterAll(() => tapeql[Symbol.asyncDispose]());
   afterEach(async () => {
     for (const socket of sockets.splice(0)) await socket[Symbol.asyncDispose]();
+    // None is left that the next test could take for its own.
+    await tapeql.untilOpen(0);
   });
 
   function open(options: ConstructorParameters<typeof RawWebSocket>[1] = {}): RawWebSocket {
@@ -186,18 +188,22 @@ describe('the WebSocket at /graphql', () => {
 
     it('complete ends the stream at once and frees the id; nothing of it follows', async () => {
       const socket = await connectInitialised();
+      // Somebody else goes on: the exchange is asked for the symbol all the time.
+      const other = await connectInitialised();
+      other.subscribe('o', TRADES, { symbols: ['AAPL'] });
       socket.subscribe('t', TRADES, { symbols: ['AAPL'] });
-      await tapeql.untilOpen(1);
+      await tapeql.untilOpen(2);
       await tapeql.untilWatched(['AAPL']);
       tapeql.simulator.push([makeWireTrade('AAPL', { p: 1 })]);
       expect(await socket.next()).toMatchObject({ id: 't', type: 'next', payload: { data: { trades: { price: 1 } } } });
 
       socket.complete('t');
       expect(await socket.settle()).toEqual([]);
-      await tapeql.untilOpen(0);
-      tapeql.simulator.push([makeWireTrade('AAPL', { p: 2 })]);
-      socket.subscribe('t', TRADES, { symbols: ['AAPL'] });
       await tapeql.untilOpen(1);
+      tapeql.simulator.push([makeWireTrade('AAPL', { p: 2 })]);
+      await other.find(({ payload }) => payload.data.trades.price === 2);
+      socket.subscribe('t', TRADES, { symbols: ['AAPL'] });
+      await tapeql.untilOpen(2);
       tapeql.simulator.push([makeWireTrade('AAPL', { p: 3 })]);
       expect(await socket.next()).toMatchObject({ id: 't', type: 'next', payload: { data: { trades: { price: 3 } } } });
     });
