@@ -16,7 +16,7 @@ const WIDE = Array.from({ length: 40 }, (_, index) => `a_name_of_its_own_${index
 describe('readers that stop under a firehose', () => {
   it('cost no more than their bounds, are ended with the cursor they were sent last, and hold up nobody', async () => {
     // Those that stop answer no ping: it is not for this that they are to be ended.
-    await using tapeql = await startTestTapeql({ tuning: { pingIntervalMs: 600_000 } });
+    await using tapeql = await startTestTapeql({ tuning: { pingIntervalMs: 600_000, logBounds: { stallMs: 100 } } });
     await using reader = await RawWebSocket.connect(tapeql.webSocketUrl);
     reader.subscribe('t', 'subscription { trades(symbols: ["AAPL"]) { sequence } }');
     const stopped: RawWebSocket[] = [];

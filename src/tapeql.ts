@@ -45,7 +45,11 @@ export async function startTapeql(config: Config, options: TapeqlOptions): Promi
     const { bus, store, cache } = openBus(config, now, logger, stack);
     const calendar = createCalendar();
     const feedName = config.feed === 'simulated' ? 'SIMULATED' : feedNameOf(config.polygon.wsUrl);
-    const pause = new PauseSwitch({ bus, logger });
+    const pause = new PauseSwitch({
+      bus,
+      ...(tuning.pausePatienceMs !== undefined && { patienceMs: tuning.pausePatienceMs }),
+      logger,
+    });
     stack.defer(() => pause.close());
     await pause.start();
     const status = new StatusBoard({

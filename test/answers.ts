@@ -57,8 +57,12 @@ function show(result: ExecutionResult): object {
     : { errors: errors.map((error) => serializeError(toGraphQLError(error))), ...rest };
 }
 
-/** What a subscription delivers whose results are made by a plan of `plans`. */
-export async function answerByPlan(args: ExecutionArgs, plans: Plans): Promise<string[]> {
+/** What a subscription delivers whose results are made by a plan of `plans`; each result is told to `onPayload` as well. */
+export async function answerByPlan(
+  args: ExecutionArgs,
+  plans: Plans,
+  onPayload: (payload: Payload) => void = () => undefined,
+): Promise<string[]> {
   const subscribe = createSubscribe({ plans, turn: new Turn(() => undefined), observer: NO_FIGURES });
   const running: RunningOperation = { subscription: null };
   const result = await subscribe({ ...args, contextValue: { ...(args.contextValue as object), running } });
@@ -68,7 +72,10 @@ export async function answerByPlan(args: ExecutionArgs, plans: Plans): Promise<s
     ready: true,
     attach: () => undefined,
     detach: () => undefined,
-    write: (payload: Payload) => void answers.push(payload.json),
+    write: (payload: Payload) => {
+      answers.push(payload.json);
+      onPayload(payload);
+    },
   });
   await running.subscription!.next();
   return answers;

@@ -63,6 +63,9 @@ export function generateSubscriptions(options: GeneratorOptions, decisions: Deci
   return new Generator(options, decisions).generate();
 }
 
+/** By type, which belongs to one schema. */
+const overlaps = new WeakMap<GraphQLCompositeType, readonly GraphQLCompositeType[]>();
+
 const RESPONSE_NAMES = ['a', 'b', 'c', 'd', '__proto__', 'toString', 'constructor'];
 
 class Generator {
@@ -215,7 +218,14 @@ class Generator {
     return `...${fragment.name}${mayDepend ? this.#writeDirectives() : ''}`;
   }
 
-  #listOverlapping(type: GraphQLCompositeType): GraphQLCompositeType[] {
+  /** The types of fragments that may stand where `type` is: the same for every document, and long to find. */
+  #listOverlapping(type: GraphQLCompositeType): readonly GraphQLCompositeType[] {
+    let overlapping = overlaps.get(type);
+    if (overlapping === undefined) overlaps.set(type, (overlapping = this.#findOverlapping(type)));
+    return overlapping;
+  }
+
+  #findOverlapping(type: GraphQLCompositeType): GraphQLCompositeType[] {
     const { schema } = this.#options;
     const possible = new Set(this.#listPossible(type));
     return Object.values(schema.getTypeMap()).filter(

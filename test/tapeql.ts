@@ -50,11 +50,17 @@ export type Stats = Record<string, any>;
 
 export const TEST_API_KEY = 'a-secret-that-no-log-may-hold';
 
+/**
+ * Nothing happens but what a test pushes. The best known symbols alone: each has its two days of minutes made at the start, which for all
+ * that could be listed takes most of a second.
+ */
+const QUIET: SimulatorOptions = { tape: false, symbols: 100 };
+
 /** Variables of `env` add to loopback, port 0 and the simulated exchange; without `simulator` options that has no tape. */
 export async function startTestTapeql(
   options: { env?: Record<string, string>; simulator?: SimulatorOptions; tuning?: Tuning } = {},
 ): Promise<TestTapeql> {
-  const simulator = await startSimulator({ tape: false, ...options.simulator });
+  const simulator = await startSimulator({ ...QUIET, ...options.simulator });
   const { logger, records } = recordingLogger();
   const config = readConfig({
     PORT: '0',
@@ -68,7 +74,7 @@ export async function startTestTapeql(
     DATA_DIR: nameDataDir(),
     ...options.env,
   });
-  const tapeql = await startTapeql(config, { logger, tuning: { ...QUICK, ...options.tuning } });
+  const tapeql = await startTapeql(config, { logger, tuning: tune(options.tuning) });
   const url = tapeql.url!;
   const readStats = (): Promise<Stats> => fetchJson(`${url}/stats`);
   const untilOpen = (subscriptions: number): Promise<void> =>
@@ -115,6 +121,13 @@ function nameDataDir(): string {
 export function listWatched(simulator: Simulator): string[] {
   const pairs = simulator.readStats().connections.flatMap((connection) => connection.pairs);
   return pairs.flatMap((pair) => (pair.startsWith('T.') ? [pair.slice(2)] : []));
+}
+
+/** A reader whose own machine is busy is not ended for it, unless a test says how soon. */
+const PATIENT_BOUNDS = { stallMs: 60_000, behindMs: 600_000 };
+
+function tune(tuning: Tuning = {}): Tuning {
+  return { ...QUICK, ...tuning, logBounds: { ...PATIENT_BOUNDS, ...tuning.logBounds } };
 }
 
 /** What only time would bring about comes soon. A confirmation of the exchange is waited for, however slow the machine is. */

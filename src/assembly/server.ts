@@ -128,6 +128,10 @@ export async function openServer(parts: ServerParts, stack: AsyncDisposableStack
     logger: logger.child({ part: 'limits' }),
   });
   stack.defer(() => connectionLimit.close());
+  const pinging = {
+    ...(tuning.pingIntervalMs !== undefined && { pingIntervalMs: tuning.pingIntervalMs }),
+    ...(tuning.connectionTimers !== undefined && { timers: tuning.connectionTimers }),
+  };
   const graphql = createGraphQL({
     schema,
     context: {
@@ -146,7 +150,7 @@ export async function openServer(parts: ServerParts, stack: AsyncDisposableStack
     sessions: access.sessions,
     demoToken: access.demoToken,
     admission: { rateLimits, readAddress, maxEventStreams: config.maxSubscriptionsPerConnection },
-    ...(tuning.pingIntervalMs !== undefined && { eventStream: { pingIntervalMs: tuning.pingIntervalMs } }),
+    eventStream: pinging,
     logger: logger.child({ part: 'graphql' }),
   });
   const getEnveloped = (context: object): Enveloped => graphql.getEnveloped(context) as unknown as Enveloped;
@@ -171,7 +175,7 @@ export async function openServer(parts: ServerParts, stack: AsyncDisposableStack
     maxMessageBytes: MAX_MESSAGE_BYTES,
     turn,
     ...(tuning.initTimeoutMs !== undefined && { initTimeoutMs: tuning.initTimeoutMs }),
-    ...(tuning.pingIntervalMs !== undefined && { pingIntervalMs: tuning.pingIntervalMs }),
+    ...pinging,
     logger: logger.child({ part: 'websocket' }),
   });
 

@@ -1,10 +1,13 @@
 import type { LogBounds } from '../delivery/log-stream.ts';
 import type { FeedLimits } from '../feeds/polygon/limits.ts';
+import type { Timers } from '../market/timers.ts';
 
 /** What no variable of the environment sets: where one is missing, the default of its part stands. */
 export type Tuning = {
   readonly demandLingerMs?: number;
   readonly historyLagMs?: number;
+  /** How long a start waits at most to learn whether market events are paused. */
+  readonly pausePatienceMs?: number;
   readonly initTimeoutMs?: number;
   readonly pingIntervalMs?: number;
   readonly rateWindowSeconds?: number;
@@ -22,4 +25,6 @@ export type Tuning = {
   readonly dashboardFolder?: string;
   /** Unix ms. Default `Date.now`. */
   readonly clock?: () => number;
+  /** What decides when a connection is pinged, ended, or has taken too long to be initialised. Default: the machine's. */
+  readonly connectionTimers?: Timers;
 };

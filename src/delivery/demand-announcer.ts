@@ -1,5 +1,7 @@
 import type { Bus } from '../bus/bus.ts';
 import type { Logger } from '../market/logger.ts';
+import { every, type Timers } from '../market/timers.ts';
+import { backgroundTimers } from './background-timers.ts';
 
 /** How long changes are gathered before they are announced: a watchlist that opens is one announcement. */
 const GATHER_MS = 20;
@@ -13,18 +15,19 @@ export class DemandAnnouncer {
   readonly #logger: Logger;
   readonly #counts = new Map<string, number>();
   readonly #changed = new Set<string>();
-  readonly #renewal: NodeJS.Timeout;
+  readonly #timers: Timers;
+  readonly #stopRenewal: () => void;
   readonly #stopWatching: () => void;
-  #gathering: NodeJS.Timeout | null = null;
+  #cancelGathering: (() => void) | null = null;
   /** Announcements go one after the other, so that an older count never overtakes a newer one. */
   #last: Promise<void> = Promise.resolve();
 
-  constructor(options: { bus: Bus; process: string; logger: Logger }) {
+  constructor(options: { bus: Bus; process: string; timers?: Timers; logger: Logger }) {
     this.#bus = options.bus;
     this.#process = options.process;
     this.#logger = options.logger;
-    this.#renewal = setInterval(() => this.#renew(), RENEW_MS);
-    this.#renewal.unref();
+    this.#timers = options.timers ?? backgroundTimers;
+    this.#stopRenewal = every(this.#timers, RENEW_MS, () => this.#renew());
     this.#stopWatching = this.#bus.onState((state) => {
       if (state.connected) this.#renew();
     });
@@ -44,11 +47,11 @@ export class DemandAnnouncer {
   }
 
   async close(): Promise<void> {
-    clearInterval(this.#renewal);
+    this.#stopRenewal();
     this.#stopWatching();
     for (const symbol of this.#counts.keys()) this.#changed.add(symbol);
     this.#counts.clear();
-    if (this.#gathering !== null) clearTimeout(this.#gathering);
+    this.#cancelGathering?.();
     this.#announce();
     await this.#last;
   }
@@ -57,11 +60,11 @@ export class DemandAnnouncer {
     if (count <= 0) this.#counts.delete(symbol);
     else this.#counts.set(symbol, count);
     this.#changed.add(symbol);
-    this.#gathering ??= setTimeout(() => this.#announce(), GATHER_MS);
+    this.#cancelGathering ??= this.#timers.after(GATHER_MS, () => this.#announce());
   }
 
   #announce(): void {
-    this.#gathering = null;
+    this.#cancelGathering = null;
     if (this.#changed.size === 0) return;
     const counts = new Map([...this.#changed].map((symbol) => [symbol, this.#counts.get(symbol) ?? 0]));
     this.#changed.clear();

@@ -1,12 +1,14 @@
 import { Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { ManualTimers } from '../../test/manual-time.ts';
 import { CLOSE, RawFrames, TEXT } from '../../test/raw-frames.ts';
 import { startTestTapeql, type TestTapeql } from '../../test/tapeql.ts';
 import { makeWireTrade } from '../../test/wire-samples.ts';
 
 let tapeql: TestTapeql;
 beforeAll(async () => {
-  tapeql = await startTestTapeql();
+  // No ping comes between the frames that are counted.
+  tapeql = await startTestTapeql({ tuning: { connectionTimers: new ManualTimers() } });
 });
 afterAll(() => tapeql[Symbol.asyncDispose]());
 afterEach(() => tapeql.untilIdle());

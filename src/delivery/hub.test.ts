@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { letRun } from '../../test/manual-time.ts';
+import { letRun, ManualTimers } from '../../test/manual-time.ts';
 import { makeBar, makeQuote, makeTrade } from '../../test/market-samples.ts';
 import { overrideBus } from '../../test/override-bus.ts';
 import { recordingLogger } from '../../test/recording-logger.ts';
@@ -44,6 +44,9 @@ async function createHub(options: Partial<HubOptions> = {}) {
   };
   return { bus, hub, records, epoch, nextTrade, nextOffset: () => ++offset };
 }
+
+/** So late the wheel of a hub may wake. */
+const WHEEL_MS = 5;
 
 async function take<T>(stream: AsyncIterator<T>, count: number): Promise<T[]> {
   const values: T[] = [];
@@ -193,13 +196,17 @@ describe('logs', () => {
   });
 
   test('whose reader is too slow end with SLOW_CONSUMER and the cursor of the last entry it was handed', async () => {
-    const { hub, bus, nextTrade } = await createHub({ logBounds: { maxEntries: 3, stallMs: 20 } });
+    const timers = new ManualTimers();
+    const { hub, bus, nextTrade } = await createHub({ timers, logBounds: { maxEntries: 3, stallMs: 20 } });
     const stream = await hub.openTrades(['A'], null);
     const [first, ...rest] = Array.from({ length: 5 }, () => nextTrade('A'));
     await bus.append([first!]);
     await take(stream, 1);
     await bus.append(rest);
-    await until(() => expect(hub.readStats().slowConsumers).toBe(1));
+    await letRun();
+    expect(hub.readStats().slowConsumers).toBe(0);
+    timers.advance(20 + WHEEL_MS);
+    expect(hub.readStats().slowConsumers).toBe(1);
     const error = await stream.next().catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code: 'SLOW_CONSUMER' });
     expect(decodeCursor((error as { details: { cursor: string } }).details.cursor)).toEqual({
@@ -293,27 +300,32 @@ describe('after an interruption of the bus', () => {
   });
 
   test('a subscription that begins while the bus is away counts from then', async () => {
-    const { bus, hub, nextTrade, nextOffset, setConnected } = await createInterruptible();
+    // Offsets follow the clock: the next is of a time after the opening.
+    const openedAt = Date.now() + 1000;
+    const { bus, hub, nextTrade, setConnected } = await createInterruptible({ now: () => openedAt });
     await bus.append([nextTrade('A')]);
     setConnected(false);
-    // Offsets follow the clock: the next is of a time after the opening.
-    await until(() => expect(Date.now() * OFFSETS_PER_MS).toBeGreaterThan(nextOffset()));
     const stream = await hub.openTrades(['A'], null);
-    const missed = { ...nextTrade('A'), offset: (Date.now() + 5) * OFFSETS_PER_MS };
+    const missed = { ...nextTrade('A'), offset: (openedAt + 5) * OFFSETS_PER_MS };
     await bus.append([missed]);
     setConnected(true);
     expect(await take(stream, 1)).toEqual([missed]);
   });
 
   test('a read that fails though the bus is there is tried again', async () => {
-    const { bus, hub, nextTrade, setConnected } = await createInterruptible();
+    const timers = new ManualTimers();
+    const { bus, hub, nextTrade, setConnected } = await createInterruptible({ timers });
     const stream = await hub.openTrades(['A'], null);
+    const next = take(stream, 1);
     setConnected(false);
     const missed = nextTrade('A');
     await bus.append([missed]);
-    vi.spyOn(bus, 'readHistory').mockRejectedValueOnce(new Error('LOADING'));
+    const readHistory = vi.spyOn(bus, 'readHistory').mockRejectedValueOnce(new Error('LOADING'));
     setConnected(true);
-    expect(await take(stream, 1)).toEqual([missed]);
+    await letRun();
+    expect(readHistory).toHaveBeenCalledTimes(1);
+    timers.advance(250 + WHEEL_MS);
+    expect(await next).toEqual([missed]);
   });
 
   test('the current quotes are read once, whatever the number of watchers, and told where they changed', async () => {
@@ -369,7 +381,8 @@ describe('bounds', () => {
   });
 
   test('entries wait up to the bound in bytes, and a reader that takes none of them is ended', async () => {
-    const { hub, bus, nextTrade } = await createHub({ logBounds: { maxBytes: 10_000, stallMs: 500 } });
+    const timers = new ManualTimers();
+    const { hub, bus, nextTrade } = await createHub({ timers, logBounds: { maxBytes: 10_000, stallMs: 500 } });
     const stream = await hub.openTrades(['A'], null);
     for (let round = 0; round < 10; round++) {
       await bus.append(Array.from({ length: 50 }, () => nextTrade('A')));
@@ -377,7 +390,8 @@ describe('bounds', () => {
       expect(hub.readStats().bytesWaiting).toBeLessThanOrEqual(10_000);
     }
     expect(hub.readStats().bytesWaiting).toBeGreaterThan(9000);
-    await until(() => expect(hub.readStats()).toMatchObject({ slowConsumers: 1, bytesWaiting: 0 }));
+    timers.advance(500 + WHEEL_MS);
+    expect(hub.readStats()).toMatchObject({ slowConsumers: 1, bytesWaiting: 0 });
     // It has taken nothing: it can begin where it began.
     await expect(stream.next()).rejects.toMatchObject({
       code: 'SLOW_CONSUMER',
@@ -386,17 +400,23 @@ describe('bounds', () => {
   });
 
   test('a reader that moves but stays behind is ended as well', async () => {
-    const { hub, bus, nextTrade } = await createHub({ logBounds: { maxEntries: 5, stallMs: 5, behindMs: 50 } });
+    const timers = new ManualTimers();
+    const logBounds = { maxEntries: 5, stallMs: 10, behindMs: 100 };
+    const { hub, bus, nextTrade } = await createHub({ timers, logBounds });
     const stream = await hub.openTrades(['A'], null);
-    const flow = setInterval(() => void bus.append(Array.from({ length: 20 }, () => nextTrade('A'))), 1);
+    let readAt = 0;
     const failure = (async () => {
       for (;;) {
+        await bus.append(Array.from({ length: 20 }, () => nextTrade('A')));
+        await letRun();
         await stream.next();
-        await new Promise((resolve) => setTimeout(resolve, 1));
+        readAt = timers.now();
+        timers.advance(5);
       }
     })();
     await expect(failure).rejects.toMatchObject({ code: 'SLOW_CONSUMER' });
-    clearInterval(flow);
+    // Not before: it has moved all the time.
+    expect(readAt).toBeGreaterThanOrEqual(logBounds.behindMs - 5);
   });
 });
 

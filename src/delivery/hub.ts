@@ -2,6 +2,7 @@ import type { Bus } from '../bus/bus.ts';
 import type { LiveBarInterval, LoggedBar } from '../market/bar.ts';
 import type { LogPosition } from '../market/log.ts';
 import type { Logger } from '../market/logger.ts';
+import type { Timers } from '../market/timers.ts';
 import type { LoggedTrade } from '../market/trade.ts';
 import { DemandAnnouncer } from './demand-announcer.ts';
 import { LogHub } from './log-hub.ts';
@@ -24,6 +25,8 @@ export type HubOptions = {
   readonly logBounds?: Partial<LogBounds>;
   /** Unix ms. */
   readonly now: () => number;
+  /** Default: the machine's. */
+  readonly timers?: Timers;
   readonly logger: Logger;
 };
 
@@ -39,7 +42,7 @@ export class Hub {
   readonly #logs: LogHub;
 
   constructor(options: HubOptions) {
-    const wheel = new TimerWheel();
+    const wheel = new TimerWheel(options.timers === undefined ? {} : { timers: options.timers });
     this.#demand = new DemandAnnouncer(options);
     this.#quotes = new QuoteHub({ ...options, wheel });
     this.#logs = new LogHub({ ...options, bounds: { ...LOG_BOUNDS, ...options.logBounds }, wheel });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { letRun } from '../../test/manual-time.ts';
+import { letRun, ManualTimers } from '../../test/manual-time.ts';
 import { makeTrade } from '../../test/market-samples.ts';
 import { recordingLogger } from '../../test/recording-logger.ts';
 import type { Bus, BusState, Interruption, LogEntry, LogKey } from '../bus/bus.ts';
@@ -257,7 +257,7 @@ class Run {
       bus: this.bus.asBus(),
       historyMs: 1000,
       bounds: { maxEntries: 6, maxBytes: 1e6, stallMs: 1e6, behindMs: 1e6 },
-      wheel: new TimerWheel({ resolutionMs: 1 }),
+      wheel: new TimerWheel({ resolutionMs: 1, timers: new ManualTimers() }),
       // By this clock all was long ago: nothing but the offsets themselves tells what was missed.
       now: () => 0,
       logger: recordingLogger().logger,

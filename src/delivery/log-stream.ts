@@ -275,7 +275,7 @@ export class LogStream<T extends LogEntry> extends Mailbox<T> implements LogList
 
   /** Past the bound: from now on the reader has to move. */
   #watchReader(): void {
-    this.#behind = { sinceMs: performance.now(), taken: this.#taken };
+    this.#behind = { sinceMs: this.#options.wheel.now(), taken: this.#taken };
     this.#scheduleCheck();
   }
 
@@ -289,8 +289,11 @@ export class LogStream<T extends LogEntry> extends Mailbox<T> implements LogList
     if (behind === null || this.ended) return;
     const { bounds, canRead, onSlow } = this.#options;
     // While nothing can be given to it, it is not the reader that is slow.
-    if (this.held || !canRead()) this.#behind = { sinceMs: performance.now(), taken: this.#taken };
-    else if ((behind.taken === this.#taken && !this.awaited) || performance.now() - behind.sinceMs >= bounds.behindMs) {
+    if (this.held || !canRead()) this.#behind = { sinceMs: this.#options.wheel.now(), taken: this.#taken };
+    else if (
+      (behind.taken === this.#taken && !this.awaited) ||
+      this.#options.wheel.now() - behind.sinceMs >= bounds.behindMs
+    ) {
       onSlow();
       this.fail(
         new ClientError(

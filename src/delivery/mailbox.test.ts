@@ -1,5 +1,6 @@
 import fc from 'fast-check';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { ManualTimers } from '../../test/manual-time.ts';
 import { StateMailbox } from './mailbox.ts';
 import { TimerWheel } from './timer-wheel.ts';
 
@@ -10,6 +11,7 @@ function createManualWheel() {
   return {
     now: () => time,
     wheel: {
+      now: () => time,
       schedule(delayMs: number, wake: () => void) {
         const entry = { at: time + delayMs, wake };
         due.push(entry);
@@ -337,39 +339,56 @@ describe('a mailbox that hands over to a reader', () => {
 describe('a timer wheel', () => {
   test('keeps few slots for any number of waits, and is late by no more than a small part of each', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 3_600_000 }), (delayMs) => {
-        vi.useFakeTimers();
-        const wheel = new TimerWheel({ resolutionMs: 5, now: Date.now });
-        const startedAt = Date.now();
+      fc.property(fc.nat(10_000), fc.integer({ min: 1, max: 3_600_000 }), (startedAt, delayMs) => {
+        const timers = new ManualTimers(startedAt);
+        const wheel = new TimerWheel({ resolutionMs: 5, timers });
         let wokenAfterMs = 0;
-        wheel.schedule(delayMs, () => (wokenAfterMs = Date.now() - startedAt));
-        vi.runAllTimers();
-        vi.useRealTimers();
+        wheel.schedule(delayMs, () => (wokenAfterMs = timers.now() - startedAt));
+        timers.advance(2 * delayMs + 10);
         expect(wokenAfterMs).toBeGreaterThanOrEqual(delayMs);
         expect(wokenAfterMs).toBeLessThanOrEqual(delayMs + 6 + delayMs / 64);
       }),
     );
-    const wheel = new TimerWheel();
+    const wheel = new TimerWheel({ timers: new ManualTimers() });
     const cancels = Array.from({ length: 100_000 }, (_, index) => wheel.schedule(1 + index * 10, () => undefined));
     expect(wheel.slots).toBeLessThan(2500);
     for (const cancel of cancels) cancel();
   });
 
-  test('wakes each at its time, never earlier, over one timer; a cancelled one stays asleep', async () => {
-    const wheel = new TimerWheel({ resolutionMs: 5 });
-    const startedAt = performance.now();
+  test('wakes each at its time, never earlier, over one timer; a cancelled one stays asleep', () => {
+    const timers = new ManualTimers();
+    const wheel = new TimerWheel({ resolutionMs: 5, timers });
     const woken: { delayMs: number; afterMs: number }[] = [];
     const cancel = wheel.schedule(10, () => woken.push({ delayMs: -1, afterMs: 0 }));
     cancel();
-    await new Promise<void>((resolve) => {
-      for (const delayMs of [30, 10, 20, 1]) {
-        wheel.schedule(delayMs, () => {
-          woken.push({ delayMs, afterMs: performance.now() - startedAt });
-          if (woken.length === 4) resolve();
-        });
-      }
-    });
-    expect(woken.map(({ delayMs }) => delayMs)).toEqual([1, 10, 20, 30]);
-    for (const { delayMs, afterMs } of woken) expect(afterMs).toBeGreaterThanOrEqual(delayMs);
+    for (const delayMs of [30, 10, 20, 1]) {
+      wheel.schedule(delayMs, () => woken.push({ delayMs, afterMs: timers.now() }));
+    }
+    for (let step = 0; step < 40; step++) {
+      expect(timers.delays.length).toBeLessThanOrEqual(1);
+      timers.advance(1);
+    }
+    expect(woken).toEqual([
+      { delayMs: 1, afterMs: 5 },
+      { delayMs: 10, afterMs: 10 },
+      { delayMs: 20, afterMs: 20 },
+      { delayMs: 30, afterMs: 30 },
+    ]);
+    expect(timers.delays).toEqual([]);
+  });
+
+  test('that was held up wakes all that is due in the order of their times', () => {
+    let now = 0;
+    const calls: (() => void)[] = [];
+    const timers = {
+      now: () => now,
+      after: (_delayMs: number, callback: () => void) => (calls.push(callback), () => {}),
+    };
+    const wheel = new TimerWheel({ resolutionMs: 5, timers });
+    const woken: number[] = [];
+    for (const delayMs of [30, 10, 500, 20]) wheel.schedule(delayMs, () => woken.push(delayMs));
+    now = 100;
+    calls.at(-1)!();
+    expect(woken).toEqual([10, 20, 30]);
   });
 });

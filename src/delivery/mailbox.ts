@@ -169,17 +169,15 @@ export class StateMailbox<T> extends Mailbox<T> {
   conflated = 0;
   readonly #minIntervalMs: number;
   readonly #wheel: TimerWheel;
-  readonly #now: () => number;
   /** May be handed over now, in the order in which their keys first changed. */
   #ready: Map<string, T> | null = null;
   /** Only where the rate is bounded. */
   #pace: Pace<T> | null = null;
 
-  constructor(options: { minIntervalMs: number; wheel: TimerWheel; now?: () => number; onEnd: () => void }) {
+  constructor(options: { minIntervalMs: number; wheel: TimerWheel; onEnd: () => void }) {
     super(options.onEnd);
     this.#minIntervalMs = options.minIntervalMs;
     this.#wheel = options.wheel;
-    this.#now = options.now ?? monotonicNow;
   }
 
   get depth(): number {
@@ -205,7 +203,7 @@ export class StateMailbox<T> extends Mailbox<T> {
     if (this.#ready === null) return undefined;
     for (const [key, value] of this.#ready) {
       this.#ready.delete(key);
-      this.#pace?.takenAt.set(key, this.#now());
+      this.#pace?.takenAt.set(key, this.#wheel.now());
       return value;
     }
     return undefined;
@@ -230,7 +228,7 @@ export class StateMailbox<T> extends Mailbox<T> {
       return;
     }
     const dueAt = (pace.takenAt.get(key) ?? Number.NEGATIVE_INFINITY) + this.#minIntervalMs;
-    if (dueAt <= this.#now()) {
+    if (dueAt <= this.#wheel.now()) {
       // A value that waited for this moment is replaced by the newer one.
       if (pace.early.delete(key)) this.conflated++;
       this.#keep(key, value);
@@ -252,12 +250,12 @@ export class StateMailbox<T> extends Mailbox<T> {
     if (dueAt >= pace.wakeAt) return;
     pace.cancel?.();
     pace.wakeAt = dueAt;
-    pace.cancel = this.#wheel.schedule(dueAt - this.#now(), () => this.#releaseDue(pace));
+    pace.cancel = this.#wheel.schedule(dueAt - this.#wheel.now(), () => this.#releaseDue(pace));
   }
 
   #releaseDue(pace: Pace<T>): void {
     pace.wakeAt = Number.POSITIVE_INFINITY;
-    const now = this.#now();
+    const now = this.#wheel.now();
     let next = Number.POSITIVE_INFINITY;
     for (const [key, value] of pace.early) {
       const dueAt = (pace.takenAt.get(key) ?? 0) + this.#minIntervalMs;
@@ -281,7 +279,3 @@ type Pace<T> = {
   wakeAt: number;
   cancel: (() => void) | null;
 };
-
-function monotonicNow(): number {
-  return performance.now();
-}

@@ -1,5 +1,6 @@
 import { type Bus, controlChannel, type ControlMessage } from '../bus/bus.ts';
 import type { Logger } from '../market/logger.ts';
+import { systemTimers, type Timers } from '../market/timers.ts';
 
 export type PauseState = {
   readonly paused: boolean;
@@ -8,7 +9,6 @@ export type PauseState = {
 };
 
 const RUNNING: PauseState = { paused: false, reason: null };
-/** How long a start waits to learn whether it starts into a pause. */
 const START_PATIENCE_MS = 500;
 
 /**
@@ -17,6 +17,8 @@ const START_PATIENCE_MS = 500;
  */
 export class PauseSwitch {
   readonly #bus: Bus;
+  readonly #timers: Timers;
+  readonly #patienceMs: number;
   readonly #logger: Logger;
   readonly #listeners = new Set<(state: PauseState) => void>();
   readonly #stops: (() => void | Promise<void>)[] = [];
@@ -25,8 +27,16 @@ export class PauseSwitch {
   #keeping: Promise<void> = Promise.resolve();
   #heard = 0;
 
-  constructor(options: { readonly bus: Bus; readonly logger: Logger }) {
+  constructor(options: {
+    readonly bus: Bus;
+    /** How long a start waits at most to learn whether it starts into a pause. Default 500 ms. */
+    readonly patienceMs?: number;
+    readonly timers?: Timers;
+    readonly logger: Logger;
+  }) {
     this.#bus = options.bus;
+    this.#timers = options.timers ?? systemTimers;
+    this.#patienceMs = options.patienceMs ?? START_PATIENCE_MS;
     this.#logger = options.logger;
   }
 
@@ -43,7 +53,7 @@ export class PauseSwitch {
   /** Begins to listen. Resolves when it is known whether there is a pause, and soon where the bus is away. Never rejects. */
   async start(): Promise<void> {
     const known = Promise.withResolvers<void>();
-    const patience = setTimeout(known.resolve, START_PATIENCE_MS);
+    const cancelPatience = this.#timers.after(this.#patienceMs, known.resolve);
     // What is said while the bus is away is not heard: it is read on return.
     this.#stops.push(this.#bus.onState(({ connected }) => connected && void this.#read().then(known.resolve)));
     try {
@@ -53,7 +63,7 @@ export class PauseSwitch {
     }
     if (this.#bus.readState().connected) void this.#read().then(known.resolve);
     await known.promise;
-    clearTimeout(patience);
+    cancelPatience();
   }
 
   async close(): Promise<void> {

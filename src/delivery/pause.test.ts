@@ -3,6 +3,7 @@ import { Redis } from 'ioredis';
 import { RawWebSocket } from '../../test/raw-web-socket.ts';
 import { startRedis, type TestRedis } from '../../test/redis.ts';
 import { startTestTapeql } from '../../test/tapeql.ts';
+import { until } from '../../test/until.ts';
 import { makeWireQuote, makeWireTrade } from '../../test/wire-samples.ts';
 
 describe('a pause said on market-data:control', () => {
@@ -20,6 +21,15 @@ describe('a pause said on market-data:control', () => {
 
   const say = (action: 'pause' | 'resume', reason?: string): Promise<number> =>
     operator.publish('market-data:control', JSON.stringify({ action, data: { reason } }));
+
+  /** So many processes hear what is said: what nobody hears is lost. */
+  const untilHeardBy = (processes: number): Promise<void> =>
+    until(async () => {
+      expect(await operator.call('PUBSUB', 'NUMSUB', 'market-data:control')).toEqual([
+        'market-data:control',
+        processes,
+      ]);
+    });
 
   const statusesOf = (socket: RawWebSocket): unknown[] =>
     socket.received.filter(({ id }) => id === 's').map(({ payload }) => payload.data.serviceStatus);
@@ -89,7 +99,9 @@ describe('a pause said on market-data:control', () => {
       (await tapeql.query('{ serviceStatus { state } }')).data.serviceStatus.state;
     await say('pause');
     await expect.poll(() => stateOf(first)).toBe('PAUSED');
-    await using second = await startTestTapeql({ env: { REDIS_URL: redis.url, ROLE: 'api' } });
+    // A start does not wait for long, and what has to reach it may take longer on a busy machine.
+    const tuning = { pausePatienceMs: 60_000 };
+    await using second = await startTestTapeql({ env: { REDIS_URL: redis.url, ROLE: 'api' }, tuning });
     expect((await second.query('{ serviceStatus { state reason } }')).data.serviceStatus).toEqual({
       state: 'PAUSED',
       reason: 'Market events are paused.',
@@ -98,6 +110,7 @@ describe('a pause said on market-data:control', () => {
     await redis.restart();
     await expect.poll(() => operator.get('market-data:control:last')).toContain('pause');
     expect([await stateOf(first), await stateOf(second)]).toEqual(['PAUSED', 'PAUSED']);
+    await untilHeardBy(2);
     await say('resume');
     await expect.poll(() => stateOf(second)).not.toBe('PAUSED');
     await expect.poll(() => stateOf(first)).not.toBe('PAUSED');

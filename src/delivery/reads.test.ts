@@ -8,11 +8,14 @@ import { createMemoryStore } from '../bus/memory-store.ts';
 import { type MarketDataSource, SourceUnavailableError } from '../market/source.ts';
 import { joinHistory, Reads } from './reads.ts';
 
+const START = 1_795_000_000_000;
+
+/** At a time that stands still where no `now` is given: nothing in the cache grows old by itself. */
 function createReads(source: Partial<MarketDataSource>, options: { isLive?: () => boolean; now?: () => number } = {}) {
   const { logger } = recordingLogger();
-  const now = options.now ?? Date.now;
-  const store = createMemoryStore();
-  const bus = createMemoryBus({ historyMs: 300_000, store, logger });
+  const now = options.now ?? (() => START);
+  const store = createMemoryStore({ clock: now });
+  const bus = createMemoryBus({ historyMs: 300_000, store, clock: now, logger });
   const cache = createCache({ store, kinds: marketKinds, clock: now, logger });
   const reads = new Reads({
     bus,
@@ -45,7 +48,7 @@ describe('quotes', () => {
   });
 
   test('are the last known, marked stale, while the upstream is away', async () => {
-    let time = Date.now();
+    let time = START;
     const readQuotes = vi.fn<MarketDataSource['readQuotes']>(async () => new Map([['A', makeQuote('A')]]));
     const { reads } = createReads({ readQuotes }, { now: () => time });
     await reads.readQuotes(['A']);
@@ -67,7 +70,7 @@ describe('quotes', () => {
 
 describe('bars', () => {
   test('are asked for once per minute where they reach up to now', async () => {
-    let time = 1_795_000_000_000;
+    let time = START;
     const readBars = vi.fn<MarketDataSource['readBars']>(async () => []);
     const { reads } = createReads({ readBars }, { now: () => time });
     const query = { symbol: 'A', interval: 'MINUTE', from: time - 3_600_000, to: null, limit: 10 } as const;
@@ -112,7 +115,7 @@ describe('recent trades', () => {
     const readTrades = () => Promise.reject(new SourceUnavailableError('away'));
     const { reads, bus } = createReads({ readTrades });
     const epoch = await bus.readEpoch();
-    const trade = makeTrade('A', Date.now() * 1024, { sequence: 1, epoch });
+    const trade = makeTrade('A', START * 1024, { sequence: 1, epoch });
     await bus.append([trade]);
     expect(await reads.readRecentTrades('A', 10)).toEqual([trade]);
     await expect(reads.readRecentTrades('B', 10)).rejects.toThrow(SourceUnavailableError);

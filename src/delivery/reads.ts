@@ -6,6 +6,7 @@ import type { Instrument } from '../market/instrument.ts';
 import { OFFSETS_PER_MS } from '../market/log.ts';
 import type { Quote } from '../market/quote.ts';
 import type { MarketDataSource } from '../market/source.ts';
+import { systemTimers, type Timers } from '../market/timers.ts';
 import type { LoggedTrade, Trade } from '../market/trade.ts';
 import type { DeliveredQuote } from './quote-hub.ts';
 import { ReadBatch } from './read-batch.ts';
@@ -23,6 +24,8 @@ export type ReadsOptions = {
   /** The newest quote of a symbol that subscribers of this process follow; `null`: none does. */
   readonly followed: (symbol: string) => DeliveredQuote | null;
   readonly now: () => number;
+  /** What the reads are measured with. Default: the machine's. */
+  readonly timers?: Pick<Timers, 'now'>;
 };
 
 export type BarsRange = {
@@ -74,15 +77,15 @@ export class Reads {
   }
 
   async #readCached(symbols: readonly string[]): Promise<ReadonlyMap<string, DeliveredQuote>> {
-    const { cache, source, isLive, now } = this.#options;
-    const startedAt = performance.now();
+    const { cache, source, isLive, now, timers = systemTimers } = this.#options;
+    const startedAt = timers.now();
     let isCached = true;
     const load = (missing: string[]): Promise<Map<string, Quote>> => {
       isCached = false;
       return source.readQuotes(missing);
     };
     const found = await cache.read('quote', symbols, load, { trustLive: isLive() });
-    if (isCached) this.#cachedReads.record(performance.now() - startedAt, 1, now());
+    if (isCached) this.#cachedReads.record(timers.now() - startedAt, 1, now());
     return new Map([...found].map(([symbol, { value, stale }]) => [symbol, { ...value, stale }]));
   }
 

@@ -1,4 +1,6 @@
 import type { LogPosition } from '../market/log.ts';
+import type { Timers } from '../market/timers.ts';
+import { backgroundTimers } from './background-timers.ts';
 import { Mailbox } from './mailbox.ts';
 
 export type ReplayedLogOptions<T> = {
@@ -7,6 +9,8 @@ export type ReplayedLogOptions<T> = {
   /** The entries after an offset, oldest first; fewer than `limit`: there are no more. */
   readonly read: (after: number, limit: number) => Promise<readonly T[]>;
   readonly onEnd: () => void;
+  /** Default: the machine's. */
+  readonly timers?: Timers;
 };
 
 /** How many entries wait for one reader; the rest waits where it is kept. */
@@ -28,7 +32,7 @@ export class ReplayedLog<T extends LogPosition> extends Mailbox<T> {
   /** There may be more than was read. */
   #hasMore = true;
   #isReading = false;
-  #retry: NodeJS.Timeout | null = null;
+  #cancelRetry: (() => void) | null = null;
 
   constructor(options: ReplayedLogOptions<T>) {
     super(options.onEnd);
@@ -58,14 +62,14 @@ export class ReplayedLog<T extends LogPosition> extends Mailbox<T> {
 
   protected take(): T | undefined {
     const entry = this.#page.shift();
-    if (entry === undefined && this.#hasMore && !this.#isReading && this.#retry === null) void this.#readPage();
+    if (entry === undefined && this.#hasMore && !this.#isReading && this.#cancelRetry === null) void this.#readPage();
     return entry;
   }
 
   protected clear(): void {
     this.#page = [];
-    if (this.#retry !== null) clearTimeout(this.#retry);
-    this.#retry = null;
+    this.#cancelRetry?.();
+    this.#cancelRetry = null;
   }
 
   async #readPage(): Promise<void> {
@@ -82,10 +86,11 @@ export class ReplayedLog<T extends LogPosition> extends Mailbox<T> {
       // Told where it is kept; the reader waits, and misses nothing.
       this.#hasMore = true;
       if (!this.ended) {
-        this.#retry = setTimeout(() => {
-          this.#retry = null;
+        const { timers = backgroundTimers } = this.#options;
+        this.#cancelRetry = timers.after(RETRY_MS, () => {
+          this.#cancelRetry = null;
           this.pull();
-        }, RETRY_MS).unref();
+        });
       }
       return;
     } finally {

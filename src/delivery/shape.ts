@@ -80,13 +80,12 @@ function findShape(schema: GraphQLSchema, document: DocumentNode, operationName:
         },
         // Written below, where they matter.
         VariableDefinition: () => null,
+        // Of what is left out none is visited.
+        Variable(node) {
+          variables.add(node.name.value);
+        },
       }),
     );
-    visit(stripped, {
-      Variable(node) {
-        variables.add(node.name.value);
-      },
-    });
     return print(stripped.kind === Kind.OPERATION_DEFINITION ? { ...stripped, name: undefined } : stripped);
   });
   const declared = (operation.variableDefinitions ?? []).filter(({ variable }) => variables.has(variable.name.value));
@@ -116,8 +115,9 @@ function findRootField(schema: GraphQLSchema, document: DocumentNode, operation:
 
 /** The fragments that the operation uses, each once, in the order of their names. */
 function listFragments(document: DocumentNode, operation: OperationDefinitionNode) {
-  const used = new Set<string>();
   const all = document.definitions.filter((definition) => definition.kind === Kind.FRAGMENT_DEFINITION);
+  if (all.length === 0) return [];
+  const used = new Set<string>();
   const open: Parameters<typeof visit>[0][] = [operation];
   for (let node = open.pop(); node !== undefined; node = open.pop()) {
     visit(node, {

@@ -1,19 +1,30 @@
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EventSourceReader } from '../../test/event-source-reader.ts';
-import { startTestTapeql } from '../../test/tapeql.ts';
+import { ManualTimers } from '../../test/manual-time.ts';
+import { startTestTapeql, type TestTapeql } from '../../test/tapeql.ts';
 import { makeWireTrade } from '../../test/wire-samples.ts';
 
 const TRADES = 'subscription { trades(symbols: ["AAPL"]) { sequence } }';
 
 describe('server-sent events', () => {
+  const timers = new ManualTimers();
+  let tapeql: TestTapeql;
+  beforeAll(async () => {
+    tapeql = await startTestTapeql({ tuning: { connectionTimers: timers, pingIntervalMs: 1000 } });
+  });
+  afterAll(() => tapeql[Symbol.asyncDispose]());
+
   it('are pinged by a comment while there is nothing to tell', async () => {
-    await using tapeql = await startTestTapeql({ tuning: { pingIntervalMs: 20 } });
     await using reader = await EventSourceReader.open(tapeql.endpoint, { query: TRADES });
-    await expect.poll(() => reader.comments).toBeGreaterThan(3);
+    await tapeql.untilOpen(1);
+    for (let pings = 0; pings < 4; pings++) {
+      expect(reader.comments).toBe(pings);
+      timers.advance(1000);
+      await expect.poll(() => reader.comments).toBe(pings + 1);
+    }
   });
 
   it('where the client accepts no stream, the answer is 406 and nothing stays open', async () => {
-    await using tapeql = await startTestTapeql();
     const response = await fetch(tapeql.endpoint, {
       method: 'POST',
       headers: { 'content-type': 'application/json', accept: 'application/json' },
@@ -25,7 +36,6 @@ describe('server-sent events', () => {
   });
 
   it('a refused subscription is a `next` with its errors, and `complete`', async () => {
-    await using tapeql = await startTestTapeql();
     const response = await fetch(tapeql.endpoint, {
       method: 'POST',
       headers: { 'content-type': 'application/json', accept: 'text/event-stream' },
@@ -39,27 +49,27 @@ describe('server-sent events', () => {
 
   it('a reader that stops costs no more than its bound, and is told SLOW_CONSUMER when it reads again', async () => {
     const bounds = { maxBytes: 64 * 1024, stallMs: 50 };
-    await using tapeql = await startTestTapeql({ tuning: { logBounds: bounds } });
+    await using own = await startTestTapeql({ tuning: { logBounds: bounds } });
     // Long results fill the buffers of the network sooner.
-    const alias = 'x'.repeat(1000);
+    const alias = 'x'.repeat(20_000);
     const query = `subscription { trades(symbols: ["AAPL"]) { sequence ${alias}: cursor } }`;
-    await using stopped = await EventSourceReader.open(tapeql.endpoint, { query });
-    await using reading = await EventSourceReader.open(tapeql.endpoint, { query: TRADES });
-    await tapeql.untilOpen(2);
-    await tapeql.untilWatched(['AAPL']);
+    await using stopped = await EventSourceReader.open(own.endpoint, { query });
+    await using reading = await EventSourceReader.open(own.endpoint, { query: TRADES });
+    await own.untilOpen(2);
+    await own.untilWatched(['AAPL']);
     stopped.response.pause();
 
     let sequence = 0;
     for (let isSlow = false; !isSlow && sequence < 15_000;) {
-      tapeql.simulator.push(Array.from({ length: 100 }, () => makeWireTrade('AAPL')));
+      own.simulator.push(Array.from({ length: 100 }, () => makeWireTrade('AAPL')));
       for (let count = 0; count < 100; count++) {
         expect((await reading.next()).data.data.trades.sequence).toBe(++sequence);
       }
-      const { hub } = await tapeql.readStats();
+      const { hub } = await own.readStats();
       expect(hub.bytesWaiting).toBeLessThanOrEqual(bounds.maxBytes);
       isSlow = hub.slowConsumers === 1;
     }
-    expect((await tapeql.readStats())['hub']).toMatchObject({ slowConsumers: 1, mailboxes: 1, messagesWaiting: 0 });
+    expect((await own.readStats())['hub']).toMatchObject({ slowConsumers: 1, mailboxes: 1, messagesWaiting: 0 });
 
     stopped.response.resume();
     let last = '';

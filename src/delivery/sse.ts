@@ -2,6 +2,8 @@ import { Readable } from 'node:stream';
 import type { GraphQLError } from 'graphql';
 import { isAsyncIterable, type Plugin } from 'graphql-yoga';
 import { encodeCursor } from '../market/log.ts';
+import { every, type Timers } from '../market/timers.ts';
+import { backgroundTimers } from './background-timers.ts';
 import { serializeError, toGraphQLError } from './format-error.ts';
 import type { Payload } from './payload.ts';
 import type { Sender } from './socket-outlet.ts';
@@ -11,6 +13,8 @@ import type { Subscription, Transport } from './subscription.ts';
 export type EventStreamOptions = {
   /** How often a comment is written while nothing else is, so that proxies and clients see that it lives. Default 12 s. */
   readonly pingIntervalMs?: number;
+  /** Default: the machine's. */
+  readonly timers?: Timers;
 };
 
 const HEADERS = {
@@ -44,7 +48,7 @@ export function useEventStream(options: EventStreamOptions = {}): Plugin {
         return;
       }
       payload.setResultProcessor((_result, fetchAPI) => {
-        const body = new EventStream(subscription, options.pingIntervalMs ?? 12_000);
+        const body = new EventStream(subscription, options);
         return new fetchAPI.Response(body as unknown as BodyInit, { status: 200, headers: HEADERS });
       }, 'text/event-stream');
     },
@@ -54,11 +58,11 @@ export function useEventStream(options: EventStreamOptions = {}): Plugin {
 /** Takes the next result only when the socket has taken the one before. */
 class EventStream extends Readable implements Transport {
   readonly #subscription: Subscription;
-  readonly #pinging: NodeJS.Timeout;
+  readonly #stopPinging: () => void;
   #isWanted = false;
   #sender: Sender | null = null;
 
-  constructor(subscription: Subscription, pingIntervalMs: number) {
+  constructor(subscription: Subscription, options: EventStreamOptions) {
     // One byte: no more than one result is ever read ahead.
     super({ highWaterMark: 1 });
     this.#subscription = subscription;
@@ -66,9 +70,10 @@ class EventStream extends Readable implements Transport {
     // none to an EventSource, but it keeps the id: a connection that is lost before the first result is resumed as well.
     const { start } = subscription;
     this.push(start === null ? ':\n\n' : `id: ${encodeCursor(start)}\n\n`);
-    this.#pinging = setInterval(() => {
+    const { timers = backgroundTimers, pingIntervalMs = 12_000 } = options;
+    this.#stopPinging = every(timers, pingIntervalMs, () => {
       if (this.readableLength === 0) this.push(':\n\n');
-    }, pingIntervalMs);
+    });
     subscription.deliverTo(this);
     subscription.next().then(
       () => this.#complete(''),
@@ -98,7 +103,7 @@ class EventStream extends Readable implements Transport {
   }
 
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
-    clearInterval(this.#pinging);
+    this.#stopPinging();
     this.#subscription.return().then(
       () => callback(error),
       () => callback(error),
@@ -106,7 +111,7 @@ class EventStream extends Readable implements Transport {
   }
 
   #complete(last: string): void {
-    clearInterval(this.#pinging);
+    this.#stopPinging();
     if (this.destroyed || this.readableEnded) return;
     this.push(`${last}event: complete\ndata:\n\n`);
     this.push(null);

@@ -2,6 +2,8 @@ import { type Bus, type IngestStatus, statusChannel } from '../bus/bus.ts';
 import type { Logger } from '../market/logger.ts';
 import type { MarketStatus } from '../market/market-status.ts';
 import type { FeedName, ServiceStatus } from '../market/service-status.ts';
+import { every, type Timers } from '../market/timers.ts';
+import { backgroundTimers } from './background-timers.ts';
 import type { StateMailbox } from './mailbox.ts';
 import type { PauseSwitch } from './pause-switch.ts';
 import { StateBroadcast } from './state-broadcast.ts';
@@ -18,6 +20,8 @@ export type StatusBoardOptions = {
   /** The market's status by the calendar, while ingest is away. */
   readonly marketStatusAt: (timeMs: number) => MarketStatus;
   readonly now: () => number;
+  /** Default: the machine's. */
+  readonly timers?: Timers;
   readonly logger: Logger;
 };
 
@@ -38,14 +42,12 @@ export class StatusBoard {
 
   /** Begins to listen. A bus that is away is survived: it is tried again at each check. */
   start(): void {
-    const { bus, pause, now } = this.#options;
+    const { bus, pause, now, timers = backgroundTimers } = this.#options;
     this.#stops.push(
       bus.onState(() => this.#update()),
       pause.onChange(() => this.#update()),
+      every(timers, CHECK_INTERVAL_MS, () => this.#update()),
     );
-    const check = setInterval(() => this.#update(), CHECK_INTERVAL_MS);
-    check.unref();
-    this.#stops.push(() => clearInterval(check));
     // Subscribed first, read second; the older one does not replace the newer.
     bus
       .subscribe(statusChannel, (status) => this.#hear(status, now()))

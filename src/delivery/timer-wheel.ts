@@ -1,3 +1,6 @@
+import type { Timers } from '../market/timers.ts';
+import { backgroundTimers } from './background-timers.ts';
+
 /** A wait is late by at most this part of itself. */
 const COARSENESS = 64;
 
@@ -8,14 +11,19 @@ const COARSENESS = 64;
  */
 export class TimerWheel {
   readonly #resolutionMs: number;
-  readonly #now: () => number;
+  readonly #timers: Timers;
   readonly #slots = new Map<number, Set<() => void>>();
-  #timer: NodeJS.Timeout | null = null;
+  #cancel: (() => void) | null = null;
   #nextSlot = Number.POSITIVE_INFINITY;
 
-  constructor(options: { resolutionMs?: number; now?: () => number } = {}) {
+  constructor(options: { resolutionMs?: number; timers?: Timers } = {}) {
     this.#resolutionMs = options.resolutionMs ?? 5;
-    this.#now = options.now ?? (() => performance.now());
+    this.#timers = options.timers ?? backgroundTimers;
+  }
+
+  /** The milliseconds by which it wakes; only differences mean something. */
+  now(): number {
+    return this.#timers.now();
   }
 
   /** How many slots hold a wake-up, or held one that was cancelled. */
@@ -26,7 +34,7 @@ export class TimerWheel {
   /** Calls `wake` once after `delayMs`; the returned function prevents it. */
   schedule(delayMs: number, wake: () => void): () => void {
     const width = 2 ** Math.max(0, Math.floor(Math.log2(delayMs / this.#resolutionMs / COARSENESS)));
-    const number = Math.ceil((this.#now() + delayMs) / this.#resolutionMs / width) * width;
+    const number = Math.ceil((this.now() + delayMs) / this.#resolutionMs / width) * width;
     let slot = this.#slots.get(number);
     if (slot === undefined) this.#slots.set(number, (slot = new Set()));
     slot.add(wake);
@@ -38,17 +46,16 @@ export class TimerWheel {
   }
 
   #runAt(number: number): void {
-    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#cancel?.();
     this.#nextSlot = number;
-    const delayMs = Math.max(0, number * this.#resolutionMs - this.#now());
-    this.#timer = setTimeout(() => this.#turn(), delayMs);
-    this.#timer.unref();
+    const delayMs = Math.max(0, number * this.#resolutionMs - this.now());
+    this.#cancel = this.#timers.after(delayMs, () => this.#turn());
   }
 
   #turn(): void {
-    this.#timer = null;
+    this.#cancel = null;
     this.#nextSlot = Number.POSITIVE_INFINITY;
-    const current = Math.floor(this.#now() / this.#resolutionMs);
+    const current = Math.floor(this.now() / this.#resolutionMs);
     let next = Number.POSITIVE_INFINITY;
     const due: { readonly number: number; readonly slot: Set<() => void> }[] = [];
     for (const [number, slot] of this.#slots) {

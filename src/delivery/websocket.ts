@@ -5,6 +5,8 @@ import { handleProtocols, makeServer, type SubscribePayload } from 'graphql-ws';
 import { WebSocket, WebSocketServer } from 'ws';
 import { CLOSE_CODES, ClientError } from '../errors.ts';
 import type { Logger } from '../market/logger.ts';
+import { every, type Timers } from '../market/timers.ts';
+import { backgroundTimers } from './background-timers.ts';
 import { isUnexpected, serializeError, toGraphQLError } from './format-error.ts';
 import type { RunningOperation } from './subscribe.ts';
 import { TimerWheel } from './timer-wheel.ts';
@@ -51,6 +53,8 @@ export type WebSocketTransportOptions = {
   readonly initTimeoutMs?: number;
   /** How often each connection is pinged; one that has not answered by the next ping is ended. Default 25 s. */
   readonly pingIntervalMs?: number;
+  /** Default: the machine's. */
+  readonly timers?: Timers;
   readonly logger: Logger;
 };
 
@@ -78,7 +82,8 @@ export class WebSocketTransport {
   readonly #server: InstanceType<typeof WebSocketServer<typeof TapeSocket>>;
   readonly #sockets = new Set<TapeSocket>();
   readonly #owner: ConnectionOwner;
-  readonly #pinging: NodeJS.Timeout;
+  readonly #timers: Timers;
+  readonly #stopPinging: () => void;
   /** The connections in parts, of which one is pinged at a time. */
   readonly #pingSlots: Set<TapeSocket>[];
   #pingSlot = 0;
@@ -92,6 +97,7 @@ export class WebSocketTransport {
 
   constructor(options: WebSocketTransportOptions) {
     this.#options = options;
+    this.#timers = options.timers ?? backgroundTimers;
     this.#server = new WebSocketServer<typeof TapeSocket>({
       noServer: true,
       maxPayload: options.maxMessageBytes,
@@ -109,7 +115,7 @@ export class WebSocketTransport {
         onSent: (messages) => (this.#counts.messagesOut += messages),
       },
       initTimeoutMs: options.initTimeoutMs ?? 5000,
-      wheel: new TimerWheel(),
+      wheel: new TimerWheel({ timers: this.#timers }),
       logger: options.logger,
       onPendingEnd: (address) => this.#notePendingEnd(address),
       onMessage: () => this.#counts.messagesIn++,
@@ -117,8 +123,7 @@ export class WebSocketTransport {
     const intervalMs = options.pingIntervalMs ?? PING_INTERVAL_MS;
     const slots = Math.max(1, Math.min(PING_SLOTS, Math.floor(intervalMs / MIN_SLOT_MS)));
     this.#pingSlots = Array.from({ length: slots }, () => new Set());
-    this.#pinging = setInterval(() => this.#pingNext(), intervalMs / slots);
-    this.#pinging.unref();
+    this.#stopPinging = every(this.#timers, intervalMs / slots, () => this.#pingNext());
     const sockets = this.#sockets;
     this.#onClose = function onClose(code, reason) {
       const webSocket = this as TapeSocket;
@@ -327,17 +332,17 @@ export class WebSocketTransport {
   /** Closes every connection with 1001 and waits for them, at most `timeoutMs`. */
   async close(timeoutMs = 2000): Promise<void> {
     this.#closing = true;
-    clearInterval(this.#pinging);
+    this.#stopPinging();
     const closed = [...this.#sockets].map((webSocket) => {
       const gone = new Promise<void>((resolve) => webSocket.once('close', () => resolve()));
       webSocket.connection!.outlet.close(CLOSE_CODES.GOING_AWAY, 'Going away');
       return gone;
     });
-    const late = setTimeout(() => {
+    const cancelEnd = this.#timers.after(timeoutMs, () => {
       for (const webSocket of this.#sockets) webSocket.terminate();
-    }, timeoutMs);
+    });
     await Promise.all(closed);
-    clearTimeout(late);
+    cancelEnd();
   }
 }
 
