@@ -174,6 +174,36 @@ const PLANTED: { rule: string; file: string; text: string }[] = [
     file: 'src/bus/skipped.test.ts',
     text: "import { expect, it } from 'vitest';\nit.skip('sleeps', () => {\n  expect(1).toBe(1);\n});\n",
   },
+  ...['setTimeout(close, 10)', 'setInterval(close, 10)', 'close(performance.now())'].map((call, index) => ({
+    rule: 'eslint(no-restricted-globals)',
+    file: `src/${index === 0 ? 'bus' : 'delivery'}/raw-timer-${index}.ts`,
+    text: `declare function close(at?: number): void;\n${call};\n`,
+  })),
+  {
+    rule: 'waiting(one-deadline)',
+    file: 'test/wait-for.ts',
+    text: "import { vi } from 'vitest';\nawait vi.waitFor(() => true);\n",
+  },
+  {
+    rule: 'waiting(one-deadline)',
+    file: 'src/bus/poll.test.ts',
+    text: "import { expect, it } from 'vitest';\nit('waits', async () => {\n  await expect.poll(() => 1, { timeout: 10 }).toBe(1);\n});\n",
+  },
+  {
+    rule: 'waiting(no-elapsed-time)',
+    file: 'src/bus/elapsed.test.ts',
+    text: "import { expect, it } from 'vitest';\nit('is quick', () => {\n  expect(performance.now()).toBeLessThan(100);\n});\n",
+  },
+  {
+    rule: 'waiting(no-sleep)',
+    file: 'src/bus/sleep.test.ts',
+    text: "import { setTimeout as sleep } from 'node:timers/promises';\nawait sleep(10);\n",
+  },
+  {
+    rule: 'waiting(no-sleep)',
+    file: 'src/bus/timeout.test.ts',
+    text: 'await new Promise((resolve) => setTimeout(resolve, 10));\n',
+  },
   ...[
     'ioredis',
     'graphql-redis-subscriptions',
@@ -276,7 +306,9 @@ describe('lint', () => {
       include: ['.'],
     };
     await writeFile(path.join(tree, 'tsconfig.json'), JSON.stringify(tsconfig));
-    await cp(path.join(PROJECT, '.oxlintrc.json'), path.join(tree, '.oxlintrc.json'));
+    for (const file of ['.oxlintrc.json', 'test/lint/waiting.ts']) {
+      await cp(path.join(PROJECT, file), path.join(tree, file));
+    }
     reported = await lint(tree);
   });
 
