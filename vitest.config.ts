@@ -1,11 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
-
-/**
- * How long a test waits for an event before it fails, by `expect.poll` and by `until`: long enough for a slow machine on which much
- * else runs. A test that passes never waits so long.
- */
-const DEADLINE_MS = 90_000;
+import { DEADLINE_MS } from './test/deadline.ts';
 
 export default defineConfig({
   resolve: {

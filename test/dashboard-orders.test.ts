@@ -5,7 +5,8 @@ import path from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { listViolations } from './axe.ts';
-import { type Dashboard, type DashboardOptions, openBrowser, openDashboard } from './dashboard.ts';
+import { openBrowser } from './browser.ts';
+import { type Dashboard, type DashboardOptions, openDashboard } from './dashboard.ts';
 import { startMain, startTestTapeql, type TapeqlProcess, type TestTapeql } from './tapeql.ts';
 import { makeWireQuote, makeWireTrade } from './wire-samples.ts';
 

@@ -2,7 +2,8 @@ import { Redis } from 'ioredis';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openBreakableLink } from '../client/testing/breakable-link.ts';
-import { ANONYMOUS, openBrowser, openDashboard } from './dashboard.ts';
+import { openBrowser } from './browser.ts';
+import { ANONYMOUS, openDashboard } from './dashboard.ts';
 import { startRedis } from './redis.ts';
 import { startMain, startTestTapeql } from './tapeql.ts';
 

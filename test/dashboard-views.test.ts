@@ -1,7 +1,8 @@
 import axe from 'axe-core';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Dashboard, openBrowser, openDashboard } from './dashboard.ts';
+import { openBrowser } from './browser.ts';
+import { type Dashboard, openDashboard } from './dashboard.ts';
 import { startTestTapeql, type TestTapeql } from './tapeql.ts';
 
 let browser: Browser;

@@ -1,6 +1,7 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { ANONYMOUS, openBrowser, openDashboard } from './dashboard.ts';
+import { openBrowser } from './browser.ts';
+import { ANONYMOUS, openDashboard } from './dashboard.ts';
 import { startTestTapeql, type TestTapeql } from './tapeql.ts';
 import { makeWireTrade } from './wire-samples.ts';
 

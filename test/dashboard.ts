@@ -1,10 +1,4 @@
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
-import { CHROMIUM_ARGS, findChromium } from './chromium.ts';
-
-/** For all pages of a test file. */
-export function openBrowser(): Promise<Browser> {
-  return chromium.launch({ executablePath: findChromium(), args: [...CHROMIUM_ARGS] });
-}
+import type { Browser, BrowserContext, Page } from 'playwright-core';
 
 /** An environment in which nobody is signed in by himself: what is seen is open to all, and no ledger is needed for it. */
 export const ANONYMOUS = { JWT_SECRET: 'a secret of 32 characters or more' } as const;
