@@ -1,6 +1,15 @@
 import { availableParallelism } from 'node:os';
+import path from 'node:path';
 import { defineConfig } from 'vitest/config';
 import { DEADLINE_MS } from './test/deadline.ts';
+
+/**
+ * Each test file has a process of its own, and many start a server beside it: Node keeps what it has compiled for the next of them, which
+ * starts in half the time. Not where the coverage is measured, for what comes out of that cache is counted less exactly.
+ */
+if (!process.argv.some((argument) => argument.startsWith('--coverage'))) {
+  process.env['NODE_COMPILE_CACHE'] ??= path.join(import.meta.dirname, 'node_modules', '.cache', 'node-compile');
+}
 
 export default defineConfig({
   resolve: {
