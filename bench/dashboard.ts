@@ -102,7 +102,10 @@ async function measureColdLoad(browser: Browser): Promise<Row[]> {
   const firstPrices: number[] = [];
   let scriptBytes = 0;
   for (let load = 0; load < COLD_LOADS; load++) {
-    await using dashboard = await openDashboard(browser, system.url, { width: 1440, height: 900 });
+    await using dashboard = await openDashboard(browser, system.url, {
+      ...{ width: 1440, height: 900 },
+      reducedMotion: 'no-preference',
+    });
     const { page } = dashboard;
     firstPrices.push(await page.evaluate<number>(WHEN_PRICED));
     await untilShown(page);
@@ -187,6 +190,7 @@ async function measureScroll(browser: Browser): Promise<Row[]> {
 async function openWatchlist(browser: Browser, symbols: readonly string[]): Promise<Dashboard> {
   const dashboard = await openDashboard(browser, system.url, {
     ...{ width: 1440, height: 900 },
+    reducedMotion: 'no-preference',
     remembered: watchlist(symbols),
   });
   await dashboard.page.evaluate<number>(WHEN_PRICED);

@@ -6,12 +6,12 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { listViolations } from './axe.ts';
 import { openBrowser } from './browser.ts';
-import { type Dashboard, type DashboardOptions, openDashboard } from './dashboard.ts';
+import { type Dashboard, type DashboardOptions, openDashboard, tryNow } from './dashboard.ts';
 import { startMain, startTestTapeql, type TapeqlProcess, type TestTapeql } from './tapeql.ts';
 import { makeWireQuote, makeWireTrade } from './wire-samples.ts';
 
-// What moves is between two colours for a moment, which axe would take for the text's own.
-const WIDE: DashboardOptions = { width: 1440, height: 1000, route: '/symbol/AAPL', reducedMotion: 'reduce' };
+// Motion is reduced: what moves is between two colours for a moment, which axe would take for the text's own.
+const WIDE: DashboardOptions = { width: 1440, height: 1000, route: '/symbol/AAPL' };
 
 let browser: Browser;
 beforeAll(async () => {
@@ -214,6 +214,7 @@ describe('a server that dies', () => {
       await ticketOf(page).getByText(`Bought ${quantity} AAPL`).waitFor();
       await killAndStart();
       isHeld = false;
+      await tryNow(page);
       await expect.poll(() => toasts).toContain(`Bought ${quantity} AAPL`);
       expect(toasts).toHaveLength(round + 1);
     }

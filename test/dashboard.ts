@@ -9,6 +9,7 @@ export type DashboardOptions = {
   readonly height?: number;
   /** Default: dark. */
   readonly colorScheme?: 'dark' | 'light';
+  /** Default: 'reduce', for what moves costs many frames. */
   readonly reducedMotion?: 'reduce' | 'no-preference';
   /** After `#`. Default: none. */
   readonly route?: string;
@@ -25,7 +26,7 @@ export type Dashboard = AsyncDisposable & {
 };
 
 export async function openDashboard(browser: Browser, url: string, options: DashboardOptions = {}): Promise<Dashboard> {
-  const { width = 1280, height = 800, colorScheme = 'dark', reducedMotion = 'no-preference', route = '' } = options;
+  const { width = 1280, height = 800, colorScheme = 'dark', reducedMotion = 'reduce', route = '' } = options;
   const context = await browser.newContext({ viewport: { width, height }, colorScheme, reducedMotion });
   const errors: string[] = [];
   const page = await context.newPage();
@@ -43,4 +44,16 @@ export async function openDashboard(browser: Browser, url: string, options: Dash
   }, remembered);
   await page.goto(`${url}/#${route}`);
   return { page, context, errors, [Symbol.asyncDispose]: () => context.close() };
+}
+
+/** What the page says of its connection, after "Connection: ". */
+export async function readConnection(page: Page): Promise<string> {
+  return ((await page.locator('.connection').textContent()) ?? '').replace(/^Connection: /, '');
+}
+
+/** The page waits longer after each failure; whoever sits before it need not. Presses its button if it is there at this moment. */
+export function tryNow(page: Page): Promise<void> {
+  return page
+    .getByRole('button', { name: 'Try now' })
+    .evaluateAll((buttons) => buttons.forEach((button) => (button as HTMLElement).click()));
 }
