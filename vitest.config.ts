@@ -30,8 +30,6 @@ export default defineConfig({
     // Beyond the deadline, so that what a test waited for in vain is named.
     testTimeout: 2 * DEADLINE_MS,
     hookTimeout: 2 * DEADLINE_MS,
-    // The processes that tests start share what Node has compiled of the program: that halves the work of their start.
-    env: { NODE_COMPILE_CACHE: path.resolve(import.meta.dirname, 'node_modules/.cache/node-compile') },
     pool: 'forks',
     // Most of them wait for sockets and processes: on a machine of two cores a third worker halves the time.
     maxWorkers: Math.max(3, availableParallelism() - 1),

@@ -151,10 +151,7 @@ export type ProcessExit = { readonly status: number | null; readonly signal: str
 
 const MAIN = path.resolve(import.meta.dirname, '..', 'src', 'main.ts');
 
-/** So that a program starts sooner, in an environment that has else only what a test says; vitest.config.ts sets it. */
-const { NODE_COMPILE_CACHE = '' } = process.env;
-
-/** Runs `node src/main.ts` with no environment but `env`. Whatever comes of it. */
+/** Runs `node src/main.ts` with no environment but `env` and what says where Node keeps compiled code. Whatever comes of it. */
 export function runMain(
   env: Record<string, string>,
   args: readonly string[] = [],
@@ -167,7 +164,7 @@ export function runMain(
   const child = spawn(process.execPath, [MAIN, ...args], {
     env: {
       PATH: process.env['PATH'] ?? '',
-      NODE_COMPILE_CACHE,
+      NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] ?? '',
       HOST: '127.0.0.1',
       DATA_DIR: nameDataDir(),
       ...UNLIMITED,
