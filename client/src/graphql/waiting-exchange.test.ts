@@ -69,7 +69,7 @@ test('orders wait likewise, and leave in the order in which they were placed', a
     },
     // Seen here, for what travels by several connections may overtake each other.
     fetch: (input, init) => {
-      sent.push(JSON.parse(String(init?.body)).variables.id);
+      sent.push(JSON.parse(init!.body as string).variables.id);
       return fetch(input, init);
     },
   });
