@@ -9,11 +9,12 @@
  * - scroll: 5,000 rows, of which 500 trade on: the time from frame to frame.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Browser, CDPSession, Page } from 'playwright-core';
+import { type Browser, type CDPSession, chromium, type Page } from 'playwright-core';
 import { LISTINGS } from '../src/feeds/simulator/listings.ts';
 import { startSimulator } from '../src/feeds/simulator/simulator.ts';
 import { startSystem } from '../scripts/system.ts';
-import { type Dashboard, openBrowser, openDashboard } from '../test/dashboard.ts';
+import { readLaunchOptions } from '../test/chromium.ts';
+import { type Dashboard, openDashboard } from '../test/dashboard.ts';
 import { makeWireTrade } from '../test/wire-samples.ts';
 
 const seconds = Number(process.argv[2] ?? 20);
@@ -62,7 +63,7 @@ await using system = await startSystem({
   QUOTE_INTERVAL_MS: '0',
 });
 const stopTrading = trade();
-const browser = await openBrowser();
+const browser = await chromium.launch(readLaunchOptions());
 try {
   console.table([await measureColdLoad(browser), await measureLoad(browser), await measureScroll(browser)].flat());
 } finally {
@@ -101,7 +102,10 @@ async function measureColdLoad(browser: Browser): Promise<Row[]> {
   const firstPrices: number[] = [];
   let scriptBytes = 0;
   for (let load = 0; load < COLD_LOADS; load++) {
-    await using dashboard = await openDashboard(browser, system.url, { width: 1440, height: 900 });
+    await using dashboard = await openDashboard(browser, system.url, {
+      ...{ width: 1440, height: 900 },
+      reducedMotion: 'no-preference',
+    });
     const { page } = dashboard;
     firstPrices.push(await page.evaluate<number>(WHEN_PRICED));
     await untilShown(page);
@@ -186,6 +190,7 @@ async function measureScroll(browser: Browser): Promise<Row[]> {
 async function openWatchlist(browser: Browser, symbols: readonly string[]): Promise<Dashboard> {
   const dashboard = await openDashboard(browser, system.url, {
     ...{ width: 1440, height: 900 },
+    reducedMotion: 'no-preference',
     remembered: watchlist(symbols),
   });
   await dashboard.page.evaluate<number>(WHEN_PRICED);

@@ -3,13 +3,15 @@
  * runs on a simulated market, with an account that holds something, until prices have moved.
  */
 import path from 'node:path';
-import { openBrowser, openDashboard } from '../test/dashboard.ts';
+import { chromium } from 'playwright-core';
+import { readLaunchOptions } from '../test/chromium.ts';
+import { openDashboard } from '../test/dashboard.ts';
 import { startSystem } from './system.ts';
 
 const file = process.argv[2] ?? path.join(import.meta.dirname, '../docs/dashboard.png');
 
 await using system = await startSystem();
-const browser = await openBrowser();
+const browser = await chromium.launch(readLaunchOptions());
 try {
   await buyPositions(system.url);
   await using dashboard = await openDashboard(browser, system.url, {

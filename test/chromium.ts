@@ -1,7 +1,9 @@
+import type { LaunchOptions } from 'playwright-core';
+import { DEADLINE_MS } from './deadline.ts';
 import { CHROMIUM, demandProgram } from './programs.ts';
 
 /** Quiet and self-contained: no sandbox (tests run as root in containers), no request that a page did not make. */
-export const CHROMIUM_ARGS = [
+const CHROMIUM_ARGS = [
   '--headless',
   '--no-sandbox',
   '--disable-gpu',
@@ -12,7 +14,7 @@ export const CHROMIUM_ARGS = [
   '--disable-sync',
 ] as const;
 
-/** The path of Chromium: `CHROMIUM_PATH`, else one on the PATH. Throws one line that says what to install. */
-export function findChromium(): string {
-  return demandProgram(CHROMIUM);
+/** How Playwright starts Chromium: `CHROMIUM_PATH`, else one on the PATH. Throws one line that says what to install. */
+export function readLaunchOptions(): LaunchOptions {
+  return { executablePath: demandProgram(CHROMIUM), args: [...CHROMIUM_ARGS], timeout: DEADLINE_MS };
 }

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import { type Clock, systemClock } from '../client/src/graphql/clock.ts';
 import { QuoteUpdates } from '../client/src/graphql/operations.ts';
 import { createTapeClient, type TapeClient } from '../client/src/graphql/tape-client.ts';
 import { followNotices } from '../client/src/app/orders/follow-notices.ts';
@@ -12,6 +13,11 @@ import { until } from './until.ts';
 import { makeWireQuote, makeWireTrade } from './wire-samples.ts';
 
 const QUICK = { initialDelayMs: 5, maxDelayMs: 50 };
+/** The seconds between two looks at the orders go by twenty times as fast. */
+const FAST_CLOCK: Clock = {
+  now: systemClock.now,
+  schedule: (run, delayMs) => systemClock.schedule(run, delayMs / 20),
+};
 
 let tapeql: TestTapeql;
 let market: TapeClient;
@@ -49,6 +55,13 @@ afterEach(async () => {
   await link.close();
 });
 
+/** Whether the log of notifications is followed by a page: what happens while it is not is for the orders to tell. */
+async function untilFollowed(isFollowed: boolean): Promise<void> {
+  const readFollowers = async (): Promise<unknown> =>
+    (await tapeql.readStats())['subscriptions'].byField.tradeNotifications ?? 0;
+  await expect.poll(readFollowers).toBe(isFollowed ? 1 : 0);
+}
+
 /** Orders are told apart by how many shares they are of. */
 async function place(...quantities: number[]): Promise<void> {
   for (const quantity of quantities) {
@@ -74,6 +87,7 @@ function openBrowser() {
       const stop = followNotices({
         client,
         memory: this.memory,
+        clock: FAST_CLOCK,
         tell: (notices) => told.push(...notices.map(({ quantity }) => Number(quantity))),
       });
       const close = async (): Promise<void> => {
@@ -85,18 +99,20 @@ function openBrowser() {
       await expect.poll(() => client.status.getSnapshot().state).toBe('live');
       // From its first sight of the viewer on.
       await expect.poll(() => kept).not.toBe(null);
+      await untilFollowed(true);
       return { told, client, close };
     },
   };
 }
 
 it('a browser that was told nothing yet misses nothing over an interruption', async () => {
-  const { told, client } = await openBrowser().openPage();
+  const { told } = await openBrowser().openPage();
   link.bar('all');
-  await expect.poll(() => client.status.getSnapshot().state).not.toBe('live');
+  await untilFollowed(false);
   await place(1, 2);
   link.bar('nothing');
   await expect.poll(() => told).toEqual([1, 2]);
+  await untilFollowed(true);
   await place(3);
   await expect.poll(() => told).toEqual([1, 2, 3]);
 });
@@ -106,12 +122,14 @@ it('what happens while no page is open is told by the next one, and nothing twic
   const first = await browser.openPage();
   // Even a page that was closed before it was told anything.
   await first.close();
+  await untilFollowed(false);
   await place(1);
   const second = await browser.openPage();
   await expect.poll(() => second.told).toEqual([1]);
   await place(2);
   await expect.poll(() => second.told).toEqual([1, 2]);
   await second.close();
+  await untilFollowed(false);
   await place(3, 4);
   const third = await browser.openPage();
   await expect.poll(() => third.told).toEqual([3, 4]);
@@ -123,6 +141,7 @@ it('where only queries come through it is told by the orders, and not again when
   await expect.poll(() => told).toEqual([1]);
   link.bar('sockets and streams');
   await expect.poll(() => client.status.getSnapshot().state).toBe('polling');
+  await untilFollowed(false);
   await place(2, 3);
   await expect.poll(() => told).toEqual([1, 2, 3]);
   // Again and again, for as long as that lasts.
@@ -130,6 +149,7 @@ it('where only queries come through it is told by the orders, and not again when
   await expect.poll(() => told).toEqual([1, 2, 3, 4]);
   link.bar('nothing');
   await expect.poll(() => client.status.getSnapshot().state).toBe('live');
+  await untilFollowed(true);
   await place(5);
   await expect.poll(() => told).toEqual([1, 2, 3, 4, 5]);
 });
@@ -140,6 +160,7 @@ it('a log that was lost is made up for from the orders, with the first that it t
   await place(1);
   await expect.poll(() => page.told).toEqual([1]);
   await page.close();
+  await untilFollowed(false);
   // A cursor of another log, as after a database that was made anew.
   const foreign = Buffer.from('n-another:7').toString('base64url');
   browser.memory.keep({ ...browser.memory.read()!, cursor: foreign });

@@ -5,7 +5,8 @@ import path from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Simulator, startSimulator } from '../src/feeds/simulator/simulator.ts';
-import { openBrowser, openDashboard } from './dashboard.ts';
+import { openBrowser } from './browser.ts';
+import { openDashboard, tryNow } from './dashboard.ts';
 import { readTape } from './dashboard-tape.ts';
 import { startRedis, type TestRedis } from './redis.ts';
 import { postOperation, startMain, type TapeqlProcess } from './tapeql.ts';
@@ -70,8 +71,12 @@ it.each([
       if (request.postData()?.includes('RecentPrints') === true) rereads++;
     });
     server = await start({ ROLE: role, PORT: port });
+    await tryNow(page);
+    await page.locator('.connection', { hasText: /^Connection: Live$/ }).waitFor();
     await expect.poll(readNewest).toBeGreaterThan(atDeath + 40);
 
+    // Before the tape is read through, while which prints go on: so this reaches back to what it shows, however long that takes.
+    const known = new Map((await readRecent(server)).map(({ sequence, price }) => [sequence, price]));
     const shown = await readTape(page);
     const sequences = shown.map((row) => ('hole' in row ? row.hole : row.sequence));
     const newest = sequences[0] as number;
@@ -82,7 +87,6 @@ it.each([
     // The log gave them all: none was fetched from the history.
     expect(rereads).toBe(0);
     // And each is the print that the log has under that number.
-    const known = new Map((await readRecent(server)).map(({ sequence, price }) => [sequence, price]));
     const both = shown.filter((row): row is { sequence: number; price: string } => {
       return 'sequence' in row && known.has(row.sequence);
     });

@@ -1,6 +1,7 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { type Dashboard, openBrowser, openDashboard } from './dashboard.ts';
+import { openBrowser } from './browser.ts';
+import { type Dashboard, openDashboard } from './dashboard.ts';
 import { readTape } from './dashboard-tape.ts';
 import { startTestTapeql, type TestTapeql } from './tapeql.ts';
 import { makeWireBar, makeWireQuote, makeWireTrade, type WireElement } from './wire-samples.ts';

@@ -1,6 +1,7 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { ANONYMOUS, openBrowser, openDashboard } from './dashboard.ts';
+import { openBrowser } from './browser.ts';
+import { ANONYMOUS, openDashboard } from './dashboard.ts';
 import { startTestTapeql, type TestTapeql } from './tapeql.ts';
 import { makeWireTrade } from './wire-samples.ts';
 
@@ -42,7 +43,8 @@ async function untilQuoted(symbols: readonly string[]): Promise<void> {
 describe('the watchlist', () => {
   it('shows prices that move, each row by itself', async () => {
     await using live = await startTestTapeql({ env: ANONYMOUS, simulator: { tape: true, eventsPerSecond: 1000 } });
-    await open({ remembered: remember(['SPY', 'AAPL', 'NVDA']) }, live.url);
+    const remembered = remember(['SPY', 'AAPL', 'NVDA']);
+    await open({ remembered, reducedMotion: 'no-preference' }, live.url);
     await untilQuoted(['SPY', 'AAPL', 'NVDA']);
     for (const symbol of ['SPY', 'AAPL', 'NVDA']) {
       const first = await readPrice(symbol);

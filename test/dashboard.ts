@@ -1,10 +1,4 @@
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
-import { CHROMIUM_ARGS, findChromium } from './chromium.ts';
-
-/** For all pages of a test file. */
-export function openBrowser(): Promise<Browser> {
-  return chromium.launch({ executablePath: findChromium(), args: [...CHROMIUM_ARGS] });
-}
+import type { Browser, BrowserContext, Page } from 'playwright-core';
 
 /** An environment in which nobody is signed in by himself: what is seen is open to all, and no ledger is needed for it. */
 export const ANONYMOUS = { JWT_SECRET: 'a secret of 32 characters or more' } as const;
@@ -15,6 +9,7 @@ export type DashboardOptions = {
   readonly height?: number;
   /** Default: dark. */
   readonly colorScheme?: 'dark' | 'light';
+  /** Default: 'reduce', for what moves costs many frames. */
   readonly reducedMotion?: 'reduce' | 'no-preference';
   /** After `#`. Default: none. */
   readonly route?: string;
@@ -31,7 +26,7 @@ export type Dashboard = AsyncDisposable & {
 };
 
 export async function openDashboard(browser: Browser, url: string, options: DashboardOptions = {}): Promise<Dashboard> {
-  const { width = 1280, height = 800, colorScheme = 'dark', reducedMotion = 'no-preference', route = '' } = options;
+  const { width = 1280, height = 800, colorScheme = 'dark', reducedMotion = 'reduce', route = '' } = options;
   const context = await browser.newContext({ viewport: { width, height }, colorScheme, reducedMotion });
   const errors: string[] = [];
   const page = await context.newPage();
@@ -49,4 +44,16 @@ export async function openDashboard(browser: Browser, url: string, options: Dash
   }, remembered);
   await page.goto(`${url}/#${route}`);
   return { page, context, errors, [Symbol.asyncDispose]: () => context.close() };
+}
+
+/** What the page says of its connection, after "Connection: ". */
+export async function readConnection(page: Page): Promise<string> {
+  return ((await page.locator('.connection').textContent()) ?? '').replace(/^Connection: /, '');
+}
+
+/** The page waits longer after each failure; whoever sits before it need not. Presses its button if it is there at this moment. */
+export function tryNow(page: Page): Promise<void> {
+  return page
+    .getByRole('button', { name: 'Try now' })
+    .evaluateAll((buttons) => buttons.forEach((button) => (button as HTMLElement).click()));
 }

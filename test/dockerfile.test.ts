@@ -237,10 +237,9 @@ describe('the image', () => {
     expect(await readState(), output).toBe('healthy');
     expect(await (await fetch(`http://127.0.0.1:${env['PORT']}/`)).text()).toContain('/assets/');
 
-    const stopping = performance.now();
+    // Where it cannot stop at once it ends itself after five seconds, with status 1.
     server.kill(image.stopSignal as NodeJS.Signals);
     expect(await ended, output).toEqual([0, null]);
-    expect(performance.now() - stopping).toBeLessThan(5_000);
     expect(await check()).toBe('unhealthy');
   });
 });

@@ -10,6 +10,7 @@ import type { EmbeddedPostgres } from '../src/ledger/embedded-postgres.ts';
 import { Ledger, type LedgerOptions } from '../src/ledger/ledger.ts';
 import type { Order, OrderTicket } from '../src/ledger/order.ts';
 import type { LedgerQuote } from '../src/ledger/quotes.ts';
+import { DEADLINE_MS } from './deadline.ts';
 import { makeQuote } from './market-samples.ts';
 import { type LogRecord, recordingLogger } from './recording-logger.ts';
 
@@ -74,7 +75,7 @@ export async function startLedger(options: TestLedgerOptions = {}): Promise<Test
   const { logger, records } = recordingLogger();
   const bus = options.bus ?? createMemoryBus({ historyMs: 1000, logger });
   const database = new Database({
-    ...{ url, dataDir, openingWaitMs: 90_000, logger },
+    ...{ url, dataDir, openingWaitMs: DEADLINE_MS, logger },
     ...(embedded !== undefined && { embedded }),
   });
   const ledger = new Ledger({

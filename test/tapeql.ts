@@ -10,6 +10,7 @@ import { readConfig } from '../src/config.ts';
 import { type Simulator, type SimulatorOptions, startSimulator } from '../src/feeds/simulator/simulator.ts';
 import type { Tuning } from '../src/assembly/tuning.ts';
 import { startTapeql } from '../src/tapeql.ts';
+import { DEADLINE_MS } from './deadline.ts';
 import { type LogRecord, recordingLogger } from './recording-logger.ts';
 import { until } from './until.ts';
 
@@ -136,7 +137,7 @@ const QUICK: Tuning = {
   historyLagMs: 10,
   // Most tests need no database; the others wait for it as long as it takes.
   opensDatabaseAtStart: false,
-  databaseOpeningWaitMs: 90_000,
+  databaseOpeningWaitMs: DEADLINE_MS,
   feedLimits: { initialDelayMs: 20, maxDelayMs: 50, settleTimeoutMs: 60_000, sendIntervalMs: 1 },
 };
 

@@ -8,7 +8,7 @@ declare module 'vitest' {
 
 /**
  * Resolves with what `assertion` returns once it holds; rejects with its last failure where it does not within the deadline that all
- * tests share, in vitest.config.ts. Other than `expect.poll` it may be used in a hook as well.
+ * tests share (test/deadline.ts). Other than `expect.poll` it may be used in a hook as well.
  */
 export function until<T>(assertion: () => T): Promise<Awaited<T>> {
   // oxlint-disable-next-line waiting/one-deadline -- here is where it gets the deadline that all tests share

@@ -3,9 +3,14 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { createTapeClient } from '../src/graphql/tape-client.ts';
+import { createManualClock } from '../testing/manual-clock.ts';
 import { type RealServer, startRealServer } from '../testing/real-server.ts';
 import { startScriptedServer } from '../testing/scripted-server.ts';
 import { until } from '../testing/until.ts';
+import { createJsonView } from './line-view.ts';
+import { readOptions, type WatchOptions } from './options.ts';
+import { watch as watchBy } from './watch.ts';
 
 const PROGRAM = fileURLToPath(new URL('main.ts', import.meta.url));
 
@@ -35,6 +40,17 @@ function watch(...args: string[]) {
       return status;
     },
   };
+}
+
+/** In this process, where the test says when the time that was given is over. */
+function watchByHand(...args: string[]) {
+  const options = readOptions(args) as WatchOptions;
+  const clock = createManualClock();
+  const client = createTapeClient({ url: options.url, backoff: { initialDelayMs: 5, maxDelayMs: 50 } });
+  const nowhere = { write: () => true };
+  const view = createJsonView({ out: nowhere, err: nowhere });
+  const ended = watchBy(client, view, options, new AbortController().signal, clock);
+  return { clock, client, ended, readStatus: () => client.status.getSnapshot() };
 }
 
 describe('with the real server', () => {
@@ -70,8 +86,9 @@ describe('with the real server', () => {
     await until(() => {
       for (const type of ['quote', 'trade', 'bar']) expect(read(type).length).toBeGreaterThan(0);
     });
-    expect(read('connection').map(({ status }) => status)).toEqual(['connecting', 'live']);
-    expect(read('marketStatus')).toMatchObject([{ session: 'REGULAR', isOpen: true }]);
+    const statuses = read('connection').map(({ status }) => status);
+    expect(statuses.slice(0, 2)).toEqual(['connecting', 'live']);
+    expect(read('marketStatus')[0]).toMatchObject({ session: 'REGULAR', isOpen: true });
     expect(read('serviceStatus')[0]).toMatchObject({ feed: 'SIMULATED', feedConnected: true });
     expect(read('quote')[0]).toMatchObject({
       symbol: expect.stringMatching(/^(AAPL|MSFT)$/),
@@ -95,9 +112,12 @@ describe('with the real server', () => {
   });
 
   test('ends with status 1 where nothing is known of what was asked in the time that was given', async () => {
-    const { err, end } = watch('ZZZZZZ', '--timeout', '0.5', '--url', server.url);
-    expect(await end()).toBe(1);
-    expect(err.at(-1)).toBe(`watch: no market data within 0.5 s: connected to ${server.url}`);
+    const { clock, client, ended, readStatus } = watchByHand('ZZZZZZ', '--timeout', '0.5', '--url', server.url);
+    await until(() => expect(readStatus().state).toBe('live'));
+    clock.advance(500);
+    const message = `no market data within 0.5 s: connected to ${server.url}`;
+    expect(await ended).toEqual({ status: 1, message });
+    await client.dispose();
   });
 
   test('goes on with a server that was started anew, and tells that prints were missed', async () => {
@@ -131,7 +151,13 @@ describe('without one', () => {
     await gone.close();
     const { err, end } = watch('--timeout', '0.2', '--url', gone.url);
     expect(await end()).toBe(1);
-    expect(err.at(-1)).toMatch(/^watch: no market data within 0\.2 s: cannot reach /);
+    expect(err.at(-1)).toMatch(/^watch: no market data within 0\.2 s: /);
+
+    const { clock, client, ended, readStatus } = watchByHand('--timeout', '0.2', '--url', gone.url);
+    await until(() => expect(readStatus().failures).toBeGreaterThan(0));
+    clock.advance(200);
+    expect(await ended).toMatchObject({ status: 1, message: expect.stringMatching(/ 0\.2 s: cannot reach /) });
+    await client.dispose();
   });
 
   test('ends with status 1 where it is refused for good', async () => {

@@ -1,4 +1,5 @@
 import type { AnyVariables, DocumentInput } from '@urql/core';
+import { type Clock, systemClock } from '../src/graphql/clock.ts';
 import { ConnectionRefusedError } from '../src/graphql/close-codes.ts';
 import { readGap } from '../src/graphql/resumption.ts';
 import { Bars, MarketStatusChanges, QuoteUpdates, ServiceStatusChanges, Trades } from '../src/graphql/operations.ts';
@@ -14,7 +15,13 @@ export type WatchEnd = { readonly status: 0 } | { readonly status: 1; readonly m
  * Shows what the client hears until the signal is given, or until it cannot go on: an operation was refused for good, or
  * no market data came in time. Leaves the client and the view open.
  */
-export function watch(client: TapeClient, view: View, options: WatchOptions, signal: AbortSignal): Promise<WatchEnd> {
+export function watch(
+  client: TapeClient,
+  view: View,
+  options: WatchOptions,
+  signal: AbortSignal,
+  clock: Clock = systemClock,
+): Promise<WatchEnd> {
   const { promise, resolve } = Promise.withResolvers<WatchEnd>();
   const stops: (() => void)[] = [];
   const symbols = [...options.symbols];
@@ -39,10 +46,10 @@ export function watch(client: TapeClient, view: View, options: WatchOptions, sig
     stops.push(() => subscription.unsubscribe());
   }
 
-  let deadline: ReturnType<typeof setTimeout> | undefined;
+  let cancelDeadline = (): void => {};
   const { timeoutMs } = options;
   if (timeoutMs !== null) {
-    deadline = setTimeout(() => {
+    cancelDeadline = clock.schedule(() => {
       const state = describeConnection(client.status.getSnapshot(), options.url);
       resolve({ status: 1, message: `no market data within ${timeoutMs / 1000} s: ${state}` });
     }, timeoutMs);
@@ -51,7 +58,7 @@ export function watch(client: TapeClient, view: View, options: WatchOptions, sig
   const showing =
     <Data>(show: (data: Data) => void) =>
     (data: Data): void => {
-      clearTimeout(deadline);
+      cancelDeadline();
       show(data);
     };
 
@@ -98,7 +105,7 @@ export function watch(client: TapeClient, view: View, options: WatchOptions, sig
   if (signal.aborted) end();
   signal.addEventListener('abort', end, { once: true });
   return promise.finally(() => {
-    clearTimeout(deadline);
+    cancelDeadline();
     signal.removeEventListener('abort', end);
     for (const stop of stops) stop();
   });

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { DEADLINE_MS } from '../../test/deadline.ts';
 import { letRun, ManualTimers } from '../../test/manual-time.ts';
 import { makeQuote, makeStatus, makeTrade } from '../../test/market-samples.ts';
 import { recordingLogger } from '../../test/recording-logger.ts';
@@ -294,7 +295,7 @@ function askAside(): void {
     // What was asked in the same turn as the first is answered by the second.
     socket.on('data', () => (++answers === 2 ? socket.end() : socket.write('PING\\r\\n')));
   `;
-  expect(spawnSync(process.execPath, ['-e', program], { timeout: 90_000 }).status).toBe(0);
+  expect(spawnSync(process.execPath, ['-e', program], { timeout: DEADLINE_MS }).status).toBe(0);
 }
 
 describe('when Redis goes away', () => {

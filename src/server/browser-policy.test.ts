@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
-import { type Browser, chromium } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { CHROMIUM_ARGS, findChromium } from '../../test/chromium.ts';
+import { openBrowser } from '../../test/browser.ts';
 import { startTestTapeql, type TestTapeql } from '../../test/tapeql.ts';
 
 const APP = 'https://app.example.com';
@@ -105,7 +105,7 @@ describe('every answer', () => {
 describe('the playground in a browser', () => {
   let browser: Browser;
   beforeAll(async () => {
-    browser = await chromium.launch({ executablePath: findChromium(), args: [...CHROMIUM_ARGS] });
+    browser = await openBrowser();
   });
   afterAll(() => browser?.close());
 

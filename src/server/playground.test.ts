@@ -1,16 +1,13 @@
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { CHROMIUM_ARGS, findChromium } from '../../test/chromium.ts';
+import { openBrowser } from '../../test/browser.ts';
 import { startTestTapeql, type TestTapeql } from '../../test/tapeql.ts';
 
 let tapeql: TestTapeql;
 let browser: Browser;
 
 beforeAll(async () => {
-  [tapeql, browser] = await Promise.all([
-    startTestTapeql({ simulator: { tape: true } }),
-    chromium.launch({ executablePath: findChromium(), args: [...CHROMIUM_ARGS] }),
-  ]);
+  [tapeql, browser] = await Promise.all([startTestTapeql({ simulator: { tape: true } }), openBrowser()]);
 });
 afterAll(async () => {
   await browser?.close();

@@ -32,7 +32,7 @@ const oneDeadline = rule((report) => ({
       report(node, 'Wait with until(…), which has the deadline that all tests share; vi.waitFor has one of its own.');
     }
     if (isMember(node.callee, 'expect', ['poll']) && node.arguments.length > 1) {
-      report(node, 'Leave the options out: vitest.config.ts has the deadline that all tests share.');
+      report(node, 'Leave the options out: test/deadline.ts has the deadline that all tests share.');
     }
   },
 }));

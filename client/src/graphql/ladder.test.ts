@@ -57,10 +57,12 @@ test('where no WebSocket comes through, event streams stand in after ten attempt
   server.publish(3);
   await until(() => expect(sequences()).toEqual(upTo(3)));
 
+  const states: string[] = [];
+  client.status.subscribe(() => states.push(readState()));
   link.bar('sockets');
   server.publish(2);
-  await reach('resuming');
   await reach('degraded');
+  expect(states[0]).toBe('resuming');
   expect(client.status.getSnapshot().failures).toBeGreaterThanOrEqual(10);
   expect(server.received.at(-1)).toMatchObject({ by: 'stream', resumeFrom: 'c3' });
   server.publish(2);

@@ -1,6 +1,7 @@
 import { type AnyVariables, Client, type DocumentInput, type OperationResult } from '@urql/core';
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { createManualClock } from '../../testing/manual-clock.ts';
 import { type ScriptedServer, startScriptedServer } from '../../testing/scripted-server.ts';
 import { Credentials } from './credentials.ts';
 import { createWebSocketTransport, type WebSocketTransport } from './web-socket-transport.ts';
@@ -212,6 +213,8 @@ test('an operation that the server completes is over, and can be started again',
 });
 
 test('who leaves ends the operation on the server, and a retry that waits', async () => {
+  const clock = createManualClock();
+  client = new Client({ url: server.url, exchanges: [liveSubscriptionExchange({ transport, backoff: QUICK, clock })] });
   const { stop } = await readTrades();
   const { results, stop: stopQuotes } = read(QuoteUpdates, AAPL);
   await until(() => expect(results).toHaveLength(1));
@@ -221,7 +224,9 @@ test('who leaves ends the operation on the server, and a retry that waits', asyn
   server.failures.push({ code: 'RATE_LIMITED', retryAfterMs: 20 });
   const limited = read(Trades, AAPL);
   await until(() => expect(limited.results).toHaveLength(1));
+  expect(clock.readWaits()).toHaveLength(1);
   limited.stop();
+  expect(clock.readWaits()).toEqual([]);
   const sent = server.received.length;
   server.quote(101);
   await until(() => expect(results).toHaveLength(2));

@@ -225,10 +225,16 @@ test('is made anew, at once, with a token that the server does not take in place
 });
 
 test('gives up a half-open connection, which no close event ever tells of', async () => {
-  const { transport, states } = connect({ pingIntervalMs: 30, pongTimeoutMs: 30 });
+  const clock = createManualClock();
+  const { transport, states } = connect({ clock, pingIntervalMs: 10_000, pongTimeoutMs: 5000 });
   const { prices } = readQuotes(transport);
   await until(() => expect(prices).toHaveLength(1));
   server.freeze();
+  clock.advance(10_000);
+  expect(transport.getState().status).toBe('live');
+  clock.advance(5000);
+  await until(() => expect(transport.getState().status).toBe('waiting'));
+  clock.advance(QUICK.maxDelayMs);
   await until(() => expect(prices).toHaveLength(2));
   expect(states).toContainEqual(
     expect.objectContaining({ status: 'waiting', cause: { code: 4499, reason: 'Terminated' } }),

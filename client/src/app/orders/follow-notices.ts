@@ -1,3 +1,4 @@
+import { type Clock, systemClock } from '../../graphql/clock.ts';
 import type { TapeClient } from '../../graphql/tape-client.ts';
 import type { TapeState } from '../../graphql/tape-status.ts';
 import { readGap } from '../../graphql/resumption.ts';
@@ -11,6 +12,8 @@ export type FollowNoticesOptions = {
   readonly memory: NoticeMemory;
   /** Is given what is new, oldest first; with its return it counts as told. */
   readonly tell: (notices: readonly Notice[]) => void;
+  /** Default: the platform's. */
+  readonly clock?: Clock;
 };
 
 /** What comes within it is told together: a replay after an absence comes in one go. */
@@ -27,12 +30,12 @@ const LOOK_BACK = 100;
  * wherever events come through. The orders themselves do where the log has no place to go on from (nothing was told yet, or it was
  * lost), and where only queries come through.
  */
-export function followNotices({ client, memory, tell }: FollowNoticesOptions): () => void {
+export function followNotices({ client, memory, tell, clock = systemClock }: FollowNoticesOptions): () => void {
   const stops: (() => void)[] = [];
   let isOver = false;
   let waiting: Notice[] = [];
-  let gathering: ReturnType<typeof setTimeout> | undefined;
-  let looking: ReturnType<typeof setTimeout> | undefined;
+  let cancelGathering: (() => void) | null = null;
+  let cancelLooking = (): void => {};
   /** Since when the orders have to be looked through. */
   let missedSince: string | null = null;
 
@@ -44,8 +47,8 @@ export function followNotices({ client, memory, tell }: FollowNoticesOptions): (
       else if (notice.cursor !== null) waiting[twin] = notice;
     }
     if (waiting.length === 0) return;
-    gathering ??= setTimeout(() => {
-      gathering = undefined;
+    cancelGathering ??= clock.schedule(() => {
+      cancelGathering = null;
       const told = waiting;
       waiting = [];
       tell(told);
@@ -56,8 +59,8 @@ export function followNotices({ client, memory, tell }: FollowNoticesOptions): (
   /** Looks through the orders for what the log does not tell, from `since` on: what was over by then was told, or is no news. */
   function look(log: NoticeLog, delayMs: number, since: string = log.place.since): void {
     if (missedSince === null || since < missedSince) missedSince = since;
-    clearTimeout(looking);
-    looking = setTimeout(() => void catchUp(log), delayMs);
+    cancelLooking();
+    cancelLooking = clock.schedule(() => void catchUp(log), delayMs);
   }
 
   async function catchUp(log: NoticeLog): Promise<void> {
@@ -118,8 +121,8 @@ export function followNotices({ client, memory, tell }: FollowNoticesOptions): (
   void start();
   return () => {
     isOver = true;
-    clearTimeout(gathering);
-    clearTimeout(looking);
+    cancelGathering?.();
+    cancelLooking();
     for (const stop of stops) stop();
   };
 }
