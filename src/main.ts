@@ -5,6 +5,7 @@ import { systemTimers } from './market/timers.ts';
 import { createLogger } from './server/log.ts';
 import type { MetricsReport } from './server/metrics.ts';
 import { addCounts } from './server/total-metrics.ts';
+import type { Tapeql, TapeqlOptions } from './tapeql.ts';
 import { WORKER_ARGUMENT } from './workers/messages.ts';
 import { Supervisor } from './workers/supervisor.ts';
 import { type Channel, type Seat, takeSeat } from './workers/worker.ts';
@@ -97,10 +98,7 @@ async function runAudit(config: Config, logger: Logger): Promise<void> {
 /** The system in this process, or the part of it that ROLE names. */
 async function runTapeql(config: Config, options: { logger: Logger; listens: boolean; seat?: Seat }): Promise<void> {
   const { logger, listens, seat } = options;
-  // Here and not above: one that supervises others has no use for any of it.
-  const starting = import('./tapeql.ts').then(({ startTapeql }) =>
-    startTapeql(config, { logger, listens, ...(seat !== undefined && { crew: seat.crew }) }),
-  );
+  const starting = start(config, { logger, listens, ...(seat !== undefined && { crew: seat.crew }) });
   let hasStarted = false;
   const stop = stopOnce(() => starting.then((tapeql) => tapeql.close()), {
     deadlineMs: STOP_DEADLINE_MS,
@@ -134,6 +132,14 @@ async function runTapeql(config: Config, options: { logger: Logger; listens: boo
     // The channel to the supervisor would keep it.
     if (seat !== undefined) process.exit();
   }
+}
+
+/** Loads its code here and not above: one that supervises others has no use for any of it. */
+async function start(config: Config, options: TapeqlOptions): Promise<Tapeql> {
+  const { startThreads } = await import('./assembly/threads.ts');
+  const threads = startThreads(config, options);
+  const { startTapeql } = await import('./tapeql.ts');
+  return startTapeql(config, { ...options, threads });
 }
 
 /** Of this machine, for who tries it out: where users can be told apart there is none. */

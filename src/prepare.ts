@@ -8,6 +8,8 @@ const [{ prepareDatabase }] = await Promise.all([
   import('./ledger/create-database.ts'),
   import('./ledger/ledger.ts'),
   import('./ledger/api-keys.ts'),
+  import('./bus/redis.ts'),
+  import('./bus/redis-counts.ts'),
   import('./feeds/simulator/simulator.ts'),
   import('./main.ts'),
   import('./tapeql.ts'),

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { openBus } from './assembly/bus.ts';
-import { openEmbeddedDatabase } from './assembly/ledger.ts';
 import { openServer } from './assembly/server.ts';
+import { startThreads, type Threads } from './assembly/threads.ts';
 import type { Tuning } from './assembly/tuning.ts';
 import { openUpstream } from './assembly/upstream.ts';
 import type { Config } from './config.ts';
@@ -32,6 +32,8 @@ export type TapeqlOptions = {
   /** The processes that share this one's port: the operator's pages tell of all of them. Default: none. */
   readonly crew?: Crew;
   readonly tuning?: Tuning;
+  /** Those that were started before this code was loaded. Default: they are started here. */
+  readonly threads?: Threads;
 };
 
 /** The composition root: config → bus → ingest → server. */
@@ -41,8 +43,8 @@ export async function startTapeql(config: Config, options: TapeqlOptions): Promi
   const startedAt = now();
   const stack = new AsyncDisposableStack();
   try {
-    const embedded = openEmbeddedDatabase({ config, tuning, logger }, stack);
-    const { bus, store, cache } = openBus(config, now, logger, stack);
+    const { embedded, simulator } = stack.use(options.threads ?? startThreads(config, { tuning, logger }));
+    const { bus, store, cache } = await openBus(config, now, logger, stack);
     const calendar = createCalendar();
     const feedName = config.feed === 'simulated' ? 'SIMULATED' : feedNameOf(config.polygon.wsUrl);
     const pause = new PauseSwitch({
@@ -64,7 +66,7 @@ export async function startTapeql(config: Config, options: TapeqlOptions): Promi
     status.start();
     const reference = new ReferenceBook();
     const isExtendedHours = (time: number): boolean => status.isExtendedHours(time);
-    const upstream = await openUpstream({ config, store, reference, isExtendedHours, now, logger }, stack);
+    const upstream = await openUpstream({ config, simulator, store, reference, isExtendedHours, now, logger }, stack);
     stack.defer(reference.keepCurrent(upstream.source, systemTimers, logger));
 
     let ingest: LeasedIngest | null = null;

@@ -3,20 +3,18 @@ import { type MarketKinds, marketKinds } from '../bus/cache-kinds.ts';
 import { type Cache, createCache } from '../bus/cache.ts';
 import { createMemoryStore } from '../bus/memory-store.ts';
 import { createMemoryBus } from '../bus/memory.ts';
-import { createRedisStore } from '../bus/redis-store.ts';
-import { createRedisBus } from '../bus/redis.ts';
 import type { Store } from '../bus/store.ts';
 import type { Config } from '../config.ts';
 import { RESUME_GRACE_MS } from '../delivery/resume.ts';
 import type { Logger } from '../market/logger.ts';
 
 /** Redis where it is configured, else this process's memory; the cache's fallback is always the latter. */
-export function openBus(
+export async function openBus(
   config: Config,
   clock: () => number,
   logger: Logger,
   stack: AsyncDisposableStack,
-): { bus: Bus; store: Store; cache: Cache<MarketKinds> } {
+): Promise<{ bus: Bus; store: Store; cache: Cache<MarketKinds> }> {
   const url = config.redisUrls.join(',');
   const memory = createMemoryStore({ clock });
   const busLogger = logger.child({ part: 'bus' });
@@ -26,6 +24,11 @@ export function openBus(
     stack.defer(() => bus.close());
     return { bus, store: memory, cache: createCache({ store: memory, kinds: marketKinds, clock, logger: busLogger }) };
   }
+  // Loaded where it is used: a start without Redis is the quicker for it.
+  const [{ createRedisStore }, { createRedisBus }] = await Promise.all([
+    import('../bus/redis-store.ts'),
+    import('../bus/redis.ts'),
+  ]);
   const store = createRedisStore({ url, logger: busLogger });
   stack.defer(() => store.close());
   const bus = createRedisBus({ url, historyMs, clock, logger });

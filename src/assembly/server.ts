@@ -7,7 +7,6 @@ import { RateLimits } from '../access/limits.ts';
 import type { Bus } from '../bus/bus.ts';
 import type { MarketKinds } from '../bus/cache-kinds.ts';
 import type { Cache } from '../bus/cache.ts';
-import { createRedisCounts } from '../bus/redis-counts.ts';
 import type { Config } from '../config.ts';
 import { DeliveryFigures } from '../delivery/figures.ts';
 import { Hub } from '../delivery/hub.ts';
@@ -106,10 +105,11 @@ export async function openServer(parts: ServerParts, stack: AsyncDisposableStack
 
   const access = await openAccess(parts, ledger, stack);
   const readAddress = readAddressOf(config.trustedProxies);
+  // Loaded where it is used: a start without Redis is the quicker for it.
   const counts =
     config.redisUrls.length === 0
       ? null
-      : createRedisCounts({
+      : (await import('../bus/redis-counts.ts')).createRedisCounts({
           url: config.redisUrls.join(','),
           ...(tuning.countsDeadlineMs !== undefined && { deadlineMs: tuning.countsDeadlineMs }),
           logger: logger.child({ part: 'limits' }),

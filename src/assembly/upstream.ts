@@ -1,7 +1,7 @@
 import type { Store } from '../bus/store.ts';
 import type { Config } from '../config.ts';
 import { createPolygonRest } from '../feeds/polygon/rest.ts';
-import { startSimulatorProcess } from '../feeds/simulator/simulator-process.ts';
+import type { SimulatorProcess } from '../feeds/simulator/simulator-process.ts';
 import type { Logger } from '../market/logger.ts';
 import type { ReferenceBook, ReferenceSource } from '../market/reference-book.ts';
 import { type MarketDataSource, SourceUnavailableError } from '../market/source.ts';
@@ -24,6 +24,8 @@ export type Upstream = {
 export async function openUpstream(
   parts: {
     readonly config: Config;
+    /** `null` where this process runs none. */
+    readonly simulator: Promise<SimulatorProcess> | null;
     readonly store: Store;
     readonly reference: ReferenceBook;
     readonly isExtendedHours: (time: number) => boolean;
@@ -66,8 +68,7 @@ export async function openUpstream(
     };
     return open('', readUrl, SIMULATOR_API_KEY);
   }
-  const simulator = await startSimulatorProcess({ logger: logger.child({ part: 'simulator' }) });
-  stack.defer(() => simulator.close());
+  const simulator = await parts.simulator!;
   if (config.redisUrls.length === 0) return open(simulator.wsUrl, simulator.restUrl, SIMULATOR_API_KEY);
   let renewal: NodeJS.Timeout | undefined;
   const announce = (): void => {

@@ -1,5 +1,4 @@
 import type { IncomingMessage } from 'node:http';
-import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
 import { execute, GraphQLError, type GraphQLSchema } from 'graphql';
 import { createYoga, type Plugin } from 'graphql-yoga';
 import { LRUCache } from 'lru-cache';
@@ -80,7 +79,9 @@ export function createGraphQL(options: GraphQLServerOptions) {
     maxRequestBodySize: MAX_BODY_BYTES,
     cors: options.allowedOrigins.length === 0 ? false : { origin: [...options.allowedOrigins], credentials: false },
     graphiql: createPlayground(options.demoToken),
-    renderGraphiQL: (graphiql) => {
+    renderGraphiQL: async (graphiql) => {
+      // Not before somebody asks for it: it is 9 MB of text.
+      const { renderGraphiQL } = await import('@graphql-yoga/render-graphiql');
       const page = renderGraphiQL(graphiql);
       const made = JSON.stringify(graphiql);
       if (made !== shown.made) shown = { made, policy: contentSecurityPolicyOf(page) };

@@ -137,7 +137,7 @@ export class MarketState {
       sum.add(bar);
       last = bar;
     });
-    item.previousDay = history.dayBarOf(item.character, schedule.dayBefore(day));
+    item.readPreviousDay = () => history.dayBarOf(item.character, schedule.dayBefore(day));
     item.lastMinute = last;
     item.day.reset(day.midnight);
     Object.assign(item.day, sum.freeze());

@@ -31,7 +31,7 @@ function envelope(symbol: string, baseCount: number, results: readonly object[])
 export function answerPreviousDay(request: RestRequest): object {
   const [symbol = ''] = request.parts;
   const item = request.tape.market.find(symbol);
-  const bar = item?.previousDay ?? null;
+  const bar = item?.readPreviousDay() ?? null;
   if (item === undefined || bar === null) return envelope(symbol, 0, []);
   return envelope(symbol, 1, [{ T: symbol, ...toResult(item, bar) }]);
 }

@@ -25,7 +25,7 @@ function lastPriceOf(item: Instrument | Index): number {
 }
 
 function changeOf(price: number, item: Instrument | Index): { change: number; percent: number } {
-  const previous = item.previousDay?.close ?? price;
+  const previous = item.readPreviousDay()?.close ?? price;
   return { change: round(price - previous, 6), percent: round(((price - previous) / previous) * 100, 6) };
 }
 
@@ -52,7 +52,7 @@ function toTicker(request: RestRequest, instrument: Instrument): Record<string, 
       t: minute?.start ?? 0,
       n: minute?.count ?? 0,
     },
-    prevDay: ofDay(instrument.previousDay),
+    prevDay: ofDay(instrument.readPreviousDay()),
     ...(print === null
       ? {}
       : {
@@ -159,7 +159,7 @@ function marketStatus(request: RestRequest): string {
 function sessionOf(item: Instrument | Index): Record<string, unknown> {
   const price = lastPriceOf(item);
   const { change, percent } = changeOf(price, item);
-  const day = item.day.exists ? item.day : item.previousDay;
+  const day = item.day.exists ? item.day : item.readPreviousDay();
   return {
     change,
     change_percent: percent,
@@ -167,7 +167,7 @@ function sessionOf(item: Instrument | Index): Record<string, unknown> {
     high: item.day.exists ? item.day.high : 0,
     low: item.day.exists ? item.day.low : 0,
     close: day?.close ?? price,
-    previous_close: item.previousDay?.close ?? 0,
+    previous_close: item.readPreviousDay()?.close ?? 0,
   };
 }
 

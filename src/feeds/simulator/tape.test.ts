@@ -328,7 +328,7 @@ describe('New York hours', () => {
     expect(instrument!.day.close).toBe(close);
     recorder.tape.advance(Date.parse('2026-11-23T03:31:00-05:00'));
     expect(instrument!.day.exists).toBe(false);
-    expect(instrument!.previousDay!.close).toBe(close);
+    expect(instrument!.readPreviousDay()!.close).toBe(close);
     expect(instrument!.officialOpen).toBe(0);
   });
 });
@@ -340,7 +340,7 @@ test('a market that never closes turns the day at midnight in New York', () => {
   const [instrument] = recorder.tape.market.instruments;
   const { close, micros } = instrument!.day;
   recorder.tape.advance(midnight + 30 * SECOND);
-  expect(instrument!.previousDay).toMatchObject({ close, micros });
+  expect(instrument!.readPreviousDay()).toMatchObject({ close, micros });
   expect(instrument!.day.micros).toBeLessThan(micros);
   expect(instrument!.officialOpen).toBe(instrument!.day.open);
 });

@@ -200,8 +200,9 @@ export class Tape {
   #turnDay(day: TradingDay): void {
     for (const item of [...this.market.instruments, ...this.market.indices]) {
       if (item.day.exists) {
-        item.previousDay = { ...freezeBar(item.day), start: this.#day.midnight };
-        item.days.push(item.previousDay);
+        const finished = { ...freezeBar(item.day), start: this.#day.midnight };
+        item.readPreviousDay = () => finished;
+        item.days.push(finished);
         if (item.days.length > MAX_DAYS) item.days.shift();
       }
       item.day.reset(day.midnight);
