@@ -10,12 +10,13 @@ import { until } from './until.ts';
 
 /** What only time would bring about comes soon, but for the comparison by and by: what the stream tells has to suffice. */
 const QUICK: Partial<AlpacaLimits> = {
-  sendMs: 300,
+  sendMs: 60_000,
   sendRetryMs: 5,
   rateWaitMs: 2_500,
   compareMs: 600_000,
   compareRetryMs: 10,
-  cancelLooksMs: [0, 5, 10, 20, 40, 80],
+  // As often as a slow machine needs; a test of what happens where Alpaca has not decided in time says when that is.
+  cancelLooksMs: [0, 5, 10, 20, 40, 80, ...Array.from({ length: 600 }, () => 100)],
   initialDelayMs: 5,
   maxDelayMs: 10,
 };

@@ -53,7 +53,7 @@ describe('an order whose answer', () => {
     const { alpaca } = bench;
     // Else it would tell of the one that is there.
     alpaca.isStreamOpen = false;
-    const tapeql = await bench.open({ graceMs: 0, compareMs: 40 });
+    const tapeql = await bench.open({ graceMs: 0, compareMs: 40, sendMs: 300 });
     const [there, waiting, stale] = [bench.newUser(), bench.newUser(), bench.newUser()];
     alpaca.trouble(/./, { kind: 'lose' }, 1);
     alpaca.trouble(/./, { kind: 'cut' }, 1_000_000);
@@ -71,7 +71,7 @@ describe('an order whose answer', () => {
 
   it('stays out can be cancelled: it is, as soon as Alpaca can be asked', async () => {
     const { alpaca } = bench;
-    const tapeql = await bench.open({ graceMs: 0, compareMs: 40 });
+    const tapeql = await bench.open({ graceMs: 0, compareMs: 40, sendMs: 300 });
     const [there, away] = [bench.newUser(), bench.newUser()];
     const sent = await tapeql.place(there, { limitPrice: '100' });
     alpaca.trouble(/./, { kind: 'cut' }, 1_000_000);
@@ -128,7 +128,7 @@ describe('where Alpaca takes no more requests', () => {
   it('for long, an order at market is given up, and a limit order is sent later', async () => {
     const { alpaca } = bench;
     alpaca.trouble(/^POST/, limited(60_000), 1_000_000);
-    const tapeql = await bench.open({ graceMs: 0, compareMs: 40 });
+    const tapeql = await bench.open({ graceMs: 0, compareMs: 40, sendMs: 300 });
     const [now, later] = [bench.newUser(), bench.newUser()];
     expect(await tapeql.place(now, {})).toMatchObject({ status: 'REJECTED', reason: 'BROKER_UNAVAILABLE' });
     expect(await tapeql.place(later, { limitPrice: '100' })).toMatchObject({ status: 'PENDING' });
