@@ -14,7 +14,7 @@ import { until } from '../../test/until.ts';
 import { audit } from './audit.ts';
 import { Database } from './database.ts';
 import { EmbeddedPostgres } from './embedded-postgres.ts';
-import { getTableColumns, getTableName, is, PgTable } from './drizzle.ts';
+import { getTableColumns, getTableName, is, PgTable, sql } from './drizzle.ts';
 import * as tables from './tables.ts';
 
 const PROCESS = path.resolve(import.meta.dirname, '../../test/ledger-process.ts');
@@ -95,6 +95,26 @@ describe('a database on a server', () => {
     await ledger.place('ann', {});
     expect((await ledger.ledger.readAccount('ann')).holdings).toMatchObject([{ symbol: 'AAPL' }]);
     await ledger.close();
+  });
+
+  it('that is lost in the middle of a transaction fails that transaction, and nothing else', async () => {
+    await using ledger = await startLedger({ url: await postgres.createDatabase() });
+    const [begun, lost] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const transaction = ledger.database.transact(async (queries) => {
+      await queries.execute(sql`SELECT 1`);
+      begun.resolve();
+      await lost.promise;
+      await queries.execute(sql`SELECT 1`);
+    });
+    transaction.catch(() => {});
+    await begun.promise;
+    await postgres.kill();
+    await until(() =>
+      expect(ledger.records.map(({ message }) => message)).toContain('a connection to the database was lost'),
+    );
+    lost.resolve();
+    await expect(transaction).rejects.toMatchObject({ code: 'UPSTREAM_UNAVAILABLE' });
+    await postgres.restart();
   });
 
   it('gives the role of who works open orders to one, and to another when that one is gone', async () => {

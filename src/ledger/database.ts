@@ -232,6 +232,13 @@ export class Database {
     // It is one backend for all: what more connections would bring is waiting.
     if (embedded !== null) Object.assign(config, { max: 2, connectionTimeoutMillis: 30_000, idleTimeoutMillis: 0 });
     const pool = new pg.Pool(config);
+    // One that is lost between two statements of a transaction says so where nobody listens, which would end the process. Whoever has
+    // it hears of the loss by the next statement.
+    pool.on('connect', (client) => {
+      client.on('error', (error) =>
+        this.#options.logger.debug({ err: error }, 'a connection to the database was lost'),
+      );
+    });
     if (embedded === null) return pool;
     const connect = pool.connect.bind(pool) as (done?: ConnectCallback) => Promise<pg.PoolClient>;
     return Object.assign(pool, {
@@ -256,6 +263,10 @@ const SYSTEM_ERRORS = new Set([
   ...['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'ENOTFOUND', 'EAI_AGAIN', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'EAGAIN'],
 ]);
 
+/** What the driver says in words alone. */
+const LOST_CONNECTION =
+  /^(Connection terminated|timeout exceeded when trying to connect|Client was closed|Client has encountered a connection error)/;
+
 function isUnreachable(error: unknown): boolean {
   // What Drizzle throws has what the driver threw as its cause.
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
@@ -264,8 +275,7 @@ function isUnreachable(error: unknown): boolean {
     if (cause instanceof AggregateError && cause.errors.some(isUnreachable)) return true;
     const code = (cause as NodeJS.ErrnoException).code ?? '';
     if (SYSTEM_ERRORS.has(code) || AWAY.test(code)) return true;
-    if (/^(Connection terminated|timeout exceeded when trying to connect|Client was closed)/.test(cause.message))
-      return true;
+    if (LOST_CONNECTION.test(cause.message)) return true;
   }
   return false;
 }
