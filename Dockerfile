@@ -15,7 +15,7 @@ RUN npx vite build client
 
 FROM node:26-slim
 WORKDIR /app
-ENV NODE_ENV=production PORT=4000
+ENV NODE_ENV=production PORT=4000 NODE_COMPILE_CACHE=build/compile-cache
 # Written by the embedded database, as whatever user the container runs.
 RUN mkdir --mode=1777 data
 COPY --from=dependencies /app/node_modules ./node_modules
