@@ -19,6 +19,7 @@ export async function findPreparedDatabase(
   buildFolder: string,
 ): Promise<{ readonly folder: string; readonly exists: boolean }> {
   const hash = createHash('sha256').update(await readPGliteVersion());
+  hash.update(await readFile(new URL('create-database.ts', import.meta.url)));
   for (const line of POSTGRES_CONFIG) hash.update(line);
   for (const { name, text } of await readMigrations()) hash.update(name).update(text);
   const folder = path.join(buildFolder, PREFIX + hash.digest('hex').slice(0, 16));
