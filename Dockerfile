@@ -1,27 +1,23 @@
 # syntax=docker/dockerfile:1
 
-FROM node:26-slim AS dependencies
+FROM node:26-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-# No dependency that runs here needs a script of its own to install.
-RUN npm ci --omit=dev --ignore-scripts
-
-FROM node:26-slim AS page
-WORKDIR /app
-COPY package.json package-lock.json .npmrc ./
+# No dependency needs a script of its own to install.
 RUN npm ci --ignore-scripts
 COPY client ./client
-RUN npx vite build client
+# The page is built with all dependencies; what then stays is what the program runs with.
+RUN npx vite build client && npm prune --omit=dev --ignore-scripts
 
 FROM node:26-slim
 WORKDIR /app
 ENV NODE_ENV=production PORT=4000 NODE_COMPILE_CACHE=build/compile-cache
 # Written by the embedded database, as whatever user the container runs.
 RUN mkdir --mode=1777 data
-COPY --from=dependencies /app/node_modules ./node_modules
+COPY --from=build /app/node_modules ./node_modules
 COPY package.json schema.graphql ./
 COPY src ./src
-COPY --from=page /app/client/dist ./client/dist
+COPY --from=build /app/client/dist ./client/dist
 # What a first start would do otherwise: a database to be copied, and compiled code.
 RUN node src/prepare.ts
 USER node
