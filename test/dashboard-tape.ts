@@ -11,9 +11,18 @@ export function readTape(page: Page): Promise<ShownRow[]> {
   return page.getByTestId('tape').evaluate(async (scroller) => {
     const found = new Map<number, ShownRow>();
     const nextFrame = () => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+    /** The rows where it was scrolled to come when the page is drawn anew, which on a busy machine takes more than a frame. */
+    const untilDrawn = async () => {
+      const isDrawn = () => {
+        const bottom = scroller.getBoundingClientRect().bottom - 40;
+        return [...scroller.querySelectorAll('.tape-row')].some((row) => row.getBoundingClientRect().bottom > bottom);
+      };
+      do await nextFrame();
+      while (!isDrawn());
+    };
     for (let top = 3; ; top += scroller.clientHeight / 2) {
       scroller.scrollTo({ top });
-      await nextFrame();
+      await untilDrawn();
       for (const row of scroller.querySelectorAll<HTMLElement>('.tape-row')) {
         const place = Number(/-?[\d.]+/.exec(row.style.transform)?.[0]);
         const { sequence } = row.dataset;

@@ -37,11 +37,13 @@ export async function openDashboard(browser: Browser, url: string, options: Dash
       errors.push(message.text());
   });
   const remembered = Object.entries(options.remembered ?? {}).map(([name, value]) => [name, JSON.stringify(value)]);
-  // Once, not at each reload: what the page remembers itself is to stay.
-  await page.goto(`${url}/health/live`);
-  await page.evaluate((entries) => {
-    for (const [name, value] of entries) localStorage.setItem(`tapeql:${name}`, value!);
-  }, remembered);
+  if (remembered.length > 0) {
+    // Once, not at each reload: what the page remembers itself is to stay.
+    await page.goto(`${url}/health/live`);
+    await page.evaluate((entries) => {
+      for (const [name, value] of entries) localStorage.setItem(`tapeql:${name}`, value!);
+    }, remembered);
+  }
   await page.goto(`${url}/#${route}`);
   return { page, context, errors, [Symbol.asyncDispose]: () => context.close() };
 }
