@@ -16,6 +16,7 @@ const SUPERVISOR_STOP_DEADLINE_MS = 6000;
 
 const AUDIT_ARGUMENT = 'audit';
 const KEYS_ARGUMENT = 'keys';
+const COMMAND_OPENING_WAIT_MS = 60_000;
 
 /** Runs until SIGTERM or SIGINT; what cannot be closed in time is left behind. */
 async function run(): Promise<void> {
@@ -53,6 +54,11 @@ async function run(): Promise<void> {
   await runTapeql(config, { logger, listens });
 }
 
+/** For a command, whose user waits longer for a database that is being opened than a client of the API should. */
+function locateDatabase({ databaseUrl, dataDir }: Config) {
+  return { url: databaseUrl, dataDir, openingWaitMs: COMMAND_OPENING_WAIT_MS };
+}
+
 /** Creates, lists and revokes API keys, also beside a system that runs. */
 async function runKeys(args: string[], config: Config): Promise<void> {
   const { manageKeys } = await import('./access/manage-keys.ts');
@@ -61,7 +67,7 @@ async function runKeys(args: string[], config: Config): Promise<void> {
     import('./ledger/database.ts'),
   ]);
   // Its result is what is printed.
-  const database = new Database({ url: config.databaseUrl, dataDir: config.dataDir, logger: createLogger('fatal') });
+  const database = new Database({ ...locateDatabase(config), logger: createLogger('fatal') });
   try {
     const { text, isWrong } = await manageKeys(args, new ApiKeys(database));
     (isWrong ? process.stderr : process.stdout).write(`${text}\n`);
@@ -77,7 +83,7 @@ async function runKeys(args: string[], config: Config): Promise<void> {
 /** Compares the ledger's balances with its movements, also beside a system that runs; exit status 1 where they differ. */
 async function runAudit(config: Config, logger: Logger): Promise<void> {
   const [{ audit }, { Database }] = await Promise.all([import('./ledger/audit.ts'), import('./ledger/database.ts')]);
-  const database = new Database({ url: config.databaseUrl, dataDir: config.dataDir, logger });
+  const database = new Database({ ...locateDatabase(config), logger });
   try {
     const { accounts, movements, differences } = await audit(database);
     for (const { account, asset, balance, movements: sum } of differences) {

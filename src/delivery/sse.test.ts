@@ -2,6 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EventSourceReader } from '../../test/event-source-reader.ts';
 import { ManualTimers } from '../../test/manual-time.ts';
 import { startTestTapeql, type TestTapeql } from '../../test/tapeql.ts';
+import { JWT_SECRET, mintToken } from '../../test/tokens.ts';
+import { until } from '../../test/until.ts';
 import { makeWireTrade } from '../../test/wire-samples.ts';
 
 const TRADES = 'subscription { trades(symbols: ["AAPL"]) { sequence } }';
@@ -33,6 +35,32 @@ describe('server-sent events', () => {
     expect(response.status).toBe(406);
     await response.text();
     await tapeql.untilIdle();
+  });
+
+  it('a subscription whose connection ends while it is being opened is closed', async () => {
+    await using own = await startTestTapeql({ env: { JWT_SECRET } });
+    const headers = {
+      accept: 'text/event-stream',
+      'content-type': 'application/json',
+      authorization: `Bearer ${await mintToken({ sub: 'ann' })}`,
+    };
+    const subscribe = (signal: AbortSignal): Promise<Response> => {
+      const body = JSON.stringify({ query: 'subscription { tradeNotifications { __typename } }' });
+      return fetch(own.endpoint, { method: 'POST', headers, body, signal });
+    };
+    // It waits for the database, which is opened for it.
+    const leaving = new AbortController();
+    const left = subscribe(leaving.signal);
+    left.catch(() => undefined);
+    await until(async () => expect((await own.readStats())['database'].state).not.toBe('unopened'));
+    leaving.abort();
+    await expect(left).rejects.toThrow('abort');
+    // Another one, which is opened after it.
+    const staying = new AbortController();
+    await subscribe(staying.signal);
+    await own.untilOpen(1);
+    staying.abort();
+    await own.untilOpen(0);
   });
 
   it('a refused subscription is a `next` with its errors, and `complete`', async () => {

@@ -49,6 +49,9 @@ export function useEventStream(options: EventStreamOptions = {}): Plugin {
       }
       payload.setResultProcessor((_result, fetchAPI) => {
         const body = new EventStream(subscription, options);
+        // A connection that ended while the subscription was being opened never takes a body, and so never destroys it.
+        if (request.signal.aborted) body.destroy();
+        else request.signal.addEventListener('abort', () => body.destroy(), { once: true });
         return new fetchAPI.Response(body as unknown as BodyInit, { status: 200, headers: HEADERS });
       }, 'text/event-stream');
     },
