@@ -164,7 +164,11 @@ export function createPlayground(demoToken: string | null): Playground {
     };
   };
   return async (request, response) => {
-    made ??= make();
+    made ??= make().catch((error: unknown) => {
+      // The next one who asks has it tried again.
+      made = null;
+      throw error;
+    });
     const { file, policy } = await made;
     response.setHeader('content-security-policy', policy);
     sendStaticFile(file, request, response);
