@@ -126,9 +126,11 @@ export function listWatched(simulator: Simulator): string[] {
 
 /** A reader whose own machine is busy is not ended for it, unless a test says how soon. */
 const PATIENT_BOUNDS = { stallMs: 60_000, behindMs: 600_000 };
+const PATIENT_UNREAD = { patienceMs: 600_000 };
 
 function tune(tuning: Tuning = {}): Tuning {
-  return { ...QUICK, ...tuning, logBounds: { ...PATIENT_BOUNDS, ...tuning.logBounds } };
+  const logBounds = { ...PATIENT_BOUNDS, ...tuning.logBounds };
+  return { ...QUICK, ...tuning, logBounds, unreadBounds: { ...PATIENT_UNREAD, ...tuning.unreadBounds } };
 }
 
 /** What only time would bring about comes soon. A confirmation of the exchange is waited for, however slow the machine is. */

@@ -12,9 +12,11 @@ import { ClientError } from '../errors.ts';
 
 /**
  * The fields that an operation may ask for, each as often as the list above it is long at the most. 5,000 bars with all of their
- * fields are half of it.
+ * fields are half of it. A field counts once more for every {@link NAME_LENGTH} characters of the name under which it is answered, for a
+ * name of some thousand characters would make each of thousands of values as long.
  */
 export const MAX_COST = 100_000;
+const NAME_LENGTH = 32;
 
 /** What asks the schema about itself has lists of lists, whose lengths no argument tells. */
 const INTROSPECTION_FACTOR = 400;
@@ -68,7 +70,7 @@ function listRoots(schema: GraphQLSchema, document: DocumentNode, operation: Ope
     let count = 0;
     for (const selection of set?.selections ?? []) {
       if (selection.kind === Kind.FRAGMENT_SPREAD) count += countFragment(selection.name.value);
-      else count += countFields(selection.selectionSet) + (selection.kind === Kind.FIELD ? 1 : 0);
+      else count += countFields(selection.selectionSet) + (selection.kind === Kind.FIELD ? costOf(selection) : 0);
     }
     return count;
   };
@@ -86,7 +88,7 @@ function listRoots(schema: GraphQLSchema, document: DocumentNode, operation: Ope
         const definition = type?.getFields()[selection.name.value];
         const defaults = new Map(definition?.args.map(({ name, defaultValue }) => [name, defaultValue]));
         roots.push({
-          fields: 1 + countFields(selection.selectionSet),
+          fields: costOf(selection) + countFields(selection.selectionSet),
           times: readTimes(selection, defaults, operation),
         });
       } else {
@@ -105,6 +107,10 @@ function listRoots(schema: GraphQLSchema, document: DocumentNode, operation: Ope
   };
   collect(operation.selectionSet);
   return roots;
+}
+
+function costOf({ alias, name }: FieldNode): number {
+  return 1 + Math.floor((alias ?? name).value.length / NAME_LENGTH);
 }
 
 /** What is no Int of GraphQL is refused when the field is asked for. */

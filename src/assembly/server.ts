@@ -15,6 +15,7 @@ import { Reads } from '../delivery/reads.ts';
 import type { StatusBoard } from '../delivery/status-board.ts';
 import { Turn } from '../delivery/turn.ts';
 import { ViewerStreams } from '../delivery/viewer-streams.ts';
+import { UnreadBytes } from '../delivery/unread-bytes.ts';
 import { type Enveloped, WebSocketTransport } from '../delivery/websocket.ts';
 import type { LeasedIngest } from '../ingest/lease.ts';
 import type { EmbeddedPostgres } from '../ledger/embedded-postgres.ts';
@@ -29,6 +30,7 @@ import { createHealth } from '../server/health.ts';
 import { startHttpServer } from '../server/http.ts';
 import { createMetrics } from '../server/metrics.ts';
 import { createPlainPost } from '../server/plain-post.ts';
+import { createPlayground } from '../server/playground.ts';
 import { readStats, type StatsSources } from '../server/stats.ts';
 import { openAccess } from './access.ts';
 import { openLedger } from './ledger.ts';
@@ -148,7 +150,6 @@ export async function openServer(parts: ServerParts, stack: AsyncDisposableStack
     turn,
     allowedOrigins: config.allowedOrigins,
     sessions: access.sessions,
-    demoToken: access.demoToken,
     admission: { rateLimits, readAddress, maxEventStreams: config.maxSubscriptionsPerConnection },
     eventStream: pinging,
     logger: logger.child({ part: 'graphql' }),
@@ -160,6 +161,8 @@ export async function openServer(parts: ServerParts, stack: AsyncDisposableStack
     fallback: (request, response) => graphql(request, response),
     maxBytes: MAX_BODY_BYTES,
   });
+  const unread = new UnreadBytes(tuning.unreadBounds, tuning.connectionTimers);
+  stack.defer(() => unread.close());
   const webSockets = new WebSocketTransport({
     path: '/graphql',
     getEnveloped,
@@ -174,6 +177,7 @@ export async function openServer(parts: ServerParts, stack: AsyncDisposableStack
     maxSubscriptionsPerConnection: config.maxSubscriptionsPerConnection,
     maxMessageBytes: MAX_MESSAGE_BYTES,
     turn,
+    unread,
     ...(tuning.initTimeoutMs !== undefined && { initTimeoutMs: tuning.initTimeoutMs }),
     ...pinging,
     logger: logger.child({ part: 'websocket' }),
@@ -183,6 +187,7 @@ export async function openServer(parts: ServerParts, stack: AsyncDisposableStack
     connections: () => webSockets.readStats(),
     subscriptions: () => figures.readStats(),
     latency: () => figures.readLatency(),
+    unread: () => unread.readStats(),
     hub: () => hub.readStats(),
     cache: () => cache.readStats(),
     reads: () => reads.readStats(),
@@ -216,11 +221,14 @@ export async function openServer(parts: ServerParts, stack: AsyncDisposableStack
     reusePort: crew !== null,
     health: { ...health.pages, ...crewPages?.health },
     readStats: crewPages?.readStats ?? (() => readStats(statsSources)),
+    unread,
+    readAddress,
     metrics: { contentType: metrics.contentType, read: crewPages?.readMetrics ?? (() => metrics.read()) },
     api: isApi
       ? {
           sdl: printSdl(),
           handle,
+          playground: createPlayground(access.demoToken),
           dashboard: createDashboard(tuning.dashboardFolder ?? DASHBOARD_FOLDER, access.demoToken),
           upgrade: (request, socket, head) => webSockets.upgrade(request, socket, head),
         }

@@ -1,4 +1,5 @@
 import type { LogBounds } from '../delivery/log-stream.ts';
+import type { UnreadBounds } from '../delivery/unread-bytes.ts';
 import type { FeedLimits } from '../feeds/polygon/limits.ts';
 import type { Timers } from '../market/timers.ts';
 
@@ -16,6 +17,8 @@ export type Tuning = {
   readonly countsDeadlineMs?: number;
   readonly jwksCooldownMs?: number;
   readonly httpTimeouts?: { readonly headersMs: number; readonly requestMs: number };
+  /** How much clients may leave unread, and for how long. */
+  readonly unreadBounds?: Partial<UnreadBounds>;
   readonly logBounds?: Partial<LogBounds>;
   /** Whether an embedded database that holds nothing yet is opened at the start. Default: where one process is the whole system. */
   readonly opensDatabaseAtStart?: boolean;

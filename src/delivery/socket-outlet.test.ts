@@ -34,7 +34,10 @@ async function createPair(turn = new Turn(() => undefined), maxWaiting = 10): Pr
   const client = await RawFrames.upgrade(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
   const { webSocket, tcp } = await upgraded;
   let sent = 0;
-  const outlet = new SocketOutlet(webSocket, tcp, { turn, maxWaiting, onSent: (messages) => (sent += messages) });
+  const outlet = new SocketOutlet(webSocket, tcp, {
+    ...{ turn, maxWaiting, onSent: (messages) => (sent += messages) },
+    onBacklog: () => undefined,
+  });
   const pair: Pair = {
     ...{ outlet, webSocket, tcp, client, sent: () => sent },
     async [Symbol.asyncDispose]() {

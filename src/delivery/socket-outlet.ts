@@ -30,13 +30,15 @@ export type SocketOutletOptions = {
   readonly maxWaiting: number;
   /** So many messages were written. */
   readonly onSent: (messages: number) => void;
+  /** The kernel has not taken all that was written. */
+  readonly onBacklog: (webSocket: WebSocket, socket: Duplex) => void;
 };
 
 /**
  * Where messages leave for one WebSocket: gathered, and written once at the end of the turn, in their order. While the backlog
  * of the socket is above its mark (64 KiB) it is not `ready`, and whoever sends waits. So who stops reading costs the mark, what was
- * gathered in one turn, and what the kernel holds. Who goes on asking (pings, operations that are refused) without reading
- * any answer is cut off.
+ * gathered in one turn, and what the kernel holds. Answers to queries come on top of that, a few at a time (see QueryQueue). Who goes on
+ * asking (pings, operations that are refused) without reading any answer is cut off.
  */
 export class SocketOutlet {
   readonly #webSocket: WebSocket;
@@ -124,6 +126,7 @@ export class SocketOutlet {
     if (socket.writableLength === 0) return;
     if (isShared) written = scratch = Buffer.allocUnsafeSlow(GATHERED_BYTES);
     this.#checkBacklog();
+    this.#options.onBacklog(this.#webSocket, socket);
   }
 
   /** The connection is over: nobody waits any longer. */

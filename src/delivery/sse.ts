@@ -19,7 +19,7 @@ export type EventStreamOptions = {
 
 const HEADERS = {
   'content-type': 'text/event-stream',
-  'cache-control': 'no-cache',
+  'cache-control': 'no-store',
   connection: 'keep-alive',
   // A proxy that gathers a stream before it passes it on would hold it for ever.
   'x-accel-buffering': 'no',

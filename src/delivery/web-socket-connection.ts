@@ -5,6 +5,7 @@ import type { Logger } from '../market/logger.ts';
 import { serializeError, toGraphQLError } from './format-error.ts';
 import { OperationOrder, type OperationOrderOptions } from './operation-order.ts';
 import type { Payload } from './payload.ts';
+import { QueryQueue } from './query-queue.ts';
 import { type Sender, SocketOutlet, type SocketOutletOptions } from './socket-outlet.ts';
 import type { Transport } from './subscription.ts';
 import type { TimerWheel } from './timer-wheel.ts';
@@ -32,6 +33,9 @@ export type ConnectionOwner = {
   readonly onPendingEnd: (address: string) => void;
 };
 
+/** Pings are answered so often while something is not read: who reads slowly is told for some minutes that the connection lives. */
+const MAX_UNREAD_PONGS = 32;
+
 /**
  * One WebSocket connection: between `ws`, graphql-ws and the outlet. It is the socket that graphql-ws is given, for it has as
  * few objects of its own as can be: most connections are idle, and there are many.
@@ -54,6 +58,8 @@ export class Connection implements OperationOrderOptions {
   handle: (text: string) => Promise<void> = () => Promise.resolve();
   readonly #owner: ConnectionOwner;
   readonly #closed: (code: number, reason: string) => Promise<void>;
+  #queries: QueryQueue | null = null;
+  #unreadPongs = 0;
   #cancelInit: (() => void) | null;
 
   constructor(
@@ -70,6 +76,11 @@ export class Connection implements OperationOrderOptions {
     this.#cancelInit = owner.wheel.schedule(owner.initTimeoutMs, () => setImmediate(() => this.#endUninitialised()));
     this.#closed = owner.protocol.opened(this, this);
     owner.logger.debug({ connection: this.id, address: this.address }, 'connected');
+  }
+
+  /** In what order its queries are worked out. Many connections never ask one. */
+  get queries(): QueryQueue {
+    return (this.#queries ??= new QueryQueue(this.outlet));
   }
 
   noteInitialised(): void {
@@ -115,6 +126,13 @@ export class Connection implements OperationOrderOptions {
 
   refuse(id: string): void {
     this.close(CloseCode.SubscriberAlreadyExists, `Subscriber for ${id} already exists`);
+  }
+
+  /** Answers a ping of the WebSocket itself, as long as its answers are read: each that is not holds a hundred times its few bytes. */
+  onPingFrame(webSocket: WebSocket, data: Buffer): void {
+    if (this.outlet.backlog === 0) this.#unreadPongs = 0;
+    else if (++this.#unreadPongs > MAX_UNREAD_PONGS) return;
+    webSocket.pong(data);
   }
 
   /** Called by graphql-ws, in place of its own answer, which would send a token back. */

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { ExecutionArgs, GraphQLError } from 'graphql';
+import { type ExecutionArgs, getOperationAST, type GraphQLError } from 'graphql';
 import { handleProtocols, makeServer, type SubscribePayload } from 'graphql-ws';
 import { WebSocket, WebSocketServer } from 'ws';
 import { CLOSE_CODES, ClientError } from '../errors.ts';
@@ -11,6 +11,7 @@ import { isUnexpected, serializeError, toGraphQLError } from './format-error.ts'
 import type { RunningOperation } from './subscribe.ts';
 import { TimerWheel } from './timer-wheel.ts';
 import type { Turn } from './turn.ts';
+import type { UnreadBytes, WrittenSocket } from './unread-bytes.ts';
 import {
   Connection,
   type ConnectionOwner,
@@ -27,6 +28,12 @@ export type Enveloped = {
   contextFactory(): unknown;
   execute(args: ExecutionArgs): never;
   subscribe(args: ExecutionArgs): never;
+};
+
+type Prepared = {
+  readonly enveloped: Enveloped;
+  readonly connection: Connection;
+  readonly payload: SubscribePayload;
 };
 
 export type WebSocketTransportOptions = {
@@ -49,6 +56,8 @@ export type WebSocketTransportOptions = {
   /** A longer message ends the connection with 1009. */
   readonly maxMessageBytes: number;
   readonly turn: Turn;
+  /** Who does not read is cut off by these bounds. */
+  readonly unread: UnreadBytes;
   /** A client that sends no connection_init is closed with 4408 after this. */
   readonly initTimeoutMs?: number;
   /** How often each connection is pinged; one that has not answered by the next ping is ended. Default 25 s. */
@@ -90,9 +99,11 @@ export class WebSocketTransport {
   /** By address, how many have not been acknowledged yet. */
   readonly #pending = new Map<string, number>();
   readonly #counts = { accepted: 0, refused: 0, messagesIn: 0, messagesOut: 0 };
-  /** The functions that belong to an operation, from its preparation to its start. */
+  /** What belongs to an operation, from its preparation to its start. */
+  readonly #prepared = new WeakMap<ExecutionArgs, Prepared>();
+  /** The queries that are being worked out. */
+  readonly #running = new WeakSet<SubscribePayload>();
   readonly #onClose: (this: WebSocket, code: number, reason: Buffer) => void;
-  readonly #enveloped = new WeakMap<ExecutionArgs, Enveloped>();
   #closing = false;
 
   constructor(options: WebSocketTransportOptions) {
@@ -103,9 +114,13 @@ export class WebSocketTransport {
       maxPayload: options.maxMessageBytes,
       perMessageDeflate: false,
       clientTracking: false,
+      // See Connection.onPingFrame.
+      autoPong: false,
       handleProtocols: (protocols) => handleProtocols(protocols),
       WebSocket: TapeSocket,
     });
+    // In place of its own answer, which says nothing to caches on the way.
+    this.#server.on('wsClientError', ({ message }, socket) => refuseHandshake(socket, message));
     this.#owner = {
       protocol: this.#createProtocol(),
       outlet: {
@@ -113,6 +128,12 @@ export class WebSocketTransport {
         // One for each operation, and as many again for answers to what is no operation.
         maxWaiting: 2 * options.maxSubscriptionsPerConnection + 64,
         onSent: (messages) => (this.#counts.messagesOut += messages),
+        onBacklog: (webSocket, socket) =>
+          // The socket of an upgrade is that of the connection.
+          options.unread.note(
+            socket as unknown as WrittenSocket,
+            (webSocket as TapeSocket).connection?.address ?? 'unknown',
+          ),
       },
       initTimeoutMs: options.initTimeoutMs ?? 5000,
       wheel: new TimerWheel({ timers: this.#timers }),
@@ -144,11 +165,15 @@ export class WebSocketTransport {
         return this.#connect(extra, connectionParams);
       },
       onSubscribe: ({ extra }, _id, payload) => this.#prepare(extra, payload),
-      execute: (args) => this.#enveloped.get(args)!.execute(args),
+      execute: (args) => this.#execute(args),
+      onComplete: ({ extra }, _id, payload) => {
+        // By now the answer has gone where the client has room for it.
+        if (this.#running.delete(payload)) extra.queries.leave();
+      },
       subscribe: (args) => {
-        const enveloped = this.#enveloped.get(args)!;
+        const { enveloped } = this.#prepared.get(args)!;
         // The arguments live as long as the subscription; these need not.
-        this.#enveloped.delete(args);
+        this.#prepared.delete(args);
         return enveloped.subscribe(args);
       },
       onOperation: ({ extra }, id, payload, args) => {
@@ -166,6 +191,16 @@ export class WebSocketTransport {
     });
   }
 
+  /** A query waits until the client has room for its answer, and others of it are done; a mutation does not. */
+  async #execute(args: ExecutionArgs): Promise<never> {
+    const { enveloped, connection, payload } = this.#prepared.get(args)!;
+    if (getOperationAST(args.document, args.operationName)?.operation === 'query') {
+      await connection.queries.enter();
+      this.#running.add(payload);
+    }
+    return enveloped.execute(args);
+  }
+
   get connections(): number {
     return this.#sockets.size;
   }
@@ -176,7 +211,7 @@ export class WebSocketTransport {
     socket.on('error', destroyOnError);
     const path = request.url?.split('?', 1)[0];
     if (path !== this.#options.path) {
-      socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+      socket.end('HTTP/1.1 404 Not Found\r\nCache-Control: no-store\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
       return;
     }
     this.#server.handleUpgrade(request, socket, head, (webSocket) => this.#accept(webSocket, request, socket));
@@ -201,6 +236,7 @@ export class WebSocketTransport {
     webSocket.slot = this.#pingSlots[this.#pingSlot]!;
     webSocket.slot.add(webSocket);
     webSocket.on('message', onMessage);
+    webSocket.on('ping', onPing);
     webSocket.on('pong', onPong);
     webSocket.on('close', this.#onClose);
   }
@@ -293,7 +329,7 @@ export class WebSocketTransport {
         variableValues: payload.variables,
         contextValue: await enveloped.contextFactory(),
       };
-      this.#enveloped.set(args, enveloped);
+      this.#prepared.set(args, { enveloped, connection, payload });
       return args;
     } catch (error) {
       if (isUnexpected(error)) this.#options.logger.error({ err: error }, 'operation could not be prepared');
@@ -352,6 +388,20 @@ function isSameOrigin(origin: string, host: string | undefined): boolean {
 
 function ignore(): void {}
 
+/** An upgrade that is no handshake of a WebSocket of this version, which is named (RFC 6455, 4.4). */
+function refuseHandshake(socket: Duplex, message: string): void {
+  const lines = [
+    'HTTP/1.1 400 Bad Request',
+    'Cache-Control: no-store',
+    'Connection: close',
+    'Content-Type: text/plain; charset=utf-8',
+    `Content-Length: ${Buffer.byteLength(message)}`,
+    'Sec-WebSocket-Version: 13',
+  ];
+  socket.once('finish', () => socket.destroy());
+  socket.end(`${lines.join('\r\n')}\r\n\r\n${message}`);
+}
+
 function destroyOnError(this: Duplex): void {
   this.destroy();
 }
@@ -359,6 +409,10 @@ function destroyOnError(this: Duplex): void {
 /** A frame is one Buffer, as long as `binaryType` is left alone. */
 function onMessage(this: WebSocket, data: Buffer): void {
   (this as TapeSocket).connection!.receive(data.toString('utf8'));
+}
+
+function onPing(this: WebSocket, data: Buffer): void {
+  (this as TapeSocket).connection!.onPingFrame(this, data);
 }
 
 function onPong(this: WebSocket): void {

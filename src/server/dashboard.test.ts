@@ -34,7 +34,8 @@ describe('the page', () => {
     const answer = await get('/');
     expect(answer.status).toBe(200);
     expect(answer.headers.get('content-type')).toBe('text/html; charset=utf-8');
-    expect(answer.headers.get('cache-control')).toBe('no-cache');
+    // It holds a token: see below.
+    expect(answer.headers.get('cache-control')).toBe('private, no-cache');
     const policy = answer.headers.get('content-security-policy')!;
     expect(policy).toContain("script-src 'self';");
     expect(policy).toContain("default-src 'none'");

@@ -1,8 +1,9 @@
-import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import path from 'node:path';
 import { lookup } from 'mrmime';
+import type { Answer } from './answer.ts';
+import { FOREVER, REVALIDATED, REVALIDATED_PRIVATE, sendStaticFile, type StaticFile } from './static-file.ts';
 
 /**
  * The policy of the page: its scripts are files of this server, and no others run. Charts and toasts make their styles as they go.
@@ -20,25 +21,14 @@ const PAGE_POLICY = [
   "frame-ancestors 'none'",
 ].join('; ');
 
-/** Files whose names carry a hash of what they hold never change. */
-const FOREVER = 'public, max-age=31536000, immutable';
 /** What the build leaves beside a file, the best first. */
 const ENCODINGS = [
   ['br', '.br'],
   ['gzip', '.gz'],
 ] as const;
 
-type Variant = { readonly body: Buffer; readonly encoding: string | null };
-type File = {
-  readonly type: string;
-  readonly cacheControl: string;
-  readonly etag: string;
-  /** The best first; the last one is the file itself. */
-  readonly variants: readonly Variant[];
-};
-
 /** Answers a request, or leaves it alone: then it returns false. */
-export type Dashboard = (request: IncomingMessage, response: ServerResponse) => boolean;
+export type Dashboard = (request: IncomingMessage, response: Answer) => boolean;
 
 /**
  * The page as `npm run build` left it in `folder`; `null` where it was not built. All of it is read now, a megabyte: a page that is
@@ -47,7 +37,7 @@ export type Dashboard = (request: IncomingMessage, response: ServerResponse) => 
  */
 export function createDashboard(folder: string, demoToken: string | null): Dashboard | null {
   if (!existsSync(path.join(folder, 'index.html'))) return null;
-  const files = new Map<string, File>(
+  const files = new Map<string, StaticFile>(
     readdirSync(folder, { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile() && !ENCODINGS.some(([, ending]) => entry.name.endsWith(ending)))
       .map((entry) => {
@@ -61,54 +51,28 @@ export function createDashboard(folder: string, demoToken: string | null): Dashb
     const name = request.url?.split('?', 1)[0] ?? '/';
     const file = name === '/' ? page : files.get(name);
     if (file === undefined) return false;
-    const { type, etag, variants } = file;
     if (file === page) response.setHeader('content-security-policy', PAGE_POLICY);
-    const headers = {
-      'cache-control': file.cacheControl,
-      etag,
-      ...(variants.length > 1 && { vary: 'accept-encoding' }),
-    };
-    if (request.headers['if-none-match'] === etag) {
-      response.writeHead(304, headers).end();
-      return true;
-    }
-    const accepted = String(request.headers['accept-encoding'] ?? '');
-    const { body, encoding } = variants.find((variant) => accepts(accepted, variant.encoding))!;
-    response.writeHead(200, {
-      ...headers,
-      ...(encoding !== null && { 'content-encoding': encoding }),
-      'content-type': type,
-      'content-length': body.length,
-    });
-    response.end(request.method === 'HEAD' ? undefined : body);
+    sendStaticFile(file, request, response);
     return true;
   };
 }
 
-function readFile(file: string, demoToken: string | null): File {
+function readFile(file: string, demoToken: string | null): StaticFile {
   const isPage = path.basename(file) === 'index.html';
   const plain = readFileSync(file);
   const body = isPage ? Buffer.from(withToken(plain.toString(), demoToken)) : plain;
   const compressed = ENCODINGS.filter(([, ending]) => !isPage && existsSync(file + ending));
   const type = lookup(file) ?? 'application/octet-stream';
+  // The page names the files of this very build: an older one would ask for what is gone.
+  const revalidated = isPage && demoToken !== null ? REVALIDATED_PRIVATE : REVALIDATED;
   return {
     type: type.startsWith('text/') ? `${type}; charset=utf-8` : type,
-    // The page names the files of this very build: an older one would ask for what is gone.
-    cacheControl: path.basename(path.dirname(file)) === 'assets' ? FOREVER : 'no-cache',
-    etag: `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`,
+    cacheControl: path.basename(path.dirname(file)) === 'assets' ? FOREVER : revalidated,
     variants: [
       ...compressed.map(([encoding, ending]) => ({ body: readFileSync(file + ending), encoding })),
       { body, encoding: null },
     ],
   };
-}
-
-function accepts(accepted: string, encoding: string | null): boolean {
-  if (encoding === null) return true;
-  return accepted.split(',').some((item) => {
-    const [name, quality] = item.trim().split(/\s*;\s*q=/);
-    return name === encoding && Number(quality ?? 1) > 0;
-  });
 }
 
 function withToken(page: string, token: string | null): string {

@@ -14,8 +14,8 @@ import type { Logger } from '../market/logger.ts';
 import type { SchemaContext, SharedContext } from '../schema/context.ts';
 import { type AdmissionOptions, useAdmission } from './admission.ts';
 import { nameArgument } from './bad-input.ts';
-import { contentSecurityPolicyOf, useCsrfPrevention } from './browser-policy.ts';
-import { createPlayground } from './playground.ts';
+import { useCsrfPrevention } from './browser-policy.ts';
+import { GRAPHQL_VARY, NOT_CACHED } from './caching.ts';
 import type { Session, Sessions } from './sessions.ts';
 import { createSharedContext } from './shared-context.ts';
 
@@ -37,8 +37,6 @@ export type GraphQLServerOptions = {
   readonly eventStream?: EventStreamOptions;
   readonly admission: Omit<AdmissionOptions, 'schema'>;
   readonly sessions: Sessions;
-  /** What the playground signs in with; `null`: nobody. */
-  readonly demoToken: string | null;
   readonly logger: Logger;
 };
 
@@ -53,8 +51,6 @@ export function createGraphQL(options: GraphQLServerOptions) {
     viewerOf: (contextValue) => (contextValue as SchemaContext).viewer?.id ?? null,
     observer: { onExecution: (field) => figures.onExecution(field), onUnexpectedError: reportError },
   });
-  /** Of the playground, which is the same for all but for what it is filled with. */
-  let shown = { made: '', policy: '' };
   return createYoga<object, SchemaContext>({
     schema,
     context: (initial) => {
@@ -78,15 +74,8 @@ export function createGraphQL(options: GraphQLServerOptions) {
     multipart: false,
     maxRequestBodySize: MAX_BODY_BYTES,
     cors: options.allowedOrigins.length === 0 ? false : { origin: [...options.allowedOrigins], credentials: false },
-    graphiql: createPlayground(options.demoToken),
-    renderGraphiQL: async (graphiql) => {
-      // Not before somebody asks for it: it is 9 MB of text.
-      const { renderGraphiQL } = await import('@graphql-yoga/render-graphiql');
-      const page = renderGraphiQL(graphiql);
-      const made = JSON.stringify(graphiql);
-      if (made !== shown.made) shown = { made, policy: contentSecurityPolicyOf(page) };
-      return page;
-    },
+    // A page of its own: see playground.ts.
+    graphiql: false,
     maskedErrors: { maskError: (error) => toGraphQLError(error) },
     parserAndValidationCache: {
       documentCache: createSourceCache(),
@@ -108,8 +97,9 @@ export function createGraphQL(options: GraphQLServerOptions) {
       useAdmission({ schema, ...options.admission }),
       {
         onResponse({ response }) {
-          if (response.headers.get('content-type') !== 'text/html') return;
-          response.headers.set('content-security-policy', shown.policy);
+          // Yoga sets them as well, and to less: for what allows another origin, and for an event stream that is refused.
+          response.headers.set('cache-control', NOT_CACHED);
+          response.headers.set('vary', GRAPHQL_VARY);
         },
       },
       useExecution(createSubscribe({ plans, turn, observer: figures })),

@@ -148,6 +148,11 @@ describe('routes', () => {
     expect((await fetch(`${tapeql.url}/health/live`)).status).toBe(200);
   });
 
+  it('a connection is kept longer than proxies keep one, which is told', async () => {
+    const answer = await fetch(`${tapeql.url}/health/live`);
+    expect(answer.headers.get('keep-alive')).toBe('timeout=65');
+  });
+
   it('answers of other origins are not to be read, those of ALLOWED_ORIGINS are', async () => {
     await using own = await startTestTapeql({ env: { ALLOWED_ORIGINS: 'https://app.example.com' } });
     const ask = async (server: TestTapeql, origin: string) => {

@@ -1,10 +1,16 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { UnreadBytes } from '../delivery/unread-bytes.ts';
 import type { Logger } from '../market/logger.ts';
+import { Answer } from './answer.ts';
 import { SECURITY_HEADERS } from './browser-policy.ts';
+import { GRAPHQL_VARY, NOT_CACHED } from './caching.ts';
 import type { Dashboard } from './dashboard.ts';
 import type { HealthPages } from './health.ts';
+import type { Playground } from './playground.ts';
+import { compressVariants, REVALIDATED, sendStaticFile, type StaticFile } from './static-file.ts';
 
 export type HttpServerOptions = {
   readonly host: string;
@@ -17,11 +23,17 @@ export type HttpServerOptions = {
   /** What serves clients; `null` for a process that only ingests. */
   readonly api: {
     readonly sdl: string;
-    readonly handle: (request: IncomingMessage, response: ServerResponse) => unknown;
+    readonly handle: (request: IncomingMessage, response: Answer) => unknown;
+    /** What a browser is shown at /graphql. */
+    readonly playground: Playground;
     /** The page and its files; `null` where it was not built. */
     readonly dashboard: Dashboard | null;
     readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
   } | null;
+  /** Who does not read is cut off by these bounds. */
+  readonly unread: UnreadBytes;
+  /** Whom an answer counts for. */
+  readonly readAddress: (request: IncomingMessage) => string;
   /** Default 10 s for the headers of a request, 30 s for all of it. */
   readonly timeouts?: { readonly headersMs: number; readonly requestMs: number };
   readonly logger: Logger;
@@ -40,18 +52,38 @@ export type HttpServer = {
  */
 const BACKLOG = 65_535;
 
+/**
+ * How long a connection may be idle between two requests: longer than the minute after which proxies give up one of theirs, so that none
+ * sends a request where the connection is just being closed.
+ */
+const KEEP_ALIVE_MS = 65_000;
+
+/** Requests that a client may send on a connection before the first of them is answered. With more of them it is cut off. */
+const MAX_REQUESTS_AHEAD = 100;
+
 /** Listens, and routes: the operator's pages here, everything below /graphql to Yoga. */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const { health, api, logger } = options;
+  const sdl: StaticFile | null =
+    api === null
+      ? null
+      : {
+          type: 'text/plain; charset=utf-8',
+          cacheControl: REVALIDATED,
+          variants: await compressVariants(Buffer.from(api.sdl)),
+        };
 
-  async function route(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async function route(request: IncomingMessage, response: Answer): Promise<void> {
     const path = request.url?.split('?', 1)[0] ?? '/';
+    const isRead = request.method === 'GET' || request.method === 'HEAD';
     response.setHeaders(SECURITY_HEADERS);
     if (api !== null && path === '/graphql') {
-      await api.handle(request, response);
+      response.setHeader('vary', GRAPHQL_VARY);
+      if (isRead && request.headers.accept?.includes('text/html') === true) await api.playground(request, response);
+      else await api.handle(request, response);
       return;
     }
-    if (request.method !== 'GET' && request.method !== 'HEAD') {
+    if (!isRead) {
       send(response, 405, 'text/plain; charset=utf-8', 'Method not allowed\n', { allow: 'GET, HEAD' });
       return;
     }
@@ -63,8 +95,8 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       send(response, 200, JSON_TYPE, JSON.stringify(await options.readStats(), null, 2));
     } else if (path === '/metrics') {
       send(response, 200, options.metrics.contentType, await options.metrics.read());
-    } else if (api !== null && path === '/schema.graphql') {
-      send(response, 200, 'text/plain; charset=utf-8', api.sdl);
+    } else if (sdl !== null && path === '/schema.graphql') {
+      sendStaticFile(sdl, request, response);
     } else if (api?.dashboard?.(request, response) === true) {
       return;
     } else if (api !== null && path === '/') {
@@ -79,9 +111,29 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     headersTimeout: headersMs,
     requestTimeout: requestMs,
     connectionsCheckingInterval: Math.min(1000, headersMs),
+    keepAliveTimeout: KEEP_ALIVE_MS,
   };
-  const server = createServer(timeouts, (request, response) => {
-    route(request, response).catch((error: unknown) => {
+  /** Of each connection, the last answer, and how many requests wait for their turn. */
+  const turns = new WeakMap<Duplex, { last: Answer; waiting: number }>();
+  /** Requests that a client sends without waiting are answered one after the other, so that a connection holds one answer at a time. */
+  async function takeTurn(request: IncomingMessage, response: Answer): Promise<void> {
+    const { socket } = request;
+    const turn = turns.get(socket);
+    if (turn === undefined) turns.set(socket, { last: response, waiting: 0 });
+    else {
+      const before = turn.last;
+      turn.last = response;
+      if (!before.closed) {
+        if (++turn.waiting > MAX_REQUESTS_AHEAD) socket.destroy();
+        await once(before, 'close');
+        turn.waiting--;
+      }
+    }
+    if (!socket.destroyed) await route(request, response);
+  }
+  const server = createServer({ ...timeouts, ServerResponse: Answer }, (request, response) => {
+    response.countIn(options.unread, options.readAddress(request));
+    takeTurn(request, response).catch((error: unknown) => {
       const details = { err: error, path: request.url?.split('?', 1)[0] };
       // Who leaves before his request is whole, or takes too long, is no failure of ours.
       if (request.complete) logger.error(details, 'request failed');
@@ -103,7 +155,10 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   // A request that is no HTTP, or never becomes a whole one, is answered and forgotten.
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     const status = CLIENT_ERRORS[error.code ?? ''] ?? '400 Bad Request';
-    if (socket.writable) socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+    if (socket.writable)
+      socket.end(
+        `HTTP/1.1 ${status}\r\nCache-Control: ${NOT_CACHED}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
+      );
     else socket.destroy();
   });
 
@@ -127,7 +182,7 @@ const CLIENT_ERRORS: Readonly<Record<string, string>> = {
 const JSON_TYPE = 'application/json; charset=utf-8';
 
 function send(
-  response: ServerResponse,
+  response: Answer,
   status: number,
   type: string,
   body: string,
@@ -136,7 +191,7 @@ function send(
   response.writeHead(status, {
     'content-type': type,
     'content-length': Buffer.byteLength(body),
-    'cache-control': 'no-store',
+    'cache-control': NOT_CACHED,
     ...headers,
   });
   response.end(response.req.method === 'HEAD' ? undefined : body);

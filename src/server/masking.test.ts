@@ -9,6 +9,7 @@ import { DeliveryFigures } from '../delivery/figures.ts';
 import { StateMailbox } from '../delivery/mailbox.ts';
 import { TimerWheel } from '../delivery/timer-wheel.ts';
 import { Turn } from '../delivery/turn.ts';
+import { UnreadBytes } from '../delivery/unread-bytes.ts';
 import { type Enveloped, WebSocketTransport } from '../delivery/websocket.ts';
 import type { SchemaContext } from '../schema/context.ts';
 import { schema } from '../schema/schema.ts';
@@ -63,10 +64,10 @@ const graphql = createGraphQL({
   allowedOrigins: [],
   admission: unlimited.admission,
   sessions: unlimited.sessions,
-  demoToken: null,
   logger,
 });
 const webSockets = new WebSocketTransport({
+  unread: new UnreadBytes(),
   path: '/graphql',
   getEnveloped: (context) => graphql.getEnveloped(context) as unknown as Enveloped,
   allowedOrigins: [],

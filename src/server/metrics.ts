@@ -72,6 +72,21 @@ const METRICS: readonly Metric[] = [
     help: 'What the kernel has not yet taken of what was written to the WebSockets.',
     read: (s) => s.connections().backlogBytes,
   },
+  {
+    name: 'unread_bytes',
+    help: 'Memory that answers and messages hold which clients have not read, over HTTP and WebSockets.',
+    read: (s) => s.unread().bytes,
+  },
+  {
+    name: 'connections_cut_total',
+    help: 'Connections cut off because they left too much unread, or read too slowly.',
+    label: 'cause',
+    read: (s) =>
+      new Map([
+        ['too_much', s.unread().cutTooMuch],
+        ['too_slow', s.unread().cutTooSlow],
+      ]),
+  },
   { name: 'channels', help: 'Bus channels that this process listens to.', read: (s) => s.hub().channels },
   {
     name: 'symbols_wanted',

@@ -1,4 +1,8 @@
+import type { IncomingMessage } from 'node:http';
 import type { GraphiQLOptions } from 'graphql-yoga';
+import type { Answer } from './answer.ts';
+import { contentSecurityPolicyOf } from './browser-policy.ts';
+import { compressVariants, REVALIDATED, REVALIDATED_PRIVATE, sendStaticFile, type StaticFile } from './static-file.ts';
 
 const watchlist = `# Prices that move: now, then each change.
 subscription Watchlist {
@@ -118,7 +122,7 @@ subscription Notifications {
 `;
 
 /** GraphiQL as a newcomer finds it: tabs that show live prices at one click, signed in where there is but one user. */
-export function createPlayground(demoToken: string | null): GraphiQLOptions {
+function createOptions(demoToken: string | null): GraphiQLOptions {
   const market = [watchlist, tape, resume, bars, reads];
   const own = [order, portfolio, notifications];
   // Without a token of one's own they would fail at a click; who has one writes it at "Headers".
@@ -132,5 +136,41 @@ export function createPlayground(demoToken: string | null): GraphiQLOptions {
     defaultTabs: queries.map((query) => ({ query, ...headers })),
     ...headers,
     ...(headers.headers !== undefined && { defaultHeaders: headers.headers }),
+  };
+}
+
+/** Answers a request of a browser with the page. */
+export type Playground = (request: IncomingMessage, response: Answer) => Promise<void>;
+
+/**
+ * The page, which is the same for everybody. It is put together and compressed once, when it is asked for the first time: it is 9 MB of
+ * text, and most processes are never asked.
+ */
+export function createPlayground(demoToken: string | null): Playground {
+  type Page = { readonly file: StaticFile; readonly policy: string };
+  let made: Promise<Page> | null = null;
+  const make = async (): Promise<Page> => {
+    const { renderGraphiQL } = await import('@graphql-yoga/render-graphiql');
+    const page = renderGraphiQL(createOptions(demoToken));
+    return {
+      file: {
+        type: 'text/html; charset=utf-8',
+        cacheControl: demoToken === null ? REVALIDATED : REVALIDATED_PRIVATE,
+        variants: await compressVariants(Buffer.from(page)),
+        // Whoever asks the same address for JSON is answered with that of an operation.
+        varyBy: ['Accept'],
+      },
+      policy: contentSecurityPolicyOf(page),
+    };
+  };
+  return async (request, response) => {
+    made ??= make().catch((error: unknown) => {
+      // The next one who asks has it tried again.
+      made = null;
+      throw error;
+    });
+    const { file, policy } = await made;
+    response.setHeader('content-security-policy', policy);
+    sendStaticFile(file, request, response);
   };
 }

@@ -33,7 +33,6 @@ async function subscribeOnce(schema: GraphQLSchema, query: string, context: obje
     allowedOrigins: [],
     admission: unlimited.admission,
     sessions: unlimited.sessions,
-    demoToken: null,
     logger,
   });
   const response = await graphql.fetch('http://tapeql/graphql', {

@@ -1,6 +1,7 @@
 import type { CacheStats, Reads } from '../delivery/reads.ts';
 import type { DeliveryFigures } from '../delivery/figures.ts';
 import type { Hub } from '../delivery/hub.ts';
+import type { UnreadBytes } from '../delivery/unread-bytes.ts';
 import type { WebSocketTransport } from '../delivery/websocket.ts';
 
 type Counts = Readonly<Record<string, number>>;
@@ -10,6 +11,7 @@ export type StatsSources = {
   readonly subscriptions: () => ReturnType<DeliveryFigures['readStats']>;
   /** From the read of the upstream frame to the write, by root field, since the start. */
   readonly latency: () => ReturnType<DeliveryFigures['readLatency']>;
+  readonly unread: () => ReturnType<UnreadBytes['readStats']>;
   readonly hub: () => ReturnType<Hub['readStats']>;
   /** By kind of data, and all together under `total`. */
   readonly cache: () => Readonly<Record<string, CacheStats>>;
@@ -40,6 +42,8 @@ export function readStats(sources: StatsSources) {
     /** From the read of the upstream frame to the write of the result, over the last one to two minutes. */
     deliveryLatencyMs: { ...latencyMs, byField: latencyMsByField },
     memory: process.memoryUsage(),
+    /** Answers and messages that clients have not read, over HTTP and WebSockets, and whom it cut off. */
+    unread: sources.unread(),
     hub: sources.hub(),
     bus: sources.bus(),
     rest: sources.rest(),
