@@ -236,7 +236,7 @@ export const FAULTS = {
     strike: (target) =>
       whileSomeAreAway(target, async ({ world: { cluster }, random }) => {
         const master = pick(await cluster!.masters(), random);
-        await cluster!.killMaster(master, { staleForMs: 1_000 + random.next() * 3_000 });
+        await cluster!.killMaster(master, { whileStale: () => sleep(1_000 + random.next() * 3_000) });
         await cluster!.revive(master);
       }),
   },

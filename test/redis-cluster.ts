@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import { mkdtemp, mkdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import computeSlot from 'cluster-key-slot';
 import { Redis } from 'ioredis';
 import { demandProgram, REDIS_SERVER } from './programs.ts';
@@ -21,10 +20,10 @@ export interface TestRedisCluster extends AsyncDisposable {
   /** Moves the slot of a key to another master, as `redis-cli --cluster reshard` does. Returns where it was and is. */
   migrateSlot(key: string, to?: ClusterNode): Promise<{ from: ClusterNode; to: ClusterNode }>;
   /**
-   * As kill -9 of a master: resolves, with the replica that has taken over, once the Cluster is whole again. `staleForMs`: for
-   * so long before its replica stands still (SIGSTOP), cut off, and lacks what is written then.
+   * As kill -9 of a master: resolves, with the replica that has taken over, once the Cluster is whole again. `whileStale`: until
+   * it resolves the replica stands still (SIGSTOP), cut off, and lacks what is written then.
    */
-  killMaster(master: ClusterNode, options?: { readonly staleForMs?: number }): Promise<ClusterNode>;
+  killMaster(master: ClusterNode, options?: { readonly whileStale?: () => Promise<unknown> }): Promise<ClusterNode>;
   /** As kill -9 of a master together with its replica, and the start of both, empty: resolves once the Cluster is whole again. */
   loseMaster(master: ClusterNode): Promise<void>;
   /** Has the master's replica take over in order. Resolves with it, once all nodes know. */
@@ -141,16 +140,16 @@ export async function startRedisCluster(): Promise<TestRedisCluster> {
       });
       return { from, to };
     },
-    async killMaster(master, { staleForMs = 0 } = {}) {
+    async killMaster(master, { whileStale } = {}) {
       const replica = await replicaOf(master as Node);
-      if (staleForMs > 0) {
+      if (whileStale !== undefined) {
         replica.pause();
         // Else it would find all of it in its socket's buffer when it goes on.
         await (master as Node).redis.client('KILL', 'TYPE', 'replica');
-        await sleep(staleForMs);
+        await whileStale();
       }
       await (master as Node).kill();
-      if (staleForMs > 0) replica.resume();
+      if (whileStale !== undefined) replica.resume();
       await untilMaster(replica, master as Node);
       return replica;
     },

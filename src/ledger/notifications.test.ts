@@ -60,6 +60,11 @@ function offsets(notifications: readonly { offset: number }[]): number[] {
   return notifications.map(({ offset }) => offset);
 }
 
+/** Each order waits for a connection to the database, and gives up after a time: so not all of them wait at once. */
+async function placeMany(count: number, place: () => Promise<unknown>): Promise<void> {
+  for (let placed = 0; placed < count; placed += 10) await Promise.all(Array.from({ length: 10 }, place));
+}
+
 function upTo(count: number, from = 1): number[] {
   return Array.from({ length: count - from + 1 }, (_, index) => from + index);
 }
@@ -73,7 +78,7 @@ describe('notifications', () => {
     const stranger = await subscribe(other, 'ben', null);
     for (let count = 0; count < 60; count++) await (count % 2 === 0 ? one : other).place('ann', {});
     const late = await subscribe(other, 'ann', { epoch: here.stream.start.epoch, offset: 55 });
-    await Promise.all(Array.from({ length: 60 }, () => one.place('ann', {})));
+    await placeMany(60, () => one.place('ann', {}));
     await until(() => expect([here.read.length, there.read.length, late.read.length]).toEqual([120, 120, 65]));
     expect(offsets(here.read)).toEqual(upTo(120));
     expect(offsets(there.read)).toEqual(upTo(120));
@@ -170,10 +175,7 @@ describe('notifications', () => {
       take: (notification) => void read.push(notification),
       end: () => undefined,
     });
-    // Each of them waits for a connection to the database: all at once would wait for longer than an order does.
-    for (let placed = 0; placed < 150; placed += 10) {
-      await Promise.all(Array.from({ length: 10 }, () => ledger.place('ann', { side: 'SELL' })));
-    }
+    await placeMany(150, () => ledger.place('ann', { side: 'SELL' }));
     stream.wake(150);
     expect(stream.depth).toBe(0);
     isReady = true;
