@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Random } from '../src/feeds/simulator/random.ts';
 import type { Audience } from './audience.ts';
 import type { ResumingClient } from './client.ts';
+import { CLOCK_STEPS } from './clock-steps.ts';
 import type { Member, World } from './world.ts';
 
 /** Who holds it writes. */
@@ -14,6 +15,10 @@ const LONGER_THAN_A_LEASE_MS = 15_000;
 const GOING_AWAY = new Set(['closed 1001', 'SSE cut']);
 
 const REDIS_FROZEN_MS = 5_000;
+/** Longer than the lease of the writer. */
+const REDIS_FULL_MS = 8_000;
+/** Longer than a second, within which the clock is looked at. */
+const CLOCK_WRONG_MS = 3_000;
 /** Prints enough come that those who are away have missed some before anything happens. */
 const AWAY_BEFORE_MS = 500;
 const SLOTS_MOVED = 5;
@@ -191,6 +196,34 @@ export const FAULTS = {
       await Promise.all([api.kill(), sleep(REDIS_FROZEN_MS)]);
       world.redis!.resume();
       await api.start();
+    },
+  },
+  'fill-redis': {
+    about: 'leave Redis no room for anything more for 8 s',
+    needs: 'one server',
+    losesNothing: true,
+    strike: async ({ world }) => {
+      const makeRoom = await world.fillRedis();
+      await sleep(REDIS_FULL_MS);
+      await makeRoom();
+    },
+  },
+  'remove-log': {
+    about: 'remove the prints of one symbol from Redis, as where it evicts them; some clients are away',
+    strike: (target) =>
+      whileSomeAreAway(target, async ({ world, random, signal }) => {
+        while (!(await world.removeRedis(`history:{${pick(world.symbols, random)}}:trades`))) signal.throwIfAborted();
+      }),
+  },
+  'step-clock': {
+    about: 'set the clocks of the writer and of an api process back by a minute, forward by an hour, and right again',
+    losesNothing: true,
+    strike: async ({ world, random, signal }) => {
+      const members = [await world.findWriter(signal), pick(world.apis, random)];
+      for (let step = 0; step < CLOCK_STEPS; step += 1) {
+        for (const member of members) member.stepClock();
+        await sleep(CLOCK_WRONG_MS);
+      }
     },
   },
   'flush-redis': {

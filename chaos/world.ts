@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { createInterface } from 'node:readline';
 import { Redis } from 'ioredis';
 import { LISTINGS } from '../src/feeds/simulator/listings.ts';
@@ -10,7 +11,9 @@ import { startRedisCluster, type TestRedisCluster } from '../test/redis-cluster.
 import { fetchJson, startMain, type TapeqlProcess } from '../test/tapeql.ts';
 
 const SIMULATOR = path.resolve(import.meta.dirname, '..', 'src', 'feeds', 'simulator', 'cli.ts');
+const STEPPING_CLOCK = pathToFileURL(path.resolve(import.meta.dirname, 'stepping-clock.ts')).href;
 const POLL_MS = 100;
+const MEBIBYTE = 1024 * 1024;
 
 export type WorldOptions = {
   readonly seed: number;
@@ -61,6 +64,11 @@ export class Member {
 
   goOn(): void {
     this.#process?.child.kill('SIGCONT');
+  }
+
+  /** Sets its clock to the next of several wrong times, and then right again: see stepping-clock.ts. */
+  stepClock(): void {
+    this.#process?.child.kill('SIGUSR2');
   }
 
   /** Every part's figures, `null` where it does not answer. */
@@ -134,6 +142,7 @@ export class World implements AsyncDisposable {
       POLYGON_WS_URL: exchange.wsUrl,
       POLYGON_REST_URL: exchange.restUrl,
       PORT: '0',
+      NODE_OPTIONS: `--import=${STEPPING_CLOCK}`,
       MAX_CONNECTIONS_PER_USER: '1000',
       RATE_LIMITS: 'market=1000000,http=1000000',
     };
@@ -163,6 +172,20 @@ export class World implements AsyncDisposable {
   async flushRedis(): Promise<void> {
     if (this.cluster !== null) await this.cluster.flush();
     else await this.#withRedis('', (redis) => redis.flushall());
+  }
+
+  /** Removes one key, wherever it is. Whether it was there. */
+  async removeRedis(key: string): Promise<boolean> {
+    return this.#withRedis(key, async (redis) => (await redis.unlink(key)) === 1);
+  }
+
+  /** Leaves the one server no room, whatever it holds; returns what gives it room again. */
+  async fillRedis(): Promise<() => Promise<unknown>> {
+    await this.#withRedis('', async (redis) => {
+      const used = Number(/used_memory:(\d+)/.exec(await redis.info('memory'))?.[1]);
+      await redis.config('SET', 'maxmemory', Math.max(1, used - MEBIBYTE));
+    });
+    return () => this.#withRedis('', (redis) => redis.config('SET', 'maxmemory', 0));
   }
 
   async #withRedis<T>(key: string, use: (redis: Redis) => Promise<T>): Promise<T> {

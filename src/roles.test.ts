@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { systemTimers, type Timers } from './market/timers.ts';
 import { RawWebSocket } from '../test/raw-web-socket.ts';
 import { startRedis, type TestRedis } from '../test/redis.ts';
 import { fetchJson, startTestTapeql } from '../test/tapeql.ts';
@@ -11,8 +12,8 @@ describe('roles', () => {
 
   it('an api process is ready once it hears of ingest, and tells when it hears no more', async () => {
     let aheadMs = 0;
-    const clock = (): number => Date.now() + aheadMs;
-    await using api = await startTestTapeql({ env: { ROLE: 'api', REDIS_URL: redis.url }, tuning: { clock } });
+    const statusTimers: Timers = { ...systemTimers, now: () => systemTimers.now() + aheadMs };
+    await using api = await startTestTapeql({ env: { ROLE: 'api', REDIS_URL: redis.url }, tuning: { statusTimers } });
     const readStatus = async (): Promise<unknown> =>
       (await api.query('{ serviceStatus { state reason feedConnected } }')).data.serviceStatus;
     expect((await fetch(`${api.url}/health/ready`)).status).toBe(503);

@@ -11,6 +11,7 @@ import { createPolygonFeed, feedNameOf } from './feeds/polygon/socket.ts';
 import { createIngest } from './ingest/ingest.ts';
 import { createLeasedIngest, type LeasedIngest } from './ingest/lease.ts';
 import { createCalendar } from './market/calendar.ts';
+import { watchClock } from './market/clock-watch.ts';
 import type { Logger } from './market/logger.ts';
 import { ReferenceBook } from './market/reference-book.ts';
 import { systemTimers } from './market/timers.ts';
@@ -45,6 +46,7 @@ export async function startTapeql(config: Config, options: TapeqlOptions): Promi
   try {
     const { embedded, simulator } = stack.use(options.threads ?? startThreads(config, { tuning, logger }));
     const { bus, store, cache } = await openBus(config, now, logger, stack);
+    stack.defer(watchClock(now, systemTimers, logger));
     const calendar = createCalendar();
     const feedName = config.feed === 'simulated' ? 'SIMULATED' : feedNameOf(config.polygon.wsUrl);
     const pause = new PauseSwitch({
@@ -60,6 +62,7 @@ export async function startTapeql(config: Config, options: TapeqlOptions): Promi
       feed: feedName,
       marketStatusAt: (time) => calendar.statusAt(time),
       now,
+      ...(tuning.statusTimers !== undefined && { timers: tuning.statusTimers }),
       logger,
     });
     stack.defer(() => status.close());

@@ -14,6 +14,8 @@ import { demandProgram, REDIS_SERVER } from './programs.ts';
 export interface TestRedis extends AsyncDisposable {
   readonly url: string;
   readonly port: number;
+  /** Where it would save its data. */
+  readonly folder: string;
   /** Of the server that runs now. */
   readonly pid: number;
   /** Ends it and removes its folder. */
@@ -27,10 +29,11 @@ export interface TestRedis extends AsyncDisposable {
   resume(): void;
 }
 
-export async function startRedis(): Promise<TestRedis> {
+/** `more`: further arguments of the server, as `--maxmemory`. */
+export async function startRedis(more: readonly string[] = []): Promise<TestRedis> {
   const binary = demandProgram(REDIS_SERVER);
   const folder = await mkdtemp(join(tmpdir(), 'tapeql-redis-'));
-  const { port, server: first } = await startOnFreePort(binary, folder);
+  const { port, server: first } = await startOnFreePort(binary, folder, more);
   let server = first;
 
   const kill = async (): Promise<void> => {
@@ -46,6 +49,7 @@ export async function startRedis(): Promise<TestRedis> {
 
   return {
     url: `redis://127.0.0.1:${port}`,
+    folder,
     port,
     get pid() {
       return server.pid!;
@@ -56,7 +60,7 @@ export async function startRedis(): Promise<TestRedis> {
       if (keepData) await shutDownSaved(port, server);
       else await kill();
       if (!keepData) await rm(join(folder, 'dump.rdb'), { force: true });
-      server = await startServer(binary, folder, port);
+      server = await startServer(binary, folder, port, more);
     },
     pause: () => void server.kill('SIGSTOP'),
     resume: () => void server.kill('SIGCONT'),
@@ -65,11 +69,15 @@ export async function startRedis(): Promise<TestRedis> {
 }
 
 /** Between finding a free port and taking it, another may take it: then the next one is tried. */
-async function startOnFreePort(binary: string, folder: string): Promise<{ port: number; server: ChildProcess }> {
+async function startOnFreePort(
+  binary: string,
+  folder: string,
+  more: readonly string[],
+): Promise<{ port: number; server: ChildProcess }> {
   for (let attempt = 1; ; attempt++) {
     const port = await findFreePort();
     try {
-      return { port, server: await startServer(binary, folder, port) };
+      return { port, server: await startServer(binary, folder, port, more) };
     } catch (error) {
       if (attempt === 5) throw error;
     }

@@ -7,6 +7,8 @@ import type { Store } from '../bus/store.ts';
 import type { Config } from '../config.ts';
 import { RESUME_GRACE_MS } from '../delivery/resume.ts';
 import type { Logger } from '../market/logger.ts';
+import { createSteadyClock } from '../market/steady-clock.ts';
+import { systemTimers } from '../market/timers.ts';
 
 /** Redis where it is configured, else this process's memory; the cache's fallback is always the latter. */
 export async function openBus(
@@ -16,13 +18,16 @@ export async function openBus(
   stack: AsyncDisposableStack,
 ): Promise<{ bus: Bus; store: Store; cache: Cache<MarketKinds> }> {
   const url = config.redisUrls.join(',');
-  const memory = createMemoryStore({ clock });
+  // What is waited for, and how old the log is, does not change where the clock of this host is set.
+  const steadyClock = createSteadyClock(clock, systemTimers);
+  const memory = createMemoryStore({ clock: steadyClock });
   const busLogger = logger.child({ part: 'bus' });
+  const caching = { kinds: marketKinds, clock, elapsed: steadyClock, logger: busLogger };
   const historyMs = config.historyMs + RESUME_GRACE_MS;
   if (url === '') {
-    const bus = createMemoryBus({ historyMs, store: memory, clock, logger: busLogger });
+    const bus = createMemoryBus({ historyMs, store: memory, clock: steadyClock, logger: busLogger });
     stack.defer(() => bus.close());
-    return { bus, store: memory, cache: createCache({ store: memory, kinds: marketKinds, clock, logger: busLogger }) };
+    return { bus, store: memory, cache: createCache({ store: memory, ...caching }) };
   }
   // Loaded where it is used: a start without Redis is the quicker for it.
   const [{ createRedisStore }, { createRedisBus }] = await Promise.all([
@@ -31,7 +36,8 @@ export async function openBus(
   ]);
   const store = createRedisStore({ url, logger: busLogger });
   stack.defer(() => store.close());
-  const bus = createRedisBus({ url, historyMs, clock, logger });
+  // Its log follows the clock of Redis, which all processes share.
+  const bus = createRedisBus({ url, historyMs, logger });
   stack.defer(() => bus.close());
-  return { bus, store, cache: createCache({ store, fallback: memory, kinds: marketKinds, clock, logger: busLogger }) };
+  return { bus, store, cache: createCache({ store, fallback: memory, ...caching }) };
 }

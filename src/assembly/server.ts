@@ -94,7 +94,8 @@ export async function openServer(parts: ServerParts, stack: AsyncDisposableStack
     isLive: () => status.live,
     historyMs: config.historyMs,
     ...(tuning.logBounds !== undefined && { logBounds: tuning.logBounds }),
-    now,
+    // How old an entry of the log is, the clock says by which it was numbered.
+    now: () => bus.now(),
     logger: logger.child({ part: 'hub' }),
   });
   stack.defer(() => hub.close());

@@ -28,6 +28,8 @@ export type Tuning = {
   readonly dashboardFolder?: string;
   /** Unix ms. Default `Date.now`. */
   readonly clock?: () => number;
+  /** By which ingest is found to be silent. Default: the machine's. */
+  readonly statusTimers?: Timers;
   /** What decides when a connection is pinged, ended, or has taken too long to be initialised. Default: the machine's. */
   readonly connectionTimers?: Timers;
 };

@@ -48,6 +48,8 @@ export const writerChannel: Channel<'writer'> = { kind: 'writer', name: 'ingest:
 export type IngestStatus = {
   readonly market: MarketStatus;
   readonly feed: FeedStatus;
+  /** What else keeps ingest from its work, in plain words; `null`: nothing. An ingest of a former version tells nothing of it. */
+  readonly problem?: string | null;
   /** Unix ms. */
   readonly timestamp: number;
 };
@@ -83,7 +85,10 @@ export type LogKey =
 
 export type LogEntry = LoggedTrade | LoggedBar;
 
-/** Connection state of the bus: always connected for the in-process one. */
+/**
+ * Connection state of the bus: always connected for the in-process one. `reason`: what is wrong, in plain words; where it is
+ * connected, why it does not take what is written. `null`: nothing is.
+ */
 export type BusState = { readonly connected: boolean; readonly reason: string | null };
 
 /** The names of the channels concerned, or all that are subscribed to. */
@@ -235,8 +240,14 @@ export interface Bus {
    */
   publishDemandTotals(changed: ReadonlyMap<string, number>): Promise<void>;
 
+  /**
+   * Unix ms, by the clock that all processes on the bus share: by it log entries are numbered and age. It is not to be compared
+   * with the times of the exchange, and it does not jump where the clock of this host is set.
+   */
+  now(): number;
+
   readState(): BusState;
-  /** Calls `listener` at each change of state; returns the function that stops it. */
+  /** Calls `listener` at each change of state, also where the bus begins or ends to refuse writes; returns the function that stops it. */
   onState(listener: (state: BusState) => void): () => void;
 
   /**

@@ -53,6 +53,8 @@ export type CacheOptions<K extends Kinds> = {
   readonly kinds: K;
   /** Unix ms. Default `Date.now`. */
   readonly clock?: () => number;
+  /** Ms of a clock that never jumps, by which is waited. Default: `clock`. */
+  readonly elapsed?: () => number;
   readonly logger: Logger;
 };
 
@@ -77,6 +79,7 @@ type Found = { readonly value: unknown; readonly writtenAt: number };
 class ReadThroughCache<K extends Kinds> implements Cache<K> {
   readonly #kinds: K;
   readonly #clock: () => number;
+  readonly #elapsed: () => number;
   readonly #store: TieredStore;
   readonly #logger: Logger;
   readonly #counter: CacheCounter;
@@ -87,6 +90,7 @@ class ReadThroughCache<K extends Kinds> implements Cache<K> {
   constructor(options: CacheOptions<K>) {
     this.#kinds = options.kinds;
     this.#clock = options.clock ?? Date.now;
+    this.#elapsed = options.elapsed ?? this.#clock;
     this.#logger = options.logger;
     this.#store = new TieredStore(options.store, options.fallback ?? null, ROOT_PREFIX, options.logger);
     this.#counter = new CacheCounter(Object.keys(options.kinds));
@@ -103,7 +107,7 @@ class ReadThroughCache<K extends Kinds> implements Cache<K> {
     if (wanted.length === 0) return answers;
     const counts = this.#counter.of(kind);
     const { kept, texts } = await this.#readKept(kind, wanted, trustLive);
-    const now = this.#clock();
+    const now = this.#elapsed();
 
     const missing: string[] = [];
     for (const id of wanted) {
@@ -194,7 +198,7 @@ class ReadThroughCache<K extends Kinds> implements Cache<K> {
     load: (ids: string[]) => Promise<ReadonlyMap<string, unknown>>,
   ): Promise<Outcome>[] {
     const definition = this.#kinds[kind]!;
-    const now = this.#clock();
+    const now = this.#elapsed();
     const batch: Batch = new Map();
     const { promise: loaded, resolve } = Promise.withResolvers<ReadonlyMap<string, Outcome>>();
     const outcomes = ids.map((id) => {
@@ -246,7 +250,7 @@ class ReadThroughCache<K extends Kinds> implements Cache<K> {
       }
     } catch (error) {
       counts.loadFailures += batch.size;
-      const until = this.#clock() + coolDownOf(error);
+      const until = this.#elapsed() + coolDownOf(error);
       for (const [id, { key, started }] of batch) {
         if (!started.forgotten) this.#coolDowns.set(key, { until, error });
         outcomes.set(id, { error });
@@ -270,7 +274,7 @@ class ReadThroughCache<K extends Kinds> implements Cache<K> {
       if (started.forgotten) continue;
       const text = texts.get(id);
       if (outcome === 'absent') {
-        this.#absentUntil.set(key, now + definition.absentMs);
+        this.#absentUntil.set(key, this.#elapsed() + definition.absentMs);
         if (text !== null) removals.push(key);
       } else if ('value' in outcome) {
         this.#absentUntil.delete(key);

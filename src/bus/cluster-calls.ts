@@ -14,6 +14,8 @@ export type ClusterCallsOptions = {
   readonly onMoved: (slot: number, to: string) => void;
   /** Called where something of the log was written; `isAhead`: to the node to which the slot is just moving. */
   readonly onLogged: (slot: number, to: string, isAhead: boolean) => void;
+  /** Called with each error that a node has answered to a command, and that no other node can mend. */
+  readonly onError?: ((error: Error) => void) | undefined;
   readonly timers: Timers;
   readonly logger: Logger;
 };
@@ -77,7 +79,10 @@ export class ClusterCalls {
         if (redirection === null) {
           replies[index] = reply;
           failure ??= error;
-          if (error !== null) continue;
+          if (error !== null) {
+            this.#options.onError?.(error);
+            continue;
+          }
           if (toLog && attempt.to !== null) onLogged(slot, attempt.to, attempt.asking);
           onDone?.(index, reply, attempt.asking ? null : place);
           continue;

@@ -75,6 +75,7 @@ export const codecs: { readonly [K in keyof Messages]: Codec<Messages[K]> } = {
       connected: isBoolean,
       reason: isStringOrNull,
     }),
+    problem: (value) => value === undefined || isStringOrNull(value),
     timestamp: Number.isFinite,
   }),
   demand: defineCodec<Messages['demand']>({ process: isString, counts: isCounts }),

@@ -15,6 +15,8 @@ export const processDemandKey = (process: string): string => `demand:process:{${
 export const demandRegistryKey = 'demand:processes';
 
 export const epochKey = 'history:epoch';
+/** The lowest offset that trimming by age has left in the logs, of all writers so far. */
+export const trimmedKey = '{history:epoch}:trimmed';
 /** A sorted set: the symbols whose logs know a writer, by the time (Unix ms) at which they were last known to. */
 export const loggedSymbolsKey = '{history:epoch}:symbols';
 /** How far the log is complete over all nodes of a Cluster, and on which of them the writer has found it whole. */
@@ -33,7 +35,13 @@ export const connectionProcessesKey = 'connections:processes';
 export const leaseKey = 'ingest:lease';
 export const leaseTokenKey = '{ingest:lease}:token';
 
-/** The token of the newest writer that is known to a symbol's logs and quote: what an older one writes is refused. */
+/** Written every second by each process on each server: whether it takes writes. `index` leads to one server or another. */
+export const writeProbeKey = (index: number): string => `bus:write-probe:{${index}}`;
+
+/**
+ * The token of the newest writer that is known to a symbol's logs and quote, so that what an older one writes is refused; then
+ * a letter for each of its logs that exists (see {@link logLetter}).
+ */
 export const fenceKey = (symbol: string): string => `history:{${symbol}}:fence`;
 export const statusFenceKey = '{market-data:status:last}:fence';
 
@@ -42,6 +50,19 @@ export function historyKey(log: LogKey): string {
     ? `history:{${log.symbol}}:trades`
     : `history:{${log.symbol}}:bars:${log.interval === 'SECOND' ? 'second' : 'minute'}`;
 }
+
+/** By which a symbol's fence names a log. */
+export function logLetter(log: LogKey): 't' | 's' | 'm' {
+  if (log.kind === 'trade') return 't';
+  return log.interval === 'SECOND' ? 's' : 'm';
+}
+
+/** All logs of a symbol. */
+export const listLogs = (symbol: string): readonly LogKey[] => [
+  { kind: 'trade', symbol },
+  { kind: 'bar', symbol, interval: 'SECOND' },
+  { kind: 'bar', symbol, interval: 'MINUTE' },
+];
 
 /** The log that an entry belongs to. */
 export function logOf(entry: LogEntry): LogKey {

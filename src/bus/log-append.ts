@@ -1,7 +1,7 @@
 import type { LogEntry } from './bus.ts';
 import { codecs } from './codec.ts';
 import { LAST_ENTRY_MS } from './lifetimes.ts';
-import { appendAndPublish } from './log-scripts.ts';
+import { appendAndPublish, trimLogs } from './log-scripts.ts';
 import type { LogTail } from './log-tail.ts';
 import type { RedisClient, RedisCommand } from './redis-client.ts';
 import { evaluate, executeScripts } from './redis-scripts.ts';
@@ -15,6 +15,8 @@ export type LogAppendOptions = {
   readonly logs: WrittenLogs;
   readonly tail: LogTail;
   readonly maxEntriesPerLog: number;
+  /** The lowest offset that is kept: what is below it, readers know to be gone. */
+  readonly trimmedThrough: number;
   /** Of the writer, or 0. */
   readonly token: number;
 };
@@ -28,8 +30,15 @@ type Part = {
   readonly logs: readonly WrittenLog[];
   /** Of each entry, the index of its log, from 1. */
   readonly indexes: readonly number[];
-  /** The indexes of logs to be trimmed. */
+  /** The indexes of logs to be trimmed, and given a new time to live. */
   readonly trims: readonly number[];
+};
+
+type Call = {
+  readonly lane: Lane;
+  /** `place`: where it goes, `null` where that is not known. */
+  readonly encode: (place: string | null) => RedisCommand;
+  readonly take: (reply: unknown, place: string | null) => void;
 };
 
 /**
@@ -60,18 +69,31 @@ export class LogAppend {
       left.length > 0;
       left = left.filter((lane) => lane.entries.length + lane.looked.length > 0)
     ) {
-      const parts = left.map((lane) => this.#group(lane));
+      const calls = left.flatMap((lane) => this.#openCalls(lane));
       const { redis } = this.#options;
       await executeScripts(
         redis,
-        parts.map((part, index) => this.#encode(part, redis.placeOf(left[index]!.slot))),
+        calls.map(({ encode, lane }) => encode(redis.placeOf(lane.slot))),
         {
           toLog: true,
-          elsewhere: (index) => this.#encode(parts[index]!, null),
-          onDone: (index, reply, place) => this.#take(left[index]!, parts[index]!, reply, place),
+          elsewhere: (index) => calls[index]!.encode(null),
+          onDone: (index, reply, place) => calls[index]!.take(reply, place),
         },
       );
     }
+  }
+
+  /** What is too old goes first, in a call of its own: a server that is full has no room before. */
+  #openCalls(lane: Lane): Call[] {
+    const part = this.#group(lane);
+    const append: Call = {
+      lane,
+      encode: (place) => this.#encode(part, place),
+      take: (reply, place) => this.#take(lane, part, reply, place),
+    };
+    if (part.trims.length === 0) return [append];
+    const trim: Call = { lane, encode: () => this.#encodeTrim(part), take: () => {} };
+    return [trim, append];
   }
 
   #group({ entries, looked }: Lane): Part {
@@ -95,26 +117,40 @@ export class LogAppend {
     return { entries: batch, logs: [...found.keys()], indexes, trims };
   }
 
-  /** `place`: where it goes; logs that were found to be whole there are not looked at again. */
+  /** An entry may be older than the time limit (a print fetched late): trimming by age never reaches what is appended. */
+  #encodeTrim({ entries, logs, trims }: Part): RedisCommand {
+    const { trimmedThrough, maxEntriesPerLog } = this.#options;
+    const lowest = entries.reduce((least, { offset }) => Math.min(least, offset), trimmedThrough);
+    const keys = trims.map((index) => logs[index - 1]!.key);
+    return evaluate(trimLogs, keys, ['~', lowest, maxEntriesPerLog]);
+  }
+
+  /** `place`: where it goes; logs that were found to be whole there are not looked at again, but for whether they are there. */
   #encode({ entries, logs, indexes, trims }: Part, place: string | null): RedisCommand {
     const { redis, maxEntriesPerLog, token } = this.#options;
-    const looks: number[] = [];
-    for (const [index, log] of logs.entries()) {
-      const known = this.#cuts.get(log) ?? log.end;
-      if (known > 0 && (place === null || log.place !== place)) looks.push(index + 1, known);
-    }
     const keys = logs.map(({ key }) => key);
-    const fences = logs.length === 1 ? [logs[0]!.fence] : new Set(logs.map(({ fence }) => fence));
-    // An entry may be older than the time limit (a print fetched late): trimming by age never reaches what is appended.
-    const lowest = entries.reduce((least, { offset }) => Math.min(least, offset), this.#options.logs.ageFloor);
-    const args: (string | number)[] = [token, redis.publishMarket, `${lowest}-0`, maxEntriesPerLog, LAST_ENTRY_MS];
-    args.push(logs.length, looks.length / 2, trims.length);
-    for (const { channel } of logs) args.push(channel);
-    args.push(...looks, ...trims);
+    // The index of each fence, from 1.
+    const fences = new Map<string, number>();
+    for (const { fence } of logs) if (!fences.has(fence)) fences.set(fence, fences.size + 1);
+    const args: (string | number)[] = [
+      token,
+      redis.publishMarket,
+      LAST_ENTRY_MS,
+      logs.length,
+      trims.length,
+      maxEntriesPerLog,
+    ];
+    for (const log of logs) {
+      const known = this.#cuts.get(log) ?? log.end;
+      args.push(log.channel);
+      if (known === 0) args.push(`${log.letter}${fences.get(log.fence)!}`);
+      else args.push(place === null || log.place !== place ? known : '+');
+    }
+    args.push(...trims);
     for (const [index, entry] of entries.entries()) {
       args.push(indexes[index]!, entry.offset, encodeEntry(this.#mark(entry)));
     }
-    return evaluate(appendAndPublish, [...keys, ...fences], args);
+    return evaluate(appendAndPublish, [...keys, ...fences.keys()], args);
   }
 
   #mark(entry: LogEntry): LogEntry {

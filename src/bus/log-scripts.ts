@@ -1,25 +1,37 @@
 import { LAST_ENTRY_MS } from './lifetimes.ts';
 import { defineScript } from './redis-scripts.ts';
 
-/* What is written under the token of a writer. */
+/*
+ * What is written under the token of a writer.
+ *
+ * A Redis that is full (`maxmemory`, `noeviction`) refuses what may need memory, also in a script, as long as that script has
+ * not written anything. So what makes room is never in one script with what takes it: it would be refused together with it, or
+ * let it through although there is no room. What has to go on where Redis is full, because it makes room or keeps a lease, and
+ * takes no more than some bytes, writes something first that needs no memory: such a script is let through.
+ */
 
 /**
- * Refuses what an older writer sends, whole and before anything is written, and makes a newer one known where an older one is.
- * Where none is, that is a sign of a loss: it stays for the log to find. The fences are KEYS from `first` on, each of the
- * slot of what it guards; the token of the writer is ARGV[1], 0 for one without a lease.
+ * Refuses what an older writer sends, whole and before anything is written. The fences are KEYS from `first` to `last`, each of
+ * the slot of what it guards; the token of the writer is ARGV[1], 0 for one without a lease. A fence is a token, and a letter
+ * for each log that exists.
  */
-const passFences = (first: string, onUnknown = ''): string => `
+const readFences = (first: string, last: string): string => `
 local first, token = ${first}, ARGV[1]
-local fences = redis.call('MGET', unpack(KEYS, first))
+local fences, tokens = redis.call('MGET', unpack(KEYS, first, ${last})), {}
 for i = 1, #fences do
-  if fences[i] and fences[i] ~= token and tonumber(fences[i]) > tonumber(token) then
-    return redis.error_reply('FENCED ' .. fences[i])
+  tokens[i] = fences[i] and string.match(fences[i], '^%d+')
+  if tokens[i] and tokens[i] ~= token and tonumber(tokens[i]) > tonumber(token) then
+    return redis.error_reply('FENCED ' .. tokens[i])
   end
 end
-${onUnknown}
+`;
+
+/** Makes a newer writer known where an older one is. Where none is, that is a sign of a loss: it stays for the log to find. */
+const RENEW_FENCES = `
 for i = 1, #fences do
-  if fences[i] and fences[i] ~= token and token ~= '0' then
-    redis.call('SET', KEYS[first + i - 1], token, 'PX', ${LAST_ENTRY_MS})
+  if tokens[i] and tokens[i] ~= token and token ~= '0' then
+    fences[i] = token .. string.match(fences[i], '%a*$')
+    redis.call('SET', KEYS[first + i - 1], fences[i], 'PX', ${LAST_ENTRY_MS})
   end
 end
 `;
@@ -31,18 +43,35 @@ for i = 1, #fences do
 end
 `;
 
-/**
- * Makes a writer known, for as long as a log lasts. KEYS: the fences. ARGV: its token. Returns the indexes of those that knew
- * none before.
- */
+/** Makes a writer known to what has no log, also where Redis is full. KEYS: the fences. ARGV: its token. */
 export const claimFences = defineScript(`
-${passFences('1')}
-local unknown = {}
+${readFences('1', '#KEYS')}
 for i = 1, #fences do
-  if not fences[i] then unknown[#unknown + 1] = i end
+  redis.call('PERSIST', KEYS[i])
   redis.call('SET', KEYS[i], token, 'PX', ${LAST_ENTRY_MS})
 end
-return unknown
+`);
+
+/**
+ * Makes a writer known to the logs of symbols, for as long as they last from now on. KEYS: the fences, then three logs of each.
+ * ARGV: its token. Returns the indexes of the fences that knew none before, and of those that knew a log that is gone.
+ */
+export const claimLogs = defineScript(`
+local count = #KEYS / 4
+${readFences('1', 'count')}
+local unknown, lost = {}, {}
+for i = 1, count do
+  local known, left, isLost = fences[i] and string.match(fences[i], '%a*$') or '', '', false
+  for at = 1, 3 do
+    local letter = string.sub('tsm', at, at)
+    if redis.call('PEXPIRE', KEYS[count + (i - 1) * 3 + at], ${LAST_ENTRY_MS}) == 1 then left = left .. letter
+    elseif string.find(known, letter, 1, true) then isLost = true end
+  end
+  if not fences[i] then unknown[#unknown + 1] = i end
+  if isLost then lost[#lost + 1] = i end
+  redis.call('SET', KEYS[i], token .. left, 'PX', ${LAST_ENTRY_MS})
+end
+return { unknown, lost }
 `);
 
 /**
@@ -52,7 +81,8 @@ return unknown
  */
 export const keepAndPublish = defineScript(`
 local count = #KEYS / 2
-${passFences('count + 1')}
+${readFences('count + 1', '#KEYS')}
+${RENEW_FENCES}
 local ttl, publish = ARGV[2], ARGV[3]
 for i = 1, count do
   local channel, text = ARGV[i * 2 + 2], ARGV[i * 2 + 3]
@@ -61,56 +91,100 @@ for i = 1, count do
 end
 `);
 
+/** Publishes a message without keeping it. KEYS: its fence. ARGV: the writer's token, the channel, the text. */
+export const publishUnkept = defineScript(`
+${readFences('1', '#KEYS')}
+redis.call('PUBLISH', ARGV[2], ARGV[3])
+`);
+
 /**
  * Appends to logs and publishes, in one step, so that history and live agree: an entry whose number is not above its log's
  * newest is neither kept nor published, nor is any after it. Where one of the logs ends before where it is known to have
- * ended, nothing is written: returns the index of each such log and the offset of its newest entry in turn. Then trims some
- * of the logs, approximately, by age and by size.
- * KEYS: the logs, then the fences of their symbols. ARGV: the writer's token, by which command is published, the lowest id to
- * keep, the number of entries to keep, the time to live in ms, how many logs there are, how many are looked at and how many
- * are trimmed; then the channel of each log, index and known offset of those that are looked at, the index of those that are
- * trimmed; then per entry the index of its log, its offset and its text.
+ * ended, nothing is written: returns the index of each such log and the offset of its newest entry in turn. Where one is
+ * gone that should be there, all of it is refused.
+ * KEYS: the logs, then the fences of their symbols. ARGV: the writer's token, by which command is published, the time to live
+ * in ms, how many logs there are, how many of them are trimmed by size and given their time to live anew, and how many entries
+ * those keep; then per log its channel and what is known of
+ * it: `+`, it is there; a number, it ends at this offset or later and is to be looked at; a letter and the index of its fence, it
+ * is not known to be there, and then is from now on; then the indexes of those that are trimmed; then per entry the
+ * index of its log, its offset and its text.
  */
 export const appendAndPublish = defineScript(`
-local count, looks, trims = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
-${passFences('count + 1', REFUSE_LOST)}
-local at, short = 8 + count, {}
-for i = at + 1, at + looks * 2, 2 do
-  local newest = redis.call('XREVRANGE', KEYS[tonumber(ARGV[i])], '+', '-', 'COUNT', 1)[1]
-  local offset = newest and string.match(newest[1], '^%d+') or '0'
-  if tonumber(offset) < tonumber(ARGV[i + 1]) then
-    short[#short + 1] = ARGV[i]
-    short[#short + 1] = offset
+local count, renewals = tonumber(ARGV[4]), tonumber(ARGV[5])
+${readFences('count + 1', '#KEYS')}
+${REFUSE_LOST}
+local at, expected, short = 6, {}, {}
+for i = 1, count do
+  local known = ARGV[at + i * 2]
+  if known == '+' then expected[#expected + 1] = KEYS[i]
+  elseif tonumber(known) then
+    local newest = redis.call('XREVRANGE', KEYS[i], '+', '-', 'COUNT', 1)[1]
+    local offset = newest and string.match(newest[1], '^%d+') or '0'
+    if tonumber(offset) < tonumber(known) then
+      short[#short + 1] = tostring(i)
+      short[#short + 1] = offset
+    end
   end
 end
+if token ~= '0' and #expected > 0 and redis.call('EXISTS', unpack(expected)) < #expected then
+  return redis.error_reply('LOST a log is gone')
+end
 if #short > 0 then return short end
-at = at + looks * 2
+${RENEW_FENCES}
 local publish = ARGV[2]
-for i = at + trims + 1, #ARGV, 3 do
+local from = at + count * 2
+for i = from + renewals + 1, #ARGV, 3 do
   local index, text = tonumber(ARGV[i]), ARGV[i + 2]
   redis.call('XADD', KEYS[index], ARGV[i + 1], 'data', text)
-  redis.call(publish, ARGV[8 + index], text)
+  redis.call(publish, ARGV[at + index * 2 - 1], text)
 end
-for i = at + 1, at + trims do
+for i = from + 1, from + renewals do
   local log = KEYS[tonumber(ARGV[i])]
-  redis.call('XTRIM', log, 'MINID', '~', ARGV[3])
-  redis.call('XTRIM', log, 'MAXLEN', '~', ARGV[4])
-  redis.call('PEXPIRE', log, ARGV[5])
+  redis.call('XTRIM', log, 'MAXLEN', '~', ARGV[6])
+  redis.call('PEXPIRE', log, ARGV[3])
+end
+for i = 1, count do
+  local letter, index = string.match(ARGV[at + i * 2], '^(%a)(%d+)$')
+  local fence = letter and fences[tonumber(index)]
+  if fence and not string.find(fence, letter, 1, true) then
+    fences[tonumber(index)] = fence .. letter
+    redis.call('SET', KEYS[count + index], fence .. letter, 'PX', ${LAST_ENTRY_MS})
+  end
 end
 `);
 
 /**
- * Trims logs by age, exactly, but for their newest entry. KEYS: the logs. ARGV: the lowest offset to keep.
+ * Trims logs by age and by size, but for their newest entry. KEYS: the logs. ARGV: how exactly, `=` or `~`; the lowest offset to
+ * keep, the number of entries to keep.
  */
-export const trimIdle = defineScript(`
+export const trimLogs = defineScript(`
 for i = 1, #KEYS do
   local newest = redis.call('XREVRANGE', KEYS[i], '+', '-', 'COUNT', 1)[1]
   if newest then
     local offset = string.match(newest[1], '^%d+')
-    local lowest = tonumber(offset) < tonumber(ARGV[1]) and offset or ARGV[1]
-    redis.call('XTRIM', KEYS[i], 'MINID', lowest .. '-0')
+    local lowest = tonumber(offset) < tonumber(ARGV[2]) and offset or ARGV[2]
+    redis.call('XTRIM', KEYS[i], 'MINID', ARGV[1], lowest .. '-0')
+    redis.call('XTRIM', KEYS[i], 'MAXLEN', ARGV[1], ARGV[3])
   end
 end
+`);
+
+/**
+ * Says from which offset on the logs are kept, before they are trimmed up to there. KEYS: where that is written. ARGV: the
+ * offset. Returns the highest that was said so far: it holds for good.
+ */
+export const stateTrimmed = defineScript(`
+redis.call('PERSIST', KEYS[1])
+local known = redis.call('GET', KEYS[1])
+if known and tonumber(known) >= tonumber(ARGV[1]) then return known end
+redis.call('SET', KEYS[1], ARGV[1])
+return ARGV[1]
+`);
+
+/** The server's clock, Unix ms. KEYS: one that leads to the server. */
+export const readTime = defineScript(`
+local time = redis.call('TIME')
+return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 `);
 
 /**
@@ -126,6 +200,7 @@ local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local last = tonumber(string.sub(known, 1, 13)) or 0
 epoch = string.format('%.0f-%s', math.max(now, last + 1), ARGV[3])
+redis.call('PERSIST', KEYS[1])
 redis.call('SET', KEYS[1], epoch)
 return epoch
 `);

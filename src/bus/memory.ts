@@ -185,6 +185,10 @@ class MemoryBus implements Bus {
     await this.#store.remove(unwanted.map(([symbol]) => demandTotalKey(symbol)));
   }
 
+  now(): number {
+    return this.#clock();
+  }
+
   readState(): { connected: boolean; reason: string | null } {
     return { connected: true, reason: null };
   }

@@ -64,6 +64,7 @@ export class RedisCluster implements RedisClient {
       demandNode: (address) => this.#demandNode(address),
       onMoved: (slot, to) => this.noteMoved(slot, to),
       onLogged: (slot, to, isAhead) => this.#marker.notePlace(slot, to, isAhead),
+      onError: options.onError,
       timers: this.#timers,
       logger: options.logger,
     });

@@ -1,4 +1,4 @@
-import { Redis } from 'ioredis';
+import { Redis, ReplyError } from 'ioredis';
 import type { Logger } from '../market/logger.ts';
 import { systemTimers } from '../market/timers.ts';
 import type { Timers } from '../market/timers.ts';
@@ -19,6 +19,8 @@ export type RedisConnectionOptions = {
   readonly random?: () => number;
   /** For pings and deadlines. Default: the machine's own. How long it takes to connect and to try again, ioredis measures. */
   readonly timers?: Timers;
+  /** Called with each error that the server has answered to a command. */
+  readonly onError?: (error: Error) => void;
   readonly logger: Logger;
 };
 
@@ -33,7 +35,7 @@ const FIRST_REASON = 'connecting to Redis';
  */
 export class RedisConnection {
   readonly redis: Redis;
-  readonly #options: Required<Omit<RedisConnectionOptions, 'url' | 'prepare'>>;
+  readonly #options: Required<Omit<RedisConnectionOptions, 'url' | 'prepare' | 'onError'>>;
   readonly #prepare: (redis: Redis) => Promise<unknown>;
   readonly #listeners = new Set<(state: BusState) => void>();
   #state: BusState = { connected: false, reason: FIRST_REASON };
@@ -162,13 +164,15 @@ export class RedisConnection {
   #schedulePing(): void {
     this.#callOff = this.#options.timers.after(this.#options.pingIntervalMs, () => {
       this.#expectAnswer();
-      this.redis.ping().then(
-        () => {
-          this.#stopWatch();
-          if (this.#state.connected) this.#schedulePing();
-        },
-        () => {}, // A lost connection: its close event tells the rest.
-      );
+      const goOn = (): void => {
+        this.#stopWatch();
+        if (this.#state.connected) this.#schedulePing();
+      };
+      this.redis.ping().then(goOn, (error: unknown) => {
+        // A server that cannot save its data (MISCONF) refuses even a ping: it has answered. Else the connection is lost, and its
+        // close event tells the rest.
+        if (error instanceof ReplyError) goOn();
+      });
     });
   }
 

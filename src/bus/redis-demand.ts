@@ -5,9 +5,9 @@ import { activeSymbolsKey, demandRegistryKey, demandTotalKey, processDemandKey }
 import { DEMAND_TOTAL_MS } from './lifetimes.ts';
 import { run } from './redis-client.ts';
 import type { RedisClient, RedisCommand } from './redis-client.ts';
-import { evaluate, executeScripts, replaceSet, stateDemand } from './redis-scripts.ts';
+import { evaluate, executeScripts, registerProcess, replaceSet, stateDemand } from './redis-scripts.ts';
 
-/** A process that has not renewed for so long is struck off the registry. Much more than clocks differ between hosts. */
+/** A process that has not renewed for so long is struck off the registry. */
 const FORGET_AFTER_MS = 120_000;
 /** Stands among the symbols of a process's hash and is another at each statement; no symbol begins like this. */
 const VERSION = '#version';
@@ -46,9 +46,9 @@ export class RedisDemand {
   async renew(process: string, counts: ReadonlyMap<string, number>): Promise<void> {
     if (this.#unsure.has(process)) return this.#state(process, counts, true);
     const { redis, leaseMs } = this.#options;
-    const [renewed] = await redis.execute<number>([
+    const [renewed] = await executeScripts<number>(redis, [
       ['pexpire', processDemandKey(process), leaseMs],
-      ...this.#register(process),
+      this.#register(process),
     ]);
     if (renewed === 0 && counts.size > 0) await this.#state(process, counts, true);
   }
@@ -147,17 +147,15 @@ export class RedisDemand {
     const args = [inFull ? 'whole' : 'change', leaseMs, ...fields, VERSION, randomUUID()];
     this.#known.add(process);
     this.#unsure.add(process);
-    await executeScripts(redis, [evaluate(stateDemand, [processDemandKey(process)], args), ...this.#register(process)]);
+    await executeScripts(redis, [evaluate(stateDemand, [processDemandKey(process)], args), this.#register(process)]);
     const message = codecs.demand.encode({ process, counts: Object.fromEntries(counts) });
     await run(redis, 'publish', demandChannel.name, message);
     this.#unsure.delete(process);
   }
 
-  #register(process: string): RedisCommand[] {
-    return [
-      ['zadd', demandRegistryKey, this.#options.clock() + this.#options.leaseMs, process],
-      ['pexpire', demandRegistryKey, FORGET_AFTER_MS],
-    ];
+  #register(process: string): RedisCommand {
+    const { clock, leaseMs } = this.#options;
+    return evaluate(registerProcess, [demandRegistryKey], [process, clock() + leaseMs, FORGET_AFTER_MS]);
   }
 }
 

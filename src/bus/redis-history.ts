@@ -1,7 +1,7 @@
 import { OFFSETS_PER_MS } from '../market/log.ts';
 import type { HistoryRange, LogEntry, LogKey } from './bus.ts';
 import { codecs } from './codec.ts';
-import { historyKey } from './keys.ts';
+import { historyKey, trimmedKey } from './keys.ts';
 import { LogEnds } from './log-ends.ts';
 import { run } from './redis-client.ts';
 import type { RedisClient, RedisCommand } from './redis-client.ts';
@@ -71,16 +71,18 @@ export class RedisHistory {
 
   /**
    * A log holds all that is young enough, unless it was trimmed by size. Then it is at least that long; and where it is
-   * shorter again, age has since trimmed beyond what size did.
+   * shorter again, age has since trimmed beyond what size did. By which age, its writer says: its clock may not have been ours.
    */
   async readFloors(logs: readonly LogKey[]): Promise<number[]> {
-    const replies = await this.#options.redis.execute(
-      logs.flatMap((log): RedisCommand[] => [
+    const replies = await this.#options.redis.execute([
+      ...logs.flatMap((log): RedisCommand[] => [
         ['xlen', historyKey(log)],
         ['xrange', historyKey(log), '-', '+', 'COUNT', 1],
       ]),
-    );
-    const floor = Math.max(0, this.#ageFloor() - 1);
+      ['get', trimmedKey],
+    ]);
+    const trimmedThrough = Number((replies.at(-1) as string | null) ?? 0);
+    const floor = Math.max(0, Math.max(this.#ageFloor(), trimmedThrough) - 1);
     return logs.map((_, index) => {
       const length = replies[index * 2] as number;
       const oldest = (replies[index * 2 + 1] as Row[])[0];

@@ -1,5 +1,5 @@
 import { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { makeBar, makeQuote, makeStatus, makeTrade } from '../../test/market-samples.ts';
 import { ManualTimers } from '../../test/manual-time.ts';
 import { recordingLogger } from '../../test/recording-logger.ts';
@@ -226,11 +226,67 @@ it('a writer whose log is lost is refused, and nothing is heard of it, until it 
   await expect.poll(() => heard).toMatchObject([{ offset: at(3) }]);
 });
 
+describe('a log that is gone alone, as where Redis evicts it', () => {
+  const bars = { kind: 'bar', symbol: 'AAPL', interval: 'SECOND' } as const;
+
+  it('is missed by the next append, and a new log begins', async () => {
+    const { writer } = await acquire(one, 'ingest-1');
+    const epoch = await writer.openEpoch();
+    await writer.readLastEntries([log]);
+    await writer.append([makeTrade('AAPL', at(1), { epoch })]);
+    await raw.unlink('history:{AAPL}:trades');
+    await expect(writer.append([makeTrade('AAPL', at(2), { epoch })])).rejects.toThrow(LogLostError);
+    expect(await raw.exists('history:{AAPL}:trades')).toBe(0);
+    expect(await writer.openEpoch()).not.toBe(epoch);
+  });
+
+  it('is missed by the writer that looks at its logs from time to time', async () => {
+    const { writer } = await acquire(one, 'ingest-1');
+    const epoch = await writer.openEpoch();
+    await writer.readLastEntries([log]);
+    await writer.append([makeTrade('AAPL', at(1), { epoch })]);
+    expect(await writer.openEpoch()).toBe(epoch);
+    await raw.unlink('history:{AAPL}:trades');
+    expect(await writer.openEpoch()).not.toBe(epoch);
+  });
+
+  it('is missed by the next writer, once, and what never was there is not', async () => {
+    const first = await acquire(one, 'ingest-1');
+    const epoch = await first.writer.openEpoch();
+    await first.writer.readLastEntries([log, bars]);
+    await first.writer.append([makeTrade('AAPL', at(1), { epoch })]);
+    await raw.unlink('history:{AAPL}:trades');
+    await first.release();
+    const { writer } = await acquire(two, 'ingest-2');
+    const next = await writer.openEpoch();
+    expect(next).not.toBe(epoch);
+    expect(await writer.readLastEntries([log, bars])).toEqual([null, null]);
+    expect(await writer.openEpoch()).toBe(next);
+    await writer.append([makeTrade('AAPL', at(2), { epoch: next })]);
+  });
+});
+
+it('where Redis is full, the role goes on to be held and can be taken, and who wants what is known', async () => {
+  const counts = new Map([['AAPL', 1]]);
+  await two.setDemand('api', counts);
+  const lease = await acquire(one, 'ingest-1');
+  onTestFinished(async () => void (await raw.config('SET', 'maxmemory', 0)));
+  await raw.config('SET', 'maxmemory', '1kb');
+  await expect(raw.set('any', 'thing')).rejects.toThrow('OOM');
+  expect(await lease.renew()).toBe(true);
+  await two.renewDemand('api', counts);
+  await two.setDemand('api', new Map([['MSFT', 2]]));
+  await lease.release();
+  const { token } = await acquire(two, 'ingest-2');
+  expect(token).toBeGreaterThan(lease.token);
+  expect(await one.readDemand()).toEqual(new Map([...counts, ['MSFT', 2]]));
+});
+
 it('the fence of a log lasts as long as the log does', async () => {
   const lease = await acquire(one, 'ingest-1');
   await lease.writer.readLastEntries([log]);
   await lease.writer.append([makeTrade('AAPL', at(1))]);
-  expect(await raw.get('history:{AAPL}:fence')).toBe(String(lease.token));
+  expect(await raw.get('history:{AAPL}:fence')).toBe(`${lease.token}t`);
   await raw.pexpire('history:{AAPL}:fence', 60_000);
   const other = openBus();
   await untilConnected(other);

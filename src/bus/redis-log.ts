@@ -1,17 +1,26 @@
 import type { Logger } from '../market/logger.ts';
+import type { Timers } from '../market/timers.ts';
 import { LogLostError } from './bus.ts';
 import type { LogEntry, LogKey } from './bus.ts';
 import { type Lane, LogAppend } from './log-append.ts';
-import { trimIdle } from './log-scripts.ts';
+import { historyKey, listLogs, trimmedKey } from './keys.ts';
+import { stateTrimmed, trimLogs } from './log-scripts.ts';
 import { LogTail } from './log-tail.ts';
 import { chunkBySlot } from './redis-client.ts';
-import type { RedisClient } from './redis-client.ts';
+import type { RedisClient, RedisCommand } from './redis-client.ts';
 import type { RedisEpoch } from './redis-epoch.ts';
-import { evaluate, executeScripts } from './redis-scripts.ts';
+import { OFFSETS_PER_MS } from '../market/log.ts';
+import { evaluate, executeScripts, runScript } from './redis-scripts.ts';
+import { isFull } from './redis-refusal.ts';
 import { WriterFences } from './writer-fences.ts';
 import { WrittenLogs } from './written-logs.ts';
 
 const LOGS_PER_CALL = 100;
+const TRIMS_AT_ONCE = 20;
+/** By so much time the logs reach back further than they need to: readers are told no more often how far they do. */
+const TRIM_STEP_MS = 1_000;
+/** A server that stays full is looked through for what is too old no more often than this. */
+const MAKE_ROOM_MS = 1_000;
 /** What is held for the case of a failover: some 30 MiB. */
 const MAX_TAIL_ENTRIES = 100_000;
 /** Of what is written without a lease. */
@@ -23,6 +32,7 @@ export type RedisLogOptions = {
   readonly historyMs: number;
   readonly maxEntriesPerLog: number;
   readonly clock: () => number;
+  readonly timers: Timers;
   readonly logger: Logger;
 };
 
@@ -49,6 +59,11 @@ export class RedisLog {
   /** Servers were away, or a former writer was here: part of the log may be lost. */
   #isSuspect = true;
   #epoch = '';
+  /** The lowest offset that is kept, as readers know it. */
+  #trimmedThrough = 0;
+  #stating: Promise<void> | null = null;
+  /** When room was made last, by the timers. */
+  #madeRoomAt = -Infinity;
   /** Entries that a failover had lost and that were appended again. */
   entriesMended = 0;
   /** How often some were lost that were not held any more. */
@@ -69,6 +84,9 @@ export class RedisLog {
     while (this.#aside !== null) await this.#aside.catch(() => {});
     const isOfFormer = this.#epoch !== '' && entries[0]?.epoch !== this.#epoch && token !== NO_TOKEN;
     if (this.#isLost || isOfFormer) throw new LogLostError();
+    if (this.#stating !== null || this.#logs.ageFloor - this.#trimmedThrough >= TRIM_STEP_MS * OFFSETS_PER_MS) {
+      await (this.#stating ??= this.#stateTrimmed());
+    }
     await this.#write(this.#logs.groupBySlot(entries), token);
     for (const { offset } of entries) if (offset > this.#highest) this.#highest = offset;
     // Else the last of those that are under way announces it, or what is done aside.
@@ -100,22 +118,15 @@ export class RedisLog {
     return this.#doAside(() => this.#open(token));
   }
 
-  /** Cuts the logs that were written here and now stand still down to their newest entry. To be called now and then. */
+  /**
+   * Cuts the logs that stand still down to their newest entry: those that were written here, and, under a lease, those that former
+   * writers left. To be called now and then.
+   */
   async keepUp(token: number): Promise<void> {
-    const { redis } = this.#options;
     const idle = this.#logs.listIdle();
-    const parts = chunkBySlot(redis, idle, ({ key }) => key, LOGS_PER_CALL);
-    const floor = this.#logs.ageFloor;
-    await executeScripts(
-      redis,
-      parts.map((logs) =>
-        evaluate(
-          trimIdle,
-          logs.map(({ key }) => key),
-          [floor],
-        ),
-      ), // prettier
-    );
+    await (this.#stating ??= this.#stateTrimmed());
+    const left = token === NO_TOKEN ? [] : await this.#fences.listSymbols();
+    await this.#trim([...idle.map(({ key }) => key), ...left.flatMap((symbol) => listLogs(symbol).map(historyKey))]);
     this.#logs.forget(idle);
     if (token !== NO_TOKEN && !this.#isLost && (await this.#fences.renew(token))) this.#isLost = true;
   }
@@ -138,6 +149,7 @@ export class RedisLog {
 
   async #open(token: number): Promise<string> {
     if (token !== NO_TOKEN && this.#isSuspect) await this.#look(token);
+    if (token !== NO_TOKEN && !this.#isLost) this.#isLost = await this.#hasLostLog();
     // What is found to be lost from now on, as by a claim meanwhile, is lost of the next.
     const isLost = this.#isLost;
     this.#isLost = false;
@@ -145,7 +157,7 @@ export class RedisLog {
       this.#isLost ||= isLost;
       throw error;
     });
-    if (epoch !== this.#epoch && this.#epoch !== '') {
+    if (epoch !== this.#epoch && (this.#epoch !== '' || isLost)) {
       this.#options.logger.warn({ epoch }, 'the log was lost, or part of it: a new one begins');
       this.#logs.clear();
       this.#tail.clear();
@@ -167,6 +179,63 @@ export class RedisLog {
     } catch (error) {
       this.#isSuspect = true;
       throw error;
+    }
+  }
+
+  /** Whether a log that was written here is gone, though its server never was: removed by somebody, or evicted. */
+  async #hasLostLog(): Promise<boolean> {
+    const { redis, logger } = this.#options;
+    const parts = chunkBySlot(redis, this.#logs.listThere(), ({ key }) => key, LOGS_PER_CALL);
+    const found = await redis.execute<number>(
+      parts.map((logs): RedisCommand => ['exists', ...logs.map(({ key }) => key)]),
+    );
+    const gone = parts.filter((logs, index) => found[index]! < logs.length);
+    if (gone.length === 0) return false;
+    logger.error({}, 'a log is gone from Redis: something removed it, or Redis evicted it (maxmemory-policy)');
+    return true;
+  }
+
+  /** Cuts logs exactly, as far back as readers know. */
+  async #trim(keys: readonly string[]): Promise<void> {
+    const { redis, maxEntriesPerLog } = this.#options;
+    const parts = chunkBySlot(redis, [...new Set(keys)], (key) => key, LOGS_PER_CALL);
+    const args = ['=', this.#trimmedThrough, maxEntriesPerLog];
+    // Some at a time: what is appended meanwhile does not wait for all of them.
+    for (let start = 0; start < parts.length; start += TRIMS_AT_ONCE) {
+      const some = parts.slice(start, start + TRIMS_AT_ONCE);
+      await executeScripts(
+        redis,
+        some.map((part) => evaluate(trimLogs, part, args)),
+      );
+    }
+  }
+
+  /** Never rejects: what readers do not know of is not trimmed. */
+  async #stateTrimmed(): Promise<void> {
+    const { redis, logger } = this.#options;
+    const floor = this.#logs.ageFloor;
+    try {
+      await runScript(redis, stateTrimmed, [trimmedKey], [floor]);
+      this.#trimmedThrough = floor;
+    } catch (error) {
+      logger.debug({ reason: String(error) }, 'the logs are not trimmed yet: readers could not be told');
+    }
+    this.#stating = null;
+  }
+
+  /** Redis is full: what is too old goes at once, wherever it is, and what is written next finds room. */
+  async #makeRoom(token: number): Promise<void> {
+    const { timers, logger } = this.#options;
+    if (timers.now() - this.#madeRoomAt < MAKE_ROOM_MS) return;
+    this.#madeRoomAt = timers.now();
+    this.#logs.distrust();
+    try {
+      await (this.#stating ??= this.#stateTrimmed());
+      const left = token === NO_TOKEN ? [] : await this.#fences.listSymbols();
+      const keys = left.flatMap((symbol) => listLogs(symbol).map(historyKey));
+      await this.#trim([...this.#logs.listAll().map(({ key }) => key), ...keys]);
+    } catch (error) {
+      logger.debug({ reason: String(error) }, 'what is too old could not be removed from the logs');
     }
   }
 
@@ -209,12 +278,14 @@ export class RedisLog {
 
   async #write(lanes: readonly Lane[], token: number): Promise<void> {
     const { redis, maxEntriesPerLog, logger } = this.#options;
-    const write = new LogAppend({ redis, logs: this.#logs, tail: this.#tail, maxEntriesPerLog, token });
+    const [logs, tail, trimmedThrough] = [this.#logs, this.#tail, this.#trimmedThrough];
+    const write = new LogAppend({ redis, logs, tail, maxEntriesPerLog, trimmedThrough, token });
     const writing = write.run(lanes);
     this.#appending.add(writing);
     try {
       await writing;
     } catch (error) {
+      if (isFull(error)) await this.#makeRoom(token);
       if (!(error instanceof LogLostError)) throw error;
       this.#isLost = true;
       throw new LogLostError(write.written);

@@ -10,8 +10,9 @@ const scripts: Script[] = [];
 
 /**
  * Grants the role of the writer where no other process has it. The token is above the last one, above the server's clock (Unix
- * ms), so that it rises also where the last one was lost, and above the highest one that the process has met. KEYS: the
- * lease, its token. ARGV: the process, the time to live in ms, that token. Returns the token, or nothing.
+ * ms), so that it rises also where the last one was lost, and above the highest one that the process has met. Also where
+ * Redis is full: what is written first needs no memory, which lets the rest through. KEYS: the lease, its token. ARGV: the
+ * process, the time to live in ms, that token. Returns the token, or nothing.
  */
 export const acquireLease = defineScript(`
 local holder = redis.call('GET', KEYS[1])
@@ -20,19 +21,21 @@ local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local last = tonumber(redis.call('GET', KEYS[2]) or '0')
 local token = string.format('%.0f', math.max(last, now, tonumber(ARGV[3])) + 1)
+redis.call('PERSIST', KEYS[2])
 redis.call('SET', KEYS[2], token)
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return token
 `);
 
 /**
- * Extends the role, also one that has ended or was lost with the data, unless it was granted anew since.
+ * Extends the role, also one that has ended or was lost with the data, unless it was granted anew since; also where Redis is full.
  * KEYS: the lease, its token. ARGV: the process, the time to live in ms, the token. Returns whether it is had.
  */
 export const renewLease = defineScript(`
 local holder = redis.call('GET', KEYS[1])
 local last = redis.call('GET', KEYS[2])
 if (holder and holder ~= ARGV[1]) or (last and tonumber(last) > tonumber(ARGV[3])) then return 0 end
+redis.call('PERSIST', KEYS[2])
 redis.call('SET', KEYS[2], ARGV[3])
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
@@ -61,15 +64,26 @@ end
 
 /**
  * States what one process wants, whole or what has changed. KEYS: its hash. ARGV: `whole` or `change`, its time to live in ms,
- * then field and value in turn; a count of 0 removes.
+ * then field and value in turn; a count of 0 removes. Also where Redis is full: who reads prints goes on to be known.
  */
 export const stateDemand = defineScript(`
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
 if ARGV[1] == 'whole' then redis.call('DEL', KEYS[1]) end
 for i = 3, #ARGV, 2 do
   if ARGV[i + 1] == '0' then redis.call('HDEL', KEYS[1], ARGV[i])
   else redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
 end
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
+`);
+
+/**
+ * Registers a process, also where Redis is full. KEYS: the registry. ARGV: the process, when its lease ends (Unix ms), the time to
+ * live of the registry in ms.
+ */
+export const registerProcess = defineScript(`
+local isThere = redis.call('PEXPIRE', KEYS[1], ARGV[3]) == 1
+redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
+if not isThere then redis.call('PEXPIRE', KEYS[1], ARGV[3]) end
 `);
 
 /** Makes a set hold these and nothing else. KEYS: the set. ARGV: its time to live in ms, then its members. */

@@ -21,7 +21,10 @@ export function connectSingle(options: RedisConnectionOptions): RedisClient {
     async execute<T>(commands: readonly RedisCommand[], { onDone }: ExecuteOptions = {}) {
       const { place } = connection;
       const replies = (await redis.pipeline(commands.map((command) => [...command])).exec()) ?? [];
-      for (const [index, [error, reply]] of replies.entries()) if (error === null) onDone?.(index, reply, place);
+      for (const [index, [error, reply]] of replies.entries()) {
+        if (error === null) onDone?.(index, reply, place);
+        else options.onError?.(error);
+      }
       return replies.map(([error, reply]) => {
         if (error !== null) throw error;
         return reply as T;

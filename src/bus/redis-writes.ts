@@ -3,10 +3,11 @@ import type { IngestStatus, LogEntry, Messages } from './bus.ts';
 import { codecs } from './codec.ts';
 import { fenceKey, quoteKey, statusFenceKey, statusKey } from './keys.ts';
 import { QUOTE_KEEP_MS, STATUS_KEEP_MS } from './lifetimes.ts';
-import { keepAndPublish } from './log-scripts.ts';
+import { keepAndPublish, publishUnkept } from './log-scripts.ts';
 import { chunkBySlot } from './redis-client.ts';
 import type { RedisClient, RedisCommand } from './redis-client.ts';
 import type { RedisLog } from './redis-log.ts';
+import { readRefusal } from './redis-refusal.ts';
 import { evaluate, executeScripts, runScript } from './redis-scripts.ts';
 
 /** How many quotes one script call carries: as many as entries of the log. */
@@ -47,9 +48,18 @@ export class RedisWrites {
     await this.publish(entries.length, () => this.#log.append(entries, token));
   }
 
+  /** Where Redis takes no writes, whoever listens is told nevertheless. */
   async publishStatus(status: IngestStatus, token: number): Promise<void> {
-    const args = [token, STATUS_KEEP_MS, 'publish', statusChannel.name, codecs.status.encode(status)];
-    await this.publish(1, () => runScript(this.#redis, keepAndPublish, [statusKey, statusFenceKey], args));
+    const message = [statusChannel.name, codecs.status.encode(status)];
+    await this.publish(1, async () => {
+      try {
+        const args = [token, STATUS_KEEP_MS, 'publish', ...message];
+        await runScript(this.#redis, keepAndPublish, [statusKey, statusFenceKey], args);
+      } catch (error) {
+        if (readRefusal(error) === null) throw error;
+        await runScript(this.#redis, publishUnkept, [statusFenceKey], [token, ...message]);
+      }
+    });
   }
 
   /** Sends so many messages, or rejects where there is no room for them. */

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { DEADLINE_MS } from '../../test/deadline.ts';
 import { letRun, ManualTimers } from '../../test/manual-time.ts';
 import { makeQuote, makeStatus, makeTrade } from '../../test/market-samples.ts';
@@ -173,6 +173,57 @@ describe('the history in Redis', () => {
   });
 });
 
+describe('the clocks of a writer and of a reader', () => {
+  it('may differ: the reader is told how far the writer has trimmed', async () => {
+    let ahead = START + 3_600_000;
+    const writer = await connectBus({ clock: () => ahead });
+    const reader = await connectBus({ clock: () => START });
+    const log = { kind: 'trade', symbol: 'AAPL' } as const;
+    const batch = (from: number) =>
+      Array.from({ length: 300 }, (_, index) => makeTrade('AAPL', offsetAt(ahead, index), { sequence: from + index }));
+    await writer.append(batch(1));
+    const place = offsetAt(ahead, 9);
+    expect((await reader.readHistoryFloors([log]))[0]).toBeLessThan(place);
+    ahead += 62_000;
+    await writer.append(batch(301));
+    expect((await reader.readHistory(log, { after: place }))[0]!.sequence).toBeGreaterThan(11);
+    expect((await reader.readHistoryFloors([log]))[0]).toBeGreaterThan(place);
+  });
+
+  it('are that of Redis, whatever those of their hosts are', async () => {
+    vi.spyOn(Date, 'now').mockReturnValue(START);
+    onTestFinished(() => void vi.restoreAllMocks());
+    const bus = createRedisBus({ url: server.url, historyMs: 60_000, timers, logger });
+    opened.push(bus);
+    await untilConnected(bus);
+    const readTime = async () => Number((await raw.time())[0]) * 1_000;
+    const before = await readTime();
+    expect(Math.abs(bus.now() - before)).toBeLessThan(60_000);
+    expect(Math.abs(bus.now() - START)).toBeGreaterThan(3_600_000);
+    expect(records.map(({ message }) => message)).toContainEqual(
+      expect.stringContaining('clocks of this host and of Redis'),
+    );
+  });
+});
+
+it('says at the start what the history takes beside what Redis may use, and that Redis may evict it', async () => {
+  onTestFinished(async () => {
+    await raw.config('SET', 'maxmemory', 0);
+    await raw.config('SET', 'maxmemory-policy', 'noeviction');
+  });
+  await raw.config('SET', 'maxmemory', '450mb');
+  await raw.config('SET', 'maxmemory-policy', 'allkeys-lru');
+  await connectBus();
+  await until(() =>
+    expect(records.map(({ message }) => message)).toEqual(
+      expect.arrayContaining([
+        expect.stringMatching(/history in Redis takes .* × 60 s × 450 bytes: .* of 450 MiB has room for 13107 prints/),
+        expect.stringContaining('set maxmemory-policy to noeviction'),
+      ]),
+    ),
+  );
+});
+
 describe('what does not fit', () => {
   it('is dropped and counted, on a channel and in the history, and what follows arrives', async () => {
     const bus = await connectBus();
@@ -267,8 +318,8 @@ it('renews and reads the demand of many processes by a handful of commands each'
   const before = await commands();
   for (const process of processes) await bus.renewDemand(process, wants);
   expect((await bus.readDemand()).get('S499')).toBe(20);
-  // 3 per renewal, 1 per process read, the registry and the INFO before.
-  expect((await commands()) - before).toBeLessThanOrEqual(20 * 4 + 2);
+  // 4 per renewal, those within its script counted, 1 per process read, the registry and the INFO before.
+  expect((await commands()) - before).toBeLessThanOrEqual(20 * 5 + 2);
 });
 
 it('does not take this process having been busy for Redis being away', async () => {

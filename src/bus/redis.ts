@@ -1,3 +1,4 @@
+import type { Redis } from 'ioredis';
 import type { Logger } from '../market/logger.ts';
 import { every, systemTimers } from '../market/timers.ts';
 import type { Timers } from '../market/timers.ts';
@@ -24,6 +25,7 @@ import { connectRedis } from './connect-redis.ts';
 import { RedisChannels } from './redis-channels.ts';
 import { run } from './redis-client.ts';
 import type { RedisClient } from './redis-client.ts';
+import { MemoryReport } from './memory-report.ts';
 import { RedisDemand } from './redis-demand.ts';
 import { RedisEpoch } from './redis-epoch.ts';
 import { RedisHistory } from './redis-history.ts';
@@ -31,6 +33,8 @@ import { acquireRedisLease } from './redis-lease.ts';
 import { RedisLog } from './redis-log.ts';
 import { loadScripts, runScript } from './redis-scripts.ts';
 import { RedisWrites } from './redis-writes.ts';
+import { ServerClock } from './server-clock.ts';
+import { WriteWatch } from './write-watch.ts';
 
 export type RedisBusOptions = {
   /** `redis://` or `rediss://`; several, separated by commas: some nodes of a Cluster. */
@@ -51,7 +55,7 @@ export type RedisBusOptions = {
   /** See {@link RedisConnection}. */
   readonly pingIntervalMs?: number;
   readonly pingDeadlineMs?: number;
-  /** Unix ms. Default `Date.now`. */
+  /** Unix ms, by which the log is numbered and ages. Default: the clock of the server, which all processes share. */
   readonly clock?: () => number;
   readonly random?: () => number;
   /** For all that waits, but for ioredis itself. Default: the machine's own. */
@@ -68,6 +72,8 @@ export function createRedisBus(options: RedisBusOptions): Bus {
   return new RedisBus(options);
 }
 
+/** How often the clock of the server is looked at. */
+const CLOCK_INTERVAL_MS = 1_000;
 /** Of what is written without a lease: refused where any writer with one is known. */
 const NO_TOKEN = 0;
 
@@ -76,6 +82,10 @@ class RedisBus implements Bus {
   readonly maxHistoryEntries: number;
   readonly #logger: Logger;
   readonly #clock: () => number;
+  /** `null` where another clock was given. */
+  readonly #serverClock: ServerClock | null;
+  readonly #watch: WriteWatch;
+  readonly #memory: MemoryReport;
   readonly #redis: RedisClient;
   readonly #channels: RedisChannels;
   readonly #epoch: RedisEpoch;
@@ -89,6 +99,7 @@ class RedisBus implements Bus {
   #highestToken = NO_TOKEN;
   readonly #stateListeners: Listeners<BusState>;
   readonly #endUpkeep: () => void;
+  readonly #endClock: () => void;
   #state: BusState;
   #undecodable = 0;
   #closed = false;
@@ -96,7 +107,8 @@ class RedisBus implements Bus {
   constructor(options: RedisBusOptions) {
     const { url, pingIntervalMs, pingDeadlineMs, random, timers = systemTimers } = options;
     this.#logger = options.logger.child({ part: 'bus' });
-    this.#clock = options.clock ?? Date.now;
+    this.#serverClock = options.clock === undefined ? new ServerClock(timers, this.#logger) : null;
+    this.#clock = options.clock ?? this.#serverClock!.now;
     this.#stateListeners = new Listeners((error) => {
       this.#logger.error({ err: error }, 'a listener to the state of the bus failed');
     });
@@ -110,7 +122,22 @@ class RedisBus implements Bus {
       ...(pingDeadlineMs === undefined ? {} : { pingDeadlineMs }),
       ...(random === undefined ? {} : { random }),
     };
-    this.#redis = connectRedis({ ...connection, name: 'publisher', prepare: loadScripts });
+    this.#redis = connectRedis({
+      ...connection,
+      name: 'publisher',
+      prepare: (redis) => this.#prepare(redis),
+      onError: (error) => this.#watch.note(error),
+    });
+    this.#watch = new WriteWatch({
+      redis: this.#redis,
+      timers,
+      logger: this.#logger,
+      onChange: () => this.#updateState(),
+    });
+    this.#memory = new MemoryReport(this.#logger, {
+      historyMs: options.historyMs,
+      maxEntriesPerLog: this.maxHistoryEntries,
+    });
     this.#epoch = new RedisEpoch(this.#redis, this.#clock, (epoch) => this.#channels.followEpoch(epoch));
     this.#channels = new RedisChannels({
       redis: this.#redis,
@@ -127,7 +154,7 @@ class RedisBus implements Bus {
       maxEntriesPerLog: this.maxHistoryEntries,
       clock: this.#clock,
     };
-    this.#log = new RedisLog({ ...history, logger: this.#logger });
+    this.#log = new RedisLog({ ...history, timers, logger: this.#logger });
     this.#writes = new RedisWrites(this.#redis, this.#log, options.maxPendingMessages ?? 100_000);
     this.#history = new RedisHistory({
       ...history,
@@ -147,6 +174,8 @@ class RedisBus implements Bus {
       }
       this.#updateState();
     });
+    const readClock = (): void => void this.#serverClock?.read(this.#redis).catch(() => {}); // It goes on by the timers.
+    this.#endClock = every(timers, CLOCK_INTERVAL_MS, readClock);
     this.#endUpkeep = every(timers, options.upkeepIntervalMs ?? UPKEEP_INTERVAL_MS, () => {
       Promise.all([this.#demand.renewTotals(), this.#log.keepUp(this.#token)]).catch((error: unknown) => {
         this.#logger.debug({ reason: messageOf(error) }, 'the upkeep of what is kept in Redis waits until it is back');
@@ -229,6 +258,8 @@ class RedisBus implements Bus {
 
   async acquireWriter(process: string, ttlMs: number): Promise<WriterLease | null> {
     this.#assertOpen();
+    // The log is numbered by that clock, also where a look at it is just due.
+    await this.#serverClock?.read(this.#redis);
     const lease = await acquireRedisLease({
       redis: this.#redis,
       process,
@@ -258,6 +289,10 @@ class RedisBus implements Bus {
 
   publishDemandTotals(changed: ReadonlyMap<string, number>): Promise<void> {
     return this.#demand.publishTotals(changed);
+  }
+
+  now(): number {
+    return this.#clock();
   }
 
   readState(): BusState {
@@ -290,8 +325,23 @@ class RedisBus implements Bus {
     if (this.#closed) return;
     this.#closed = true;
     this.#endUpkeep();
+    this.#endClock();
+    this.#watch.close();
     this.#stateListeners.clear();
     await Promise.all([this.#redis.close(), this.#channels.close()]);
+  }
+
+  /** Before anything is read or written over a connection that was just made. */
+  async #prepare(redis: Redis): Promise<void> {
+    await loadScripts(redis);
+    // Where the user may not ask, the clock of this host stands.
+    await this.#serverClock?.readFirst(redis).catch((error: unknown) => {
+      this.#logger.warn(
+        { reason: messageOf(error) },
+        'Redis does not tell its time: the log follows the clock of this host',
+      );
+    });
+    await this.#memory.read(redis);
   }
 
   #openWriter(token: number): BusWriter {
@@ -328,12 +378,13 @@ class RedisBus implements Bus {
 
   #readConnections(): BusState {
     const states = [this.#redis.state, this.#channels.state];
-    return states.find((state) => !state.connected) ?? { connected: true, reason: null };
+    return states.find((state) => !state.connected) ?? { connected: true, reason: this.#watch.reason };
   }
 
   #updateState(): void {
     const state = this.#readConnections();
-    const changed = state.connected !== this.#state.connected;
+    const changed =
+      state.connected !== this.#state.connected || (state.connected && state.reason !== this.#state.reason);
     this.#state = state;
     if (changed) this.#stateListeners.tell(state);
     this.#channels.follow(state.connected);

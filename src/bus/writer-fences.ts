@@ -1,6 +1,6 @@
-import { fenceKey, loggedSymbolsKey, statusFenceKey } from './keys.ts';
+import { fenceKey, historyKey, listLogs, loggedSymbolsKey, statusFenceKey } from './keys.ts';
 import { LAST_ENTRY_MS } from './lifetimes.ts';
-import { claimFences } from './log-scripts.ts';
+import { claimFences, claimLogs } from './log-scripts.ts';
 import { chunkBySlot, run } from './redis-client.ts';
 import type { RedisClient } from './redis-client.ts';
 import { evaluate, executeScripts } from './redis-scripts.ts';
@@ -13,7 +13,7 @@ const CLOCK_MARGIN_MS = 60_000;
 
 /**
  * The fence of each symbol, by which its logs know their writer. It lies beside them, in the same slot: where it is gone, so are
- * they. Which symbols have one is written down beside the epoch, so that the loss of a server is found also by a writer
+ * they. It also says which of them there are, so that one that is gone alone is missed. Which symbols have one is written down beside the epoch, so that the loss of a server is found also by a writer
  * that was not there before.
  */
 export class WriterFences {
@@ -30,8 +30,8 @@ export class WriterFences {
   /** Makes a writer known to the logs of these symbols. Returns whether one of them has been lost since a writer was known there. */
   async claim(symbols: ReadonlySet<string>, token: number): Promise<boolean> {
     const now = this.#clock();
-    const unknown = await this.#claim([...symbols], token);
-    let isLost = unknown.some((symbol) => this.#claimed.has(symbol));
+    const { unknown, isCut } = await this.#claim([...symbols], token);
+    let isLost = isCut || unknown.some((symbol) => this.#claimed.has(symbol));
     if (unknown.length > 0 && !isLost) isLost = await this.#wereKnown(unknown, now);
     await this.#register([...symbols], now);
     for (const symbol of symbols) this.#claimed.set(symbol, now);
@@ -41,14 +41,18 @@ export class WriterFences {
   /** The same for all symbols of which a writer, this or another, is known to have been there; and for the state of ingest. */
   async claimAll(token: number): Promise<boolean> {
     const now = this.#clock();
-    const range = [`(${this.#expiredAt(now)}`, '+inf'] as const;
-    const registered = await run<string[]>(this.#redis, 'zrangebyscore', loggedSymbolsKey, ...range);
-    const symbols = [...new Set([...registered, ...this.#claimed.keys()])];
-    const unknown = await this.#claim(symbols, token);
+    const symbols = [...new Set([...(await this.listSymbols()), ...this.#claimed.keys()])];
+    const { unknown, isCut } = await this.#claim(symbols, token);
     await executeScripts(this.#redis, [evaluate(claimFences, [statusFenceKey], [token])]);
     await this.#register(symbols, now);
     for (const symbol of this.#claimed.keys()) this.#claimed.set(symbol, now);
-    return unknown.length > 0;
+    return isCut || unknown.length > 0;
+  }
+
+  /** The symbols of which a writer, this or another, is known to have been there. */
+  listSymbols(): Promise<string[]> {
+    const range = [`(${this.#expiredAt(this.#clock())}`, '+inf'] as const;
+    return run<string[]>(this.#redis, 'zrangebyscore', loggedSymbolsKey, ...range);
   }
 
   /** Before they expire: a log that stands still for long is not lost. */
@@ -62,13 +66,20 @@ export class WriterFences {
     this.#claimed.clear();
   }
 
-  async #claim(symbols: readonly string[], token: number): Promise<string[]> {
+  /** `unknown`: symbols that knew no writer. `isCut`: of a symbol that knew one, a log is gone. */
+  async #claim(symbols: readonly string[], token: number): Promise<{ unknown: string[]; isCut: boolean }> {
     const parts = chunkBySlot(this.#redis, symbols, fenceKey, FENCES_PER_CALL);
-    const replies = await executeScripts<number[]>(
+    const replies = await executeScripts<[unknown: number[], cut: number[]]>(
       this.#redis,
-      parts.map((part) => evaluate(claimFences, part.map(fenceKey), [token])),
+      parts.map((part) => {
+        const logs = part.flatMap((symbol) => listLogs(symbol).map(historyKey));
+        return evaluate(claimLogs, [...part.map(fenceKey), ...logs], [token]);
+      }),
     );
-    return replies.flatMap((indexes, part) => indexes.map((index) => parts[part]![index - 1]!));
+    return {
+      unknown: replies.flatMap(([indexes], part) => indexes.map((index) => parts[part]![index - 1]!)),
+      isCut: replies.some(([, cut]) => cut.length > 0),
+    };
   }
 
   /** Whether one of these was given a fence that cannot have expired yet. */

@@ -1,7 +1,7 @@
 import { OFFSETS_PER_MS } from '../market/log.ts';
 import { barChannel, tradeChannel } from './bus.ts';
 import type { LogEntry, LogKey } from './bus.ts';
-import { fenceKey, historyKey, logOf } from './keys.ts';
+import { fenceKey, historyKey, logLetter, logOf } from './keys.ts';
 import type { Lane } from './log-append.ts';
 import type { RedisClient } from './redis-client.ts';
 
@@ -12,6 +12,7 @@ const TRIM_INTERVAL_MS = 1_000;
 export type WrittenLog = {
   readonly key: string;
   readonly fence: string;
+  readonly letter: string;
   readonly channel: string;
   readonly slot: number;
   /** Unix ms, about: when it was last appended to, or first asked for. */
@@ -90,6 +91,18 @@ export class WrittenLogs {
       .toArray();
   }
 
+  /** Those that are known to be there, by what was found where they are served now. */
+  listThere(): WrittenLog[] {
+    return this.#all()
+      .filter(({ end, place, slot }) => end > 0 && place !== null && place === this.#options.redis.placeOf(slot))
+      .toArray();
+  }
+
+  /** All that were written here. */
+  listAll(): WrittenLog[] {
+    return this.#all().toArray();
+  }
+
   /** Those that were written here and now stand still: all that they hold but their newest entry is too old. */
   listIdle(): WrittenLog[] {
     const before = this.#options.clock() - this.#options.historyMs - TRIM_INTERVAL_MS;
@@ -121,6 +134,7 @@ export class WrittenLogs {
     return {
       key: historyKey(log),
       fence,
+      letter: logLetter(log),
       channel: (log.kind === 'trade' ? tradeChannel(log.symbol) : barChannel(log.symbol)).name,
       slot: this.#options.redis.slotOf(fence),
       usedAt: this.#options.clock(),

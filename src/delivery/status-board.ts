@@ -1,4 +1,5 @@
 import { type Bus, type IngestStatus, statusChannel } from '../bus/bus.ts';
+import { STATUS_KEEP_MS } from '../bus/lifetimes.ts';
 import type { Logger } from '../market/logger.ts';
 import type { MarketStatus } from '../market/market-status.ts';
 import type { FeedName, ServiceStatus } from '../market/service-status.ts';
@@ -28,21 +29,25 @@ export type StatusBoardOptions = {
 /** What this process knows of the market's and of the service's state; tells each change to whoever listens. */
 export class StatusBoard {
   readonly #options: StatusBoardOptions;
+  readonly #timers: Timers;
   readonly #market = new StateBroadcast<MarketStatus>(withoutTimestamp);
   readonly #service = new StateBroadcast<ServiceStatus>(withoutTimestamp);
   #ingest: IngestStatus | null = null;
+  /** By the timers. */
   #heardAt = Number.NEGATIVE_INFINITY;
   #shuttingDown = false;
   #stops: (() => void | Promise<void>)[] = [];
 
   constructor(options: StatusBoardOptions) {
     this.#options = options;
+    this.#timers = options.timers ?? backgroundTimers;
     this.#service.set(this.readServiceStatus());
   }
 
   /** Begins to listen. A bus that is away is survived: it is tried again at each check. */
   start(): void {
-    const { bus, pause, now, timers = backgroundTimers } = this.#options;
+    const { bus, pause, now } = this.#options;
+    const timers = this.#timers;
     this.#stops.push(
       bus.onState(() => this.#update()),
       pause.onChange(() => this.#update()),
@@ -50,11 +55,14 @@ export class StatusBoard {
     );
     // Subscribed first, read second; the older one does not replace the newer.
     bus
-      .subscribe(statusChannel, (status) => this.#hear(status, now()))
+      .subscribe(statusChannel, (status) => this.#hear(status, 0))
       .then(async (unsubscribe) => {
         this.#stops.push(unsubscribe);
         const kept = await bus.readStatus();
-        if (kept !== null && this.#ingest === null) this.#hear(kept, kept.timestamp);
+        if (kept === null || this.#ingest !== null) return;
+        // The clocks of two hosts may differ by more than the bus keeps a state for.
+        const ageMs = now() - kept.timestamp;
+        this.#hear(kept, ageMs >= 0 && ageMs <= STATUS_KEEP_MS ? ageMs : 0);
       })
       .catch((error: unknown) => this.#options.logger.warn({ err: error }, 'could not read the status of ingest'));
   }
@@ -130,19 +138,22 @@ export class StatusBoard {
   #findProblem(): string | null {
     const busState = this.#options.bus.readState();
     if (!busState.connected) return busState.reason ?? 'Redis is not connected.';
+    if (busState.reason !== null) return busState.reason;
     if (this.#ingest === null) return 'Ingest has not reported yet.';
     if (this.#isSilent()) return 'Ingest is silent.';
-    const { connected, reason } = this.#ingest.feed;
+    const { feed, problem = null } = this.#ingest;
+    if (problem !== null) return problem;
+    const { connected, reason } = feed;
     return connected ? null : (reason ?? 'The feed is not connected.');
   }
 
   #isSilent(): boolean {
-    return this.#options.now() - this.#heardAt > SILENCE_MS;
+    return this.#timers.now() - this.#heardAt > SILENCE_MS;
   }
 
-  #hear(status: IngestStatus, heardAt: number): void {
+  #hear(status: IngestStatus, ageMs: number): void {
     this.#ingest = status;
-    this.#heardAt = heardAt;
+    this.#heardAt = this.#timers.now() - ageMs;
     this.#update();
   }
 

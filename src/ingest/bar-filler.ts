@@ -70,7 +70,6 @@ export class BarFiller {
     this.#options = options;
     this.#rounds = new FillRounds({
       concurrency: CONCURRENCY,
-      clock: options.clock,
       timers: options.timers,
       historyLagMs: options.historyLagMs,
       isReady: (gap) => options.clock() - options.historyLagMs >= gap.subscribedAt,

@@ -32,7 +32,6 @@ function build(options: Partial<DemandOptions> = {}, change: (bus: Bus) => Parti
   const demand = new Demand({
     bus,
     writer: bus,
-    clock: time.clock,
     timers: time.timers,
     logger,
     lingerMs: 10_000,

@@ -18,7 +18,6 @@ const DISTRUST_MS = 15_000;
 export type DemandOptions = {
   readonly bus: Pick<Bus, 'subscribe' | 'readDemand'>;
   readonly writer: Pick<BusWriter, 'publishDemandTotals'>;
-  readonly clock: () => number;
   readonly timers: Timers;
   readonly logger: Logger;
   /** How long a symbol that nobody wants any more stays subscribed, in ms. */
@@ -43,20 +42,20 @@ export class Demand {
   readonly #pinned: ReadonlySet<string>;
   /** Bounded by `maxSymbols`. */
   readonly #wanted = new Set<string>();
-  /** When the linger of a wanted symbol that nobody wants any more ends (Unix ms). */
+  /** When the linger of a wanted symbol that nobody wants any more ends, by the timers. */
   readonly #leaving = new Map<string, number>();
   /** By the newest reading. */
   #totals: ReadonlyMap<string, number> = new Map();
   /** Totals that the bus is still to be told. Bounded by what the leases hold. */
   #untold = new Map<string, number>();
   #hasRead = false;
-  #trustedFrom = 0;
+  #trustedFrom = -Infinity;
   /** Symbols that a message added since the reading in flight began: it may not know them. */
   #addedSinceRead = new Set<string>();
   #isReading = false;
   #changedWhileReading = false;
   #readAt = 0;
-  #nextReadAt = 0;
+  #nextReadAt = -Infinity;
   #cancelRead: (() => void) | null = null;
   #cancelSweep: (() => void) | null = null;
   #unsubscribe: (() => Promise<void>) | null = null;
@@ -81,7 +80,7 @@ export class Demand {
 
   /** The bus is there, or there again: then perhaps without the leases that it held. */
   resume(): void {
-    if (this.#hasRead) this.#trustedFrom = this.#options.clock() + DISTRUST_MS;
+    if (this.#hasRead) this.#trustedFrom = this.#options.timers.now() + DISTRUST_MS;
     this.#readLater(0);
   }
 
@@ -155,14 +154,14 @@ export class Demand {
 
   #readLater(delayMs: number): void {
     if (this.#closed) return;
-    const { clock, timers } = this.#options;
-    const at = Math.max(clock() + delayMs, this.#nextReadAt);
+    const { timers } = this.#options;
+    const at = Math.max(timers.now() + delayMs, this.#nextReadAt);
     if (this.#cancelRead !== null) {
       if (at >= this.#readAt) return;
       this.#cancelRead();
     }
     this.#readAt = at;
-    this.#cancelRead = timers.after(at - clock(), () => {
+    this.#cancelRead = timers.after(Math.max(0, Math.ceil(at - timers.now())), () => {
       this.#cancelRead = null;
       void this.#read();
     });
@@ -173,8 +172,8 @@ export class Demand {
     this.#isReading = true;
     this.#changedWhileReading = false;
     this.#addedSinceRead = new Set();
-    const { bus, clock } = this.#options;
-    const startedAt = clock();
+    const { bus, timers } = this.#options;
+    const startedAt = timers.now();
     try {
       await this.#listen();
       const totals = await bus.readDemand();
@@ -187,7 +186,7 @@ export class Demand {
       this.#fail(error);
     }
     this.#isReading = false;
-    this.#nextReadAt = clock() + (clock() - startedAt) * READ_DUTY;
+    this.#nextReadAt = timers.now() + (timers.now() - startedAt) * READ_DUTY;
     this.#readLater(this.#changedWhileReading ? READ_AFTER_CHANGE_MS : FULL_READ_MS);
   }
 
@@ -196,7 +195,7 @@ export class Demand {
     for (const symbol of this.#totals.keys()) if (!totals.has(symbol)) this.#untold.set(symbol, 0);
     this.#totals = totals;
     this.#hasRead = true;
-    const now = this.#options.clock();
+    const now = this.#options.timers.now();
     for (const symbol of now < this.#trustedFrom ? [] : this.#wanted) {
       if (totals.has(symbol) || this.#pinned.has(symbol) || this.#addedSinceRead.has(symbol)) continue;
       if (!this.#leaving.has(symbol)) this.#leaving.set(symbol, now + this.#options.lingerMs);
@@ -211,8 +210,8 @@ export class Demand {
     if (this.#cancelSweep !== null || this.#closed) return;
     const first = this.#leaving.values().next();
     if (first.done === true) return;
-    const { clock, timers } = this.#options;
-    this.#cancelSweep = timers.after(Math.max(0, first.value - clock()), () => {
+    const { timers } = this.#options;
+    this.#cancelSweep = timers.after(Math.max(0, Math.ceil(first.value - timers.now())), () => {
       this.#cancelSweep = null;
       this.#sweep();
       this.#sweepLater();
@@ -220,7 +219,7 @@ export class Demand {
   }
 
   #sweep(): void {
-    const now = this.#options.clock();
+    const now = this.#options.timers.now();
     const left: string[] = [];
     for (const [symbol, endsAt] of this.#leaving) {
       if (endsAt > now) break;

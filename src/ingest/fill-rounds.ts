@@ -10,8 +10,6 @@ const ROUND_MS = 30_000;
 export type FillRoundsOptions<Gap> = {
   /** Gaps that are filled at a time. */
   readonly concurrency: number;
-  /** Unix ms. */
-  readonly clock: () => number;
   readonly timers: Timers;
   /** How far the upstream's history may lag behind its feed, in ms: so long after the connection it is asked. */
   readonly historyLagMs: number;
@@ -33,6 +31,7 @@ export class FillRounds<Gap> {
   readonly #timers: TimerGroup;
   /** In the order in which they are asked for. Bounded by the number of logs. */
   readonly #open = new Set<Gap>();
+  /** By the timers. */
   #pausedAt: number | null = null;
   #round: AbortController | null = null;
   #cancelRound: (() => void) | null = null;
@@ -68,7 +67,7 @@ export class FillRounds<Gap> {
 
   /** The connection is lost: gaps stay open until it is back. */
   pause(): void {
-    this.#pausedAt ??= this.#options.clock();
+    this.#pausedAt ??= this.#options.timers.now();
     this.#endRound();
   }
 
@@ -76,7 +75,7 @@ export class FillRounds<Gap> {
   resume(): void {
     const pausedAt = this.#pausedAt;
     this.#pausedAt = null;
-    if (pausedAt !== null && this.#options.clock() - pausedAt > MAX_GAP_MS)
+    if (pausedAt !== null && this.#options.timers.now() - pausedAt > MAX_GAP_MS)
       this.giveUpAll('the connection was away for too long');
     if (this.#open.size === 0 || this.#cancelRound !== null) return;
     this.#cancelRound = this.#timers.after(this.#options.historyLagMs, () => void this.#run());

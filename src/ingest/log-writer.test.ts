@@ -95,7 +95,7 @@ function build(maxWaiting?: number): {
 } {
   const time = new ManualTime(1_000);
   const bus = new ScriptedBus();
-  const sequencer = new Sequencer(time.clock);
+  const sequencer = new Sequencer({ clock: time.clock });
   sequencer.setEpoch('one');
   const writer = new LogWriter({
     bus,

@@ -210,7 +210,9 @@ export class LogWriter {
     if (this.#retryDelayMs === FIRST_RETRY_MS) {
       logger.warn({ error: describe(error) }, 'The bus did not take the log; its entries wait.');
     }
-    if (bus.readState().connected) this.#rejections += 1;
+    // A bus that takes nothing from anybody, because it is away or full, says nothing of these entries.
+    const { connected, reason } = bus.readState();
+    if (connected && reason === null) this.#rejections += 1;
     if (this.#rejections >= MAX_REJECTIONS) {
       logger.error(
         { entries: this.#batch.length, error: describe(error) },

@@ -22,7 +22,7 @@ const MAX_WAITING = 100_000;
 const OVERLAP_MS = 1_000;
 /** An answer that does not reach up to what is live again is asked for anew. */
 const MAX_TRIES = 3;
-/** A print of a predecessor is in the log so long after its receipt at most. */
+/** A print of a predecessor is in the log so long after its receipt at most, so that none before it is further back in the log. */
 const WRITTEN_WITHIN_MS = 5_000;
 
 /** What was missed of one symbol: what came after `newest` and before the first that waits. */
@@ -30,7 +30,9 @@ export type PrintGap = {
   readonly symbol: string;
   readonly counter: LogCounter;
   /** The newest print before what is still missing, by the exchange's time: an answer that does not hold it is of another tape. */
-  newest: { readonly id: string; readonly receivedAt: number };
+  newest: { readonly id: string };
+  /** Where that one is in the log, if it was read from there: of a log that is continued. */
+  readonly offset: number;
   /** Prints before it are of no interest any more (Unix ms, the exchange's time). */
   from: number;
   /** What the log held before: `null` as long as it is not read. */
@@ -81,7 +83,6 @@ export class PrintFiller {
     this.#options = options;
     this.#rounds = new FillRounds({
       concurrency: CONCURRENCY,
-      clock: options.clock,
       timers: options.timers,
       historyLagMs: options.historyLagMs,
       isReady: (gap) =>
@@ -152,7 +153,9 @@ export class PrintFiller {
     // What was printed before the log began was not missed.
     const from = Math.max(firstAt, newest.timestamp - OVERLAP_MS);
     const had = ids === null ? null : { ids, since: from };
-    counter.gap = { symbol, counter, newest, from, had, written: new Set(), waiting: [], beforeLoss: 0, subscribedAt };
+    const offset = 'offset' in newest ? Number(newest.offset) : 0;
+    const start = { symbol, counter, newest, offset, from, had, subscribedAt };
+    counter.gap = { ...start, written: new Set(), waiting: [], beforeLoss: 0 };
     this.#rounds.add(counter.gap);
   }
 
@@ -202,10 +205,11 @@ export class PrintFiller {
   }
 
   /** Rejects where the log no longer tells what a predecessor had. */
-  async #readHad({ symbol, newest, from }: PrintGap): Promise<Had> {
+  async #readHad({ symbol, newest, offset, from }: PrintGap): Promise<Had> {
     const { bus } = this.#options;
     const log = { kind: 'trade', symbol } as const;
-    const after = Math.max(0, newest.receivedAt - OVERLAP_MS - WRITTEN_WITHIN_MS) * OFFSETS_PER_MS;
+    // By its place, not by its time: the log need not be numbered by the clock of the host that received it.
+    const after = Math.max(0, offset - (OVERLAP_MS + WRITTEN_WITHIN_MS) * OFFSETS_PER_MS);
     const [[oldest], entries] = await Promise.all([
       bus.readHistory(log, { after: 0, limit: 1, unsettled: true }),
       bus.readHistory(log, { after, unsettled: true }),

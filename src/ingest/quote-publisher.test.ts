@@ -34,7 +34,7 @@ function build(intervalMs: number) {
   const time = new ManualTime(NOON);
   const bus = new ScriptedBus(time.clock);
   const { logger, records } = recordingLogger();
-  const publisher = new QuotePublisher({ bus, clock: time.clock, timers: time.timers, logger, intervalMs });
+  const publisher = new QuotePublisher({ bus, timers: time.timers, logger, intervalMs });
   return { time, bus, publisher, records, prices: () => bus.published.map(({ price }) => price) };
 }
 

@@ -15,7 +15,7 @@ export type Publication = {
   readonly fold: QuoteFold;
   /** It changed since it was published last. */
   isDirty: boolean;
-  /** It was published less than an interval ago, until `dueAt` (Unix ms). */
+  /** It was published less than an interval ago, until `dueAt` (by the timers). */
   isCooling: boolean;
   dueAt: number;
   /** Not to be published yet: its snapshot is still awaited. */
@@ -30,7 +30,6 @@ export function createPublication(fold: QuoteFold): Publication {
 
 export type QuotePublisherOptions = {
   readonly bus: Pick<BusWriter, 'publishQuotes'>;
-  readonly clock: () => number;
   readonly timers: Timers;
   readonly logger: Logger;
   /** A symbol is published at most this often, in ms; 0: at the end of every frame that changed it. */
@@ -128,8 +127,8 @@ export class QuotePublisher {
 
   async #publish(): Promise<void> {
     if (this.#inFlight >= MAX_IN_FLIGHT) return;
-    const { clock, intervalMs } = this.#options;
-    const dueAt = clock() + intervalMs;
+    const { timers, intervalMs } = this.#options;
+    const dueAt = timers.now() + intervalMs;
     const publications: Publication[] = [];
     const quotes: Quote[] = [];
     for (const publication of this.#ready) {
@@ -174,15 +173,15 @@ export class QuotePublisher {
   #arm(): void {
     const first = this.#cooling[this.#head];
     if (this.#cancelTick !== null || this.#closed || (first === undefined && !this.#isFailing)) return;
-    const delayMs = this.#isFailing || first === undefined ? RETRY_MS : first.dueAt - this.#options.clock();
-    this.#cancelTick = this.#options.timers.after(Math.max(MIN_TICK_MS, delayMs), () => {
+    const delayMs = this.#isFailing || first === undefined ? RETRY_MS : first.dueAt - this.#options.timers.now();
+    this.#cancelTick = this.#options.timers.after(Math.max(MIN_TICK_MS, Math.ceil(delayMs)), () => {
       this.#cancelTick = null;
       this.#tick();
     });
   }
 
   #tick(): void {
-    const now = this.#options.clock();
+    const now = this.#options.timers.now();
     const cooling = this.#cooling;
     while (this.#head < cooling.length && cooling[this.#head]!.dueAt <= now) {
       const publication = cooling[this.#head]!;

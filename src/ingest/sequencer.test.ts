@@ -36,7 +36,7 @@ const bar: LiveBar = {
 };
 
 function build(now = 1_000, idsPerGeneration?: number): Sequencer {
-  const sequencer = new Sequencer(() => now, idsPerGeneration);
+  const sequencer = new Sequencer({ clock: () => now, ...(idsPerGeneration !== undefined && { idsPerGeneration }) });
   sequencer.setEpoch('one');
   return sequencer;
 }
@@ -67,7 +67,7 @@ test('an entry keeps all that the event says, and gets its place', () => {
 
 test('offsets follow the clock, rise strictly where it stands still, and never fall where it is set back', () => {
   let now = 1_000;
-  const sequencer = new Sequencer(() => now);
+  const sequencer = new Sequencer({ clock: () => now });
   const counter = sequencer.openLog([]);
   const offsets = [next(sequencer, counter).offset, next(sequencer, counter).offset];
   now = 1_001;

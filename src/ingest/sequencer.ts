@@ -14,20 +14,31 @@ export type UnnumberedEntry = {
   readonly gapBefore: boolean;
 };
 
+export type SequencerOptions = {
+  /** Unix ms, as the exchange has it. */
+  readonly clock: () => number;
+  /** Unix ms, by which the log is numbered: that of the bus. Default: the same. */
+  readonly logClock?: () => number;
+  /** Print ids remembered in one generation. Default 262,144. */
+  readonly idsPerGeneration?: number;
+};
+
 /**
  * Numbers the log: per symbol a contiguous `sequence`, over everything a strictly rising `offset`. Numbers are given when
  * an entry is written, not when it arrives, so that what had to be given up before leaves no hole but a `gapBefore`.
  */
 export class Sequencer {
   readonly #clock: () => number;
+  readonly #logClock: () => number;
   readonly #idsPerGeneration: number;
   #epoch = '';
   #lastOffset = 0;
   #generation = 0;
   #idsInGeneration = 0;
 
-  constructor(clock: () => number, idsPerGeneration: number = IDS_PER_GENERATION) {
+  constructor({ clock, logClock = clock, idsPerGeneration = IDS_PER_GENERATION }: SequencerOptions) {
     this.#clock = clock;
+    this.#logClock = logClock;
     this.#idsPerGeneration = idsPerGeneration;
   }
 
@@ -73,7 +84,7 @@ export class Sequencer {
 
   /** Gives an entry its place. The order of the calls is the order of the log. */
   number({ event, counter, gapBefore }: UnnumberedEntry): LogEntry {
-    const floor = this.#clock() * OFFSETS_PER_MS;
+    const floor = this.#logClock() * OFFSETS_PER_MS;
     this.#lastOffset = floor > this.#lastOffset ? floor : this.#lastOffset + 1;
     const offset = this.#lastOffset;
     const epoch = this.#epoch;

@@ -3,6 +3,7 @@ import type { Quote } from '../market/quote.ts';
 import type { Trade } from '../market/trade.ts';
 import type { FeedStatus } from '../market/service-status.ts';
 import { ReferenceBook } from '../market/reference-book.ts';
+import { createForwardClock } from '../market/steady-clock.ts';
 import { waitAtMost } from '../market/timers.ts';
 import { Admission } from './admission.ts';
 import { Demand } from './demand.ts';
@@ -65,12 +66,15 @@ export class SingleWriter implements Ingest {
       source,
       hours: this.#hours,
       feed: options.feed.name,
+      readProblem: () => bus.readState().reason,
       clock,
       timers,
       logger,
       onTick: () => this.#rollDay(),
     });
-    this.#sequencer = new Sequencer(clock);
+    // How long something was missed does not shrink where the clock of this host is set back meanwhile.
+    const forwardClock = createForwardClock(clock, timers);
+    this.#sequencer = new Sequencer({ clock: forwardClock, logClock: () => bus.now() });
     this.#log = new LogWriter({
       bus,
       writer,
@@ -92,7 +96,6 @@ export class SingleWriter implements Ingest {
     });
     this.#quotes = new QuotePublisher({
       bus: writer,
-      clock,
       timers,
       logger,
       intervalMs: options.quoteIntervalMs ?? 100,
@@ -110,7 +113,7 @@ export class SingleWriter implements Ingest {
       source,
       sequencer: this.#sequencer,
       log: this.#log,
-      clock,
+      clock: forwardClock,
       timers,
       logger,
       historyLagMs: options.historyLagMs ?? 1_000,
@@ -129,7 +132,6 @@ export class SingleWriter implements Ingest {
     this.#demand = new Demand({
       bus,
       writer,
-      clock,
       timers,
       logger,
       lingerMs: options.demandLingerMs ?? 10_000,
@@ -280,6 +282,11 @@ export class SingleWriter implements Ingest {
   }
 
   #followBus(state: BusState): void {
+    if (state.connected && state.reason !== null) {
+      // It takes no writes: what is tried again goes on being tried, and who watches is told.
+      this.#status.publish();
+      return;
+    }
     this.#epoch.followBus(state);
     if (!state.connected) return;
     this.#quotes.resume();

@@ -8,9 +8,12 @@ import { StatusPublisher } from './status-publisher.ts';
 
 /** A Friday: the opening bell in New York. */
 const BELL = Date.UTC(2026, 10, 20, 14, 30);
+const HOUR_MS = 3_600_000;
 
 function build(now: number) {
   const time = new ManualTime(now);
+  /** By how much the clock of the host is ahead of the time that passes. */
+  const host = { aheadMs: 0 };
   const { logger, records } = recordingLogger();
   const statuses: IngestStatus[] = [];
   const upstream = {
@@ -50,14 +53,23 @@ function build(now: number) {
     source: upstream,
     hours,
     feed: 'LIVE',
-    clock: time.clock,
+    clock: () => time.clock() + host.aheadMs,
     timers: time.timers,
     logger,
     onTick: () => {},
   });
   onTestFinished(() => publisher.close());
-  return { time, publisher, upstream, statuses, records, hours };
+  return { time, host, publisher, upstream, statuses, records, hours };
 }
+
+test('a clock that is set back leaves the signs of life as they were', async () => {
+  const { publisher, statuses, time, host } = build(BELL);
+  await publisher.start();
+  const published = statuses.length;
+  host.aheadMs = -HOUR_MS;
+  await time.advance(60_000);
+  expect(statuses.length - published).toBeGreaterThanOrEqual(11);
+});
 
 test('the opening bell is told when it rings', async () => {
   const { publisher, statuses, time, upstream } = build(BELL - 1_700);

@@ -23,6 +23,8 @@ export type StatusPublisherOptions = {
   /** Told what the source announces. */
   readonly hours: MarketHours;
   readonly feed: FeedName;
+  /** What else keeps ingest from its work; `null`: nothing. Default: nothing ever does. */
+  readonly readProblem?: () => string | null;
   readonly clock: () => number;
   readonly timers: Timers;
   readonly logger: Logger;
@@ -39,8 +41,9 @@ export class StatusPublisher {
   #feed: FeedStatus;
   #upstream: UpstreamMarketStatus | null = null;
   #market: MarketStatus | null = null;
-  #publishedAt = 0;
-  #heldUntil = 0;
+  /** Both by the timers. */
+  #publishedAt = -Infinity;
+  #heldUntil = -Infinity;
   #published = 0;
   #publishFailures = 0;
   #readFailures = 0;
@@ -57,7 +60,7 @@ export class StatusPublisher {
    */
   async start(): Promise<void> {
     const { source, hours } = this.#options;
-    this.#heldUntil = this.#options.clock() + FIRST_STATE_MS;
+    this.#heldUntil = this.#options.timers.now() + FIRST_STATE_MS;
     this.#tick();
     const status = this.#follow('market status', STATUS_READ_MS, async (signal) => {
       this.#upstream = await source.readMarketStatus(signal);
@@ -67,7 +70,7 @@ export class StatusPublisher {
       hours.setHolidays(await source.readHolidays(signal));
     });
     await Promise.all([status, holidays]);
-    this.#heldUntil = 0;
+    this.#heldUntil = -Infinity;
     this.publish();
   }
 
@@ -78,12 +81,14 @@ export class StatusPublisher {
 
   /** Publishes the state as it is now. */
   publish(): void {
-    const timestamp = this.#options.clock();
-    if (this.#abort.signal.aborted || timestamp < this.#heldUntil) return;
+    const { clock, timers } = this.#options;
+    const timestamp = clock();
+    if (this.#abort.signal.aborted || timers.now() < this.#heldUntil) return;
     const market = resolveMarketStatus(this.#options.hours.calendar, this.#upstream, timestamp);
     this.#market = market;
-    this.#publishedAt = timestamp;
-    const publication = this.#send({ market, feed: this.#feed, timestamp });
+    this.#publishedAt = timers.now();
+    const problem = this.#options.readProblem?.() ?? null;
+    const publication = this.#send({ market, feed: this.#feed, problem, timestamp });
     this.#pending.add(publication);
     void publication.finally(() => this.#pending.delete(publication));
   }
@@ -114,11 +119,11 @@ export class StatusPublisher {
   }
 
   #tick(): void {
-    const { clock, hours, onTick } = this.#options;
+    const { clock, timers, hours, onTick } = this.#options;
     onTick();
     const now = clock();
     const market = resolveMarketStatus(hours.calendar, this.#upstream, now);
-    if (now - this.#publishedAt >= SIGN_OF_LIFE_MS || this.#hasChanged(market)) this.publish();
+    if (timers.now() - this.#publishedAt >= SIGN_OF_LIFE_MS || this.#hasChanged(market)) this.publish();
     this.#timers.after(TICK_MS - (now % TICK_MS), () => this.#tick());
   }
 
