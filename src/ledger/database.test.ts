@@ -4,8 +4,7 @@ import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { DEADLINE_MS } from '../../test/deadline.ts';
-import { makeDataDir, startLedger } from '../../test/ledger.ts';
+import { makeDataDir, PATIENT, startLedger } from '../../test/ledger.ts';
 import { ManualTimers } from '../../test/manual-time.ts';
 import { recordingLogger } from '../../test/recording-logger.ts';
 import { startPostgres, type TestPostgres } from '../../test/postgres.ts';
@@ -155,7 +154,7 @@ describe('the embedded database', () => {
     const { logger, records } = recordingLogger();
     const dataDir = await makeDataDir();
     const embedded = new EmbeddedPostgres({ dataDir, buildFolder: await makeDataDir(), logger });
-    const database = new Database({ url: null, dataDir, embedded, openingWaitMs: DEADLINE_MS, logger });
+    const database = new Database({ url: null, dataDir, embedded, patience: PATIENT, logger });
     expect(await audit(database)).toMatchObject({ accounts: 0 });
     expect(records.map(({ message }) => message)).toEqual([
       expect.stringContaining('the embedded database is being created'),
