@@ -9,6 +9,7 @@ import { ManualTimers } from '../../test/manual-time.ts';
 import { recordingLogger } from '../../test/recording-logger.ts';
 import { startPostgres, type TestPostgres } from '../../test/postgres.ts';
 import { listenSilently } from '../../test/silent-server.ts';
+import { startTcpProxy } from '../../test/tcp-proxy.ts';
 import { until } from '../../test/until.ts';
 import { audit } from './audit.ts';
 import { Database } from './database.ts';
@@ -130,6 +131,26 @@ describe('a database on a server', () => {
     await one.close();
     await other.close();
   });
+});
+
+it('whoever works open orders hears that the role is lost where the server falls silent', async () => {
+  await using postgres = await startPostgres();
+  const url = new URL(await postgres.createDatabase());
+  await using proxy = await startTcpProxy(Number(url.port));
+  url.port = String(proxy.port);
+  const timers = new ManualTimers();
+  const { logger } = recordingLogger();
+  const database = new Database({ url: url.href, dataDir: '/nowhere', timers, logger });
+  const { promise: lost, resolve: onLost } = Promise.withResolvers<void>();
+  expect(await database.takeRole(onLost)).not.toBeNull();
+  proxy.silence();
+  timers.advance(3_000);
+  timers.advance(5_000);
+  await lost;
+  const closing = database.close();
+  await until(() => expect(timers.delays).toContain(1_000));
+  timers.advance(1_000);
+  await closing;
 });
 
 describe('the embedded database', () => {

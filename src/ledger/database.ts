@@ -41,7 +41,7 @@ export type DatabasePatience = {
    * after twice as long. Default 5 s.
    */
   readonly operationMs: number;
-  /** By the look at whether it can be used. Default 1.5 s. */
+  /** By the look at whether it can be used. Default 1.2 s. */
   readonly lookMs: number;
 };
 
@@ -54,7 +54,7 @@ export type DatabasePatience = {
  */
 export type DatabaseState = 'unopened' | 'opening' | 'open' | 'unreachable' | 'unusable';
 
-const PATIENCE: DatabasePatience = { openingMs: 5_000, operationMs: 5_000, lookMs: 1_500 };
+const PATIENCE: DatabasePatience = { openingMs: 5_000, operationMs: 5_000, lookMs: 1_200 };
 const MAX_CONNECTIONS = 10;
 const CONNECT_TIMEOUT_MS = 5_000;
 /** The tables may be large that are brought up to date. */

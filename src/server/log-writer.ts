@@ -1,10 +1,10 @@
 import { fstatSync, write, writeSync } from 'node:fs';
-import { Socket } from 'node:net';
 import type { DestinationStream } from 'pino';
 
+const STDOUT = 1;
 /** Lines that wait to be written, in characters. What comes beyond is dropped, and counted in a line of its own. */
 const MAX_WAITING = 4 * 1024 * 1024;
-/** Between two tries where a descriptor takes nothing now, and how many there are at the end of the process. */
+/** Between two tries where stdout takes nothing now, and how many there are at the end of the process. */
 const RETRY_MS = 20;
 const MAX_LAST_TRIES = 10;
 
@@ -12,21 +12,19 @@ const MAX_LAST_TRIES = 10;
 type Output = (text: string, done: () => void) => void;
 
 /**
- * Writes the log to a descriptor, in order, and never hinders the process: a reader that is gone or stands still, or a disk that is
+ * Writes the log to stdout, in order, and never hinders the process: a reader that is gone or stands still, or a disk that is
  * full, costs lines and nothing else. pino's own destination (sonic-boom 4.2.1) keeps a process from ending then: at the exit it
  * tries for ever to write what cannot be written, and a pipe that is full blocks the thread that writes to it.
  */
 export class LogWriter implements DestinationStream {
-  readonly #fd: number;
   readonly #output: Output;
   #lines: string[] = [];
   #waiting = 0;
   #dropped = 0;
   #isWriting = false;
 
-  constructor(fd: number) {
-    this.#fd = fd;
-    this.#output = openPipe(fd) ?? ((text, done) => writeAll(fd, Buffer.from(text), done));
+  constructor() {
+    this.#output = isPipe() ? writeToPipe() : (text, done) => writeAll(Buffer.from(text), done);
     process.once('exit', () => this.#finish());
   }
 
@@ -69,7 +67,7 @@ export class LogWriter implements DestinationStream {
     let rest = Buffer.from(this.#take());
     for (let tries = 0; rest.length > 0 && tries < MAX_LAST_TRIES;) {
       try {
-        rest = rest.subarray(writeSync(this.#fd, rest));
+        rest = rest.subarray(writeSync(STDOUT, rest));
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') return;
         tries += 1;
@@ -79,26 +77,29 @@ export class LogWriter implements DestinationStream {
   }
 }
 
-/** A pipe or a socket, which is written to without waiting for its reader; `null`: it is neither. */
-function openPipe(fd: number): Output | null {
-  let socket: Socket;
+/** A pipe or a socket, which has a reader. */
+function isPipe(): boolean {
   try {
-    const status = fstatSync(fd);
-    if (!status.isFIFO() && !status.isSocket()) return null;
-    socket = new Socket({ fd, readable: false, writable: true });
+    const status = fstatSync(STDOUT);
+    return status.isFIFO() || status.isSocket();
   } catch {
-    return null;
+    return false;
   }
-  // Nobody reads any more: each write says so.
-  socket.on('error', () => {});
-  return (text, done) => void socket.write(text, () => done());
 }
 
-function writeAll(fd: number, bytes: Buffer, done: () => void): void {
-  write(fd, bytes, 0, bytes.length, null, (error, written) => {
-    if (error?.code === 'EAGAIN') setTimeout(writeAll, RETRY_MS, fd, bytes, done);
+/** Node writes there without waiting for the reader. */
+function writeToPipe(): Output {
+  const { stdout } = process;
+  // Nobody reads any more: each write says so.
+  stdout.on('error', () => {});
+  return (text, done) => void stdout.write(text, () => done());
+}
+
+function writeAll(bytes: Buffer, done: () => void): void {
+  write(STDOUT, bytes, 0, bytes.length, null, (error, written) => {
+    if (error?.code === 'EAGAIN') setTimeout(writeAll, RETRY_MS, bytes, done);
     // The next line is tried again: there may be room on the disk by then.
     else if (error !== null || written === bytes.length) done();
-    else writeAll(fd, bytes.subarray(written), done);
+    else writeAll(bytes.subarray(written), done);
   });
 }

@@ -15,6 +15,6 @@ export function createLogger(level: LevelWithSilent, destination?: DestinationSt
         censor: '[redacted]',
       },
     },
-    destination ?? new LogWriter(1),
+    destination ?? new LogWriter(),
   );
 }
