@@ -220,6 +220,25 @@ it('two processes share the embedded database: the one that ran it is killed und
   expectNoFailure(other);
 });
 
+it('two processes share the embedded database: the one that runs it stands still, and the other says so and lives on', async () => {
+  const env = { PORT: '0', JWT_SECRET, DATA_DIR: await makeDataDir() };
+  await using owner = await startMain(env);
+  await using ownerDesk = await openDesk(owner);
+  await ownerDesk.placeForSure('first');
+  await using other = await startMain(env);
+  await using desk = await openDesk(other);
+  await desk.placeForSure('second');
+  const readHealth = () => fetchJson(`${other.url}/health`);
+  owner.child.kill('SIGSTOP');
+  expectRefused(await desk.place('third'));
+  expect(await readHealth()).toMatchObject({ status: 'degraded', database: false });
+  owner.child.kill('SIGCONT');
+  await desk.placeForSure('third');
+  await until(async () => expect(await readHealth()).toMatchObject({ status: 'healthy', database: true }));
+  expect(await desk.readCount()).toBe(3);
+  expectNoFailure(other);
+});
+
 it('whoever reads the log goes away: the process serves on, and ends in order', async () => {
   await using tapeql = await startMain({ PORT: '0', JWT_SECRET, LOG_LEVEL: 'debug', DATA_DIR: await makeDataDir() });
   tapeql.child.stdout!.destroy();
