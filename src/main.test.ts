@@ -49,6 +49,18 @@ describe('node src/main.ts', () => {
     await expect.poll(() => fetchJson(`${tapeql.url}/health`)).toMatchObject({ status: 'healthy' });
   });
 
+  it('outlives a failure that nobody waited for, and tells it', async () => {
+    await using exchange = await startQuietExchange();
+    const fail = `process.on('SIGUSR2', () => void Promise.reject(new Error('made up by a test')))`;
+    const NODE_OPTIONS = `--import data:text/javascript,${encodeURIComponent(fail).replaceAll("'", '%27')}`;
+    await using tapeql = await startMain({ PORT: '0', NODE_OPTIONS, ...exchange.env });
+    tapeql.child.kill('SIGUSR2');
+    await expect.poll(() => tapeql.lines.join()).toContain('made up by a test');
+    expect(await fetchJson(`${tapeql.url}/health/live`)).toEqual({ status: 'live' });
+    tapeql.child.kill('SIGTERM');
+    expect(await tapeql.exited).toMatchObject({ status: 0 });
+  });
+
   it('with a wrong environment names every wrong variable and ends with status 1', async () => {
     const { exited, lines } = runMain({
       PORT: 'four',

@@ -43,6 +43,7 @@ async function run(): Promise<void> {
     await runKeys(process.argv.slice(3), config);
     return;
   }
+  surviveRejections(logger);
   const workers = config.workers === 'auto' ? availableParallelism() : config.workers;
   if (config.role !== 'ingest' && workers > 1) {
     await runSupervisor(config, workers, logger);
@@ -197,7 +198,13 @@ async function runWorker(): Promise<void> {
     return;
   }
   const logger = createLogger(seat.config.logLevel).child({ worker: seat.worker });
+  surviveRejections(logger);
   await runTapeql(seat.config, { logger, listens: seat.config.role === 'api', seat });
+}
+
+/** A promise whose failure nobody waited for is a mistake of ours, to be seen in the log: no reason to leave all clients. */
+function surviveRejections(logger: Logger): void {
+  process.on('unhandledRejection', (error) => logger.error({ err: error }, 'a failure was not waited for'));
 }
 
 /** Ends the process when all is closed, at the first signal; `process.exitCode` is its status where that was set before. */

@@ -12,7 +12,7 @@ test('while the embedded database opens, /health and /stats say so, and queries 
   await using silent = await listenSilently(path.join(dataDir, '.s.PGSQL.5432'));
   await using tapeql = await startTestTapeql({
     env: { DATA_DIR: dataDir, JWT_SECRET },
-    tuning: { opensDatabaseAtStart: true, databaseOpeningWaitMs: 1 },
+    tuning: { opensDatabaseAtStart: true, databasePatience: { openingMs: 1 } },
   });
   await silent.called;
   expect(await fetchJson(`${tapeql.url}/health`)).toMatchObject({ status: 'degraded', database: false });

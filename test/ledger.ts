@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Bus } from '../src/bus/bus.ts';
 import { createMemoryBus } from '../src/bus/memory.ts';
-import { Database } from '../src/ledger/database.ts';
+import { Database, type DatabasePatience } from '../src/ledger/database.ts';
 import { decimal } from '../src/ledger/decimal.ts';
 import type { EmbeddedPostgres } from '../src/ledger/embedded-postgres.ts';
 import { Ledger, type LedgerOptions } from '../src/ledger/ledger.ts';
@@ -66,16 +66,22 @@ export type TestLedgerOptions = Partial<Omit<LedgerOptions, 'database' | 'logger
   /** In `dataDir`, and closed by the test: opened once for several ledgers. */
   readonly embedded?: EmbeddedPostgres;
   readonly market?: TestMarket;
+  /** Default: {@link PATIENT}. */
+  readonly patience?: Partial<DatabasePatience>;
 };
+
+/** However slow the machine is, the database is waited for. */
+export const PATIENT: DatabasePatience = { openingMs: DEADLINE_MS, operationMs: DEADLINE_MS, lookMs: DEADLINE_MS };
 
 /** A ledger with its database, behind a market of the test's. */
 export async function startLedger(options: TestLedgerOptions = {}): Promise<TestLedger> {
-  const { url = null, embedded, market = new TestMarket(), ...others } = options;
+  const { url = null, embedded, patience: _, market = new TestMarket(), ...others } = options;
   const dataDir = options.dataDir ?? (url === null ? await makeDataDir() : '/nowhere');
   const { logger, records } = recordingLogger();
   const bus = options.bus ?? createMemoryBus({ historyMs: 1000, logger });
   const database = new Database({
-    ...{ url, dataDir, openingWaitMs: DEADLINE_MS, logger },
+    ...{ url, dataDir, logger },
+    patience: { ...PATIENT, ...options.patience },
     ...(embedded !== undefined && { embedded }),
   });
   const ledger = new Ledger({

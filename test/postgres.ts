@@ -16,6 +16,8 @@ export interface TestPostgres extends AsyncDisposable {
   /** A new, empty database of it. */
   createDatabase(): Promise<string>;
   stop(): Promise<void>;
+  /** As an operator's restart: its clients are told that it is shut down, and their transactions undone. {@link restart} brings it back. */
+  shutDown(): Promise<void>;
   /** As kill -9 of all its processes. {@link restart} brings it back on the same port, with what was committed. */
   kill(): Promise<void>;
   restart(): Promise<void>;
@@ -55,6 +57,7 @@ export async function startPostgres({ isDurable = false }: PostgresOptions = {})
       return `postgres://postgres@127.0.0.1:${port}/${name}`;
     },
     stop,
+    shutDown: () => end(server, 'SIGINT'),
     // The immediate shutdown ends all of its processes without a word, as a power cut would.
     kill: () => end(server, 'SIGQUIT'),
     async restart() {

@@ -139,7 +139,7 @@ const QUICK: Tuning = {
   historyLagMs: 10,
   // Most tests need no database; the others wait for it as long as it takes.
   opensDatabaseAtStart: false,
-  databaseOpeningWaitMs: DEADLINE_MS,
+  databasePatience: { openingMs: DEADLINE_MS, operationMs: DEADLINE_MS, lookMs: DEADLINE_MS },
   feedLimits: { initialDelayMs: 20, maxDelayMs: 50, settleTimeoutMs: 60_000, sendIntervalMs: 1 },
 };
 

@@ -29,7 +29,7 @@ export function openLedger(
     isMarketOpen: () => status.readMarketStatus().isOpen && !pause.state.paused,
     now,
     logger,
-    ...(tuning.databaseOpeningWaitMs !== undefined && { openingWaitMs: tuning.databaseOpeningWaitMs }),
+    ...(tuning.databasePatience !== undefined && { patience: tuning.databasePatience }),
   });
   stack.defer(() => ledger.close());
   if (config.databaseUrl === null ? parts.embedded?.isOpened : config.role !== 'ingest') ledger.start();

@@ -107,6 +107,8 @@ export async function openServer(parts: ServerParts, stack: AsyncDisposableStack
   stack.defer(() => viewerStreams.close());
 
   const access = await openAccess(parts, ledger, stack);
+  // Whatever is closed after this may wait for the database, which may be silent.
+  stack.defer(() => ledger.hurry());
   const readAddress = readAddressOf(config.trustedProxies);
   // Loaded where it is used: a start without Redis is the quicker for it.
   const counts =

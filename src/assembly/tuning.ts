@@ -1,6 +1,7 @@
 import type { LogBounds } from '../delivery/log-stream.ts';
 import type { UnreadBounds } from '../delivery/unread-bytes.ts';
 import type { FeedLimits } from '../feeds/polygon/limits.ts';
+import type { DatabasePatience } from '../ledger/database.ts';
 import type { Timers } from '../market/timers.ts';
 
 /** What no variable of the environment sets: where one is missing, the default of its part stands. */
@@ -22,7 +23,7 @@ export type Tuning = {
   readonly logBounds?: Partial<LogBounds>;
   /** Whether an embedded database that holds nothing yet is opened at the start. Default: where one process is the whole system. */
   readonly opensDatabaseAtStart?: boolean;
-  readonly databaseOpeningWaitMs?: number;
+  readonly databasePatience?: Partial<DatabasePatience>;
   readonly feedLimits?: Partial<FeedLimits>;
   /** Where the page was built. */
   readonly dashboardFolder?: string;

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { and, asc, eq, gt } from './drizzle.ts';
 import { LRUCache } from 'lru-cache';
 import { amountOf, decimal, type Decimal } from './decimal.ts';
-import type { Database, Transaction } from './database.ts';
+import type { Database, Queries, Transaction } from './database.ts';
 import type { Notification } from './notification.ts';
 import { accounts, movements, notifications, positions } from './tables.ts';
 
@@ -60,12 +60,10 @@ export class Accounts {
     const known = this.#known.get(userId);
     if (known !== undefined) return known;
     const { database } = this.#options;
-    const logId = await database.transact(async (tx) => {
-      const opened = await this.#insert(tx, userId);
-      if (opened !== null) return opened;
-      const [account] = await tx.select().from(accounts).where(eq(accounts.userId, userId));
-      return account!.logId;
-    });
+    // First without a change: who has an account can see it while the database is read-only.
+    const logId =
+      (await database.use((queries) => findLog(queries, userId))) ??
+      (await database.transact(async (tx) => (await this.#insert(tx, userId)) ?? (await findLog(tx, userId))!));
     this.#known.set(userId, logId);
     return logId;
   }
@@ -146,4 +144,10 @@ export class Accounts {
     }
     return logId;
   }
+}
+
+/** The name of a user's log of notifications; `null` where there is no account. */
+async function findLog(queries: Queries, userId: string): Promise<string | null> {
+  const [account] = await queries.select({ logId: accounts.logId }).from(accounts).where(eq(accounts.userId, userId));
+  return account?.logId ?? null;
 }

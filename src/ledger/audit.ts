@@ -15,9 +15,14 @@ export type AuditReport = {
   readonly differences: readonly Difference[];
 };
 
+/** It reads all that was ever moved. */
+const AUDIT_MS = 60_000;
+
 /** Compares each balance with the sum of what has come and gone, in one statement: one state of the database. */
 export async function audit(database: Database): Promise<AuditReport> {
   return database.use(async (queries) => {
+    await queries.execute(sql`BEGIN READ ONLY`);
+    await queries.execute(sql`SET LOCAL statement_timeout = ${sql.raw(String(AUDIT_MS))}`);
     const { rows } = await queries.execute<{
       accounts: string;
       movements: string;
@@ -43,11 +48,12 @@ export async function audit(database: Database): Promise<AuditReport> {
         (SELECT count(*) FROM movements)::text AS movements,
         (SELECT json_agg(differing ORDER BY account, asset) FROM differing) AS differences
     `);
+    await queries.execute(sql`COMMIT`);
     const [report] = rows;
     return {
       accounts: Number(report!.accounts),
       movements: Number(report!.movements),
       differences: report!.differences ?? [],
     };
-  });
+  }, AUDIT_MS);
 }

@@ -14,6 +14,8 @@ export async function claimSocket(socketPath: string): Promise<Server | null> {
   const server = createServer();
   server.listen(own);
   await once(server, 'listening');
+  // A connection that cannot be taken, such as for want of file descriptors, is its client's loss alone.
+  server.on('error', () => {});
   try {
     for (;;) {
       if (await isAnswered(socketPath)) {

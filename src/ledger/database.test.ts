@@ -4,12 +4,12 @@ import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { DEADLINE_MS } from '../../test/deadline.ts';
-import { makeDataDir, startLedger } from '../../test/ledger.ts';
+import { makeDataDir, PATIENT, startLedger } from '../../test/ledger.ts';
 import { ManualTimers } from '../../test/manual-time.ts';
 import { recordingLogger } from '../../test/recording-logger.ts';
 import { startPostgres, type TestPostgres } from '../../test/postgres.ts';
 import { listenSilently } from '../../test/silent-server.ts';
+import { startTcpProxy } from '../../test/tcp-proxy.ts';
 import { until } from '../../test/until.ts';
 import { audit } from './audit.ts';
 import { Database } from './database.ts';
@@ -133,6 +133,26 @@ describe('a database on a server', () => {
   });
 });
 
+it('whoever works open orders hears that the role is lost where the server falls silent', async () => {
+  await using postgres = await startPostgres();
+  const url = new URL(await postgres.createDatabase());
+  await using proxy = await startTcpProxy(Number(url.port));
+  url.port = String(proxy.port);
+  const timers = new ManualTimers();
+  const { logger } = recordingLogger();
+  const database = new Database({ url: url.href, dataDir: '/nowhere', timers, logger });
+  const { promise: lost, resolve: onLost } = Promise.withResolvers<void>();
+  expect(await database.takeRole(onLost)).not.toBeNull();
+  proxy.silence();
+  timers.advance(3_000);
+  timers.advance(5_000);
+  await lost;
+  const closing = database.close();
+  await until(() => expect(timers.delays).toContain(1_000));
+  timers.advance(1_000);
+  await closing;
+});
+
 describe('the embedded database', () => {
   it('is not opened before it is needed', async () => {
     const dataDir = await makeDataDir();
@@ -155,7 +175,7 @@ describe('the embedded database', () => {
     const { logger, records } = recordingLogger();
     const dataDir = await makeDataDir();
     const embedded = new EmbeddedPostgres({ dataDir, buildFolder: await makeDataDir(), logger });
-    const database = new Database({ url: null, dataDir, embedded, openingWaitMs: DEADLINE_MS, logger });
+    const database = new Database({ url: null, dataDir, embedded, patience: PATIENT, logger });
     expect(await audit(database)).toMatchObject({ accounts: 0 });
     expect(records.map(({ message }) => message)).toEqual([
       expect.stringContaining('the embedded database is being created'),

@@ -66,7 +66,9 @@ export class DeskRole {
   #leave(): void {
     const desk = this.#desk;
     this.#desk = null;
-    void desk?.close();
+    desk?.close().catch((error: unknown) => {
+      this.#options.logger.debug({ err: error }, 'the work on open orders did not end in order');
+    });
     if (!this.#isClosed) this.start();
   }
 }

@@ -48,6 +48,7 @@ async function create(unfinished: string): Promise<void> {
   creating = spawn(process.execPath, [program, unfinished], { stdio: ['ignore', 'ignore', 'pipe'] });
   let complaint = '';
   creating.stderr!.on('data', (chunk) => (complaint += String(chunk)));
+  creating.stderr!.on('error', () => {});
   const [status] = (await once(creating, 'close')) as [number | null];
   creating = null;
   if (status !== 0) throw new Error(`The database could not be created: ${complaint.trim()}`);
@@ -55,25 +56,32 @@ async function create(unfinished: string): Promise<void> {
 
 /** Listens from now on, and answers as soon as the database is open. */
 async function serve(server: Server): Promise<void> {
+  const sockets = new Set<Socket>();
+  const stopListening = (): void => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  };
   const opening = open();
   opening.catch(() => {});
   const backend: Backend = {
     async answer(message) {
       const database = await opening;
-      return database.execProtocolRaw(message);
+      try {
+        return await database.execProtocolRaw(message);
+      } catch (error) {
+        // What Postgres objects to is an answer. This is its end, such as a panic: it is opened anew by the next who needs it.
+        stopListening();
+        port.close();
+        throw error;
+      }
     },
   };
   const turns = new Turns(backend);
-  const sockets = new Set<Socket>();
   server.on('connection', (socket) => {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
     void new EmbeddedSession(socket, turns);
   });
-  const stopListening = (): void => {
-    server.close();
-    for (const socket of sockets) socket.destroy();
-  };
   port.once('message', () => {
     stopListening();
     creating?.kill('SIGKILL');

@@ -19,6 +19,9 @@ const READY_FOR_QUERY = 0x5a;
 const IDLE = 0x49;
 const ROLLBACK = encodeQuery('ROLLBACK');
 
+/** Of a transaction of which nothing is heard: then it is undone, for all others wait for its end. */
+const IDLE_IN_TRANSACTION_MS = 10_000;
+
 /**
  * Lets several connections share one backend, as if each had its own. What one sends up to the end of its statement is answered
  * without a word of another's in between, and so is all of a transaction; meanwhile the others wait.
@@ -58,16 +61,20 @@ export class Turns {
 export class EmbeddedSession {
   readonly #socket: Socket;
   readonly #turns: Turns;
+  readonly #idleInTransactionMs: number;
   #received: Buffer = Buffer.alloc(0);
   #hasStarted = false;
   /** Of the statement that is not yet complete. */
   #statement: Uint8Array[] = [];
   #isInTransaction = false;
+  #idleTimer: NodeJS.Timeout | undefined;
   #work: Promise<void> = Promise.resolve();
 
-  constructor(socket: Socket, turns: Turns) {
+  /** `idleInTransactionMs`: how long nothing may be heard of it in the middle of a transaction. Default 10 s. */
+  constructor(socket: Socket, turns: Turns, idleInTransactionMs: number = IDLE_IN_TRANSACTION_MS) {
     this.#socket = socket;
     this.#turns = turns;
+    this.#idleInTransactionMs = idleInTransactionMs;
     socket.on('error', () => socket.destroy());
     socket.on('data', (data: Buffer) => this.#receive(data));
     socket.on('close', () => this.#then(() => this.#leave()));
@@ -110,17 +117,21 @@ export class EmbeddedSession {
   }
 
   async #answer(statement: readonly Uint8Array[]): Promise<void> {
+    clearTimeout(this.#idleTimer);
     await this.#turns.take(this);
     for (const message of statement) {
       const answer = await this.#turns.backend.answer(message);
       this.#isInTransaction = readTransactionState(answer) ?? this.#isInTransaction;
       if (this.#socket.writable) this.#socket.write(answer);
     }
-    if (!this.#isInTransaction) this.#turns.release(this);
+    if (!this.#isInTransaction) return this.#turns.release(this);
+    // Its process may be stopped, or its connection gone without a word.
+    this.#idleTimer = setTimeout(() => this.#socket.destroy(), this.#idleInTransactionMs);
   }
 
   /** Whoever goes in the middle of a transaction has not done any of it. */
   async #leave(): Promise<void> {
+    clearTimeout(this.#idleTimer);
     if (this.#isInTransaction) await this.#turns.backend.answer(ROLLBACK);
     this.#turns.release(this);
   }

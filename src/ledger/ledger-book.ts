@@ -59,6 +59,8 @@ export class LedgerBook implements OrderBook {
   async fill({ id }: Order, price: Decimal): Promise<boolean> {
     let isFilled = false;
     await this.#change(id, async (tx, account, order, at) => {
+      // Of an attempt that was undone.
+      isFilled = false;
       // Cancelled meanwhile, or filled by another process.
       if (order.status !== 'PENDING') return { order, notified: null };
       isFilled = true;

@@ -17,7 +17,7 @@ export type LedgerAccess = Pick<
 >;
 
 export type LedgerDoorOptions = Omit<LedgerOptions, 'database' | 'broker'> &
-  Pick<DatabaseOptions, 'url' | 'dataDir' | 'embedded' | 'openingWaitMs'> & {
+  Pick<DatabaseOptions, 'url' | 'dataDir' | 'embedded' | 'patience'> & {
     /** Who brings orders to a market; `null`: the paper broker. */
     readonly alpaca: AlpacaOptions | null;
   };
@@ -55,8 +55,14 @@ export class LedgerDoor implements LedgerAccess {
     return this.#opening === null && this.#options.url === null;
   }
 
+  /** See {@link Database.hurry}. */
+  hurry(): void {
+    this.#room?.database.hurry();
+  }
+
   async close(): Promise<void> {
     const room = await this.#opening?.catch(() => null);
+    room?.database.hurry();
     await room?.ledger.close();
     await room?.database.close();
   }
@@ -89,7 +95,7 @@ export class LedgerDoor implements LedgerAccess {
   }
 
   async #load(): Promise<Room> {
-    const { url, dataDir, embedded, openingWaitMs, alpaca, ...options } = this.#options;
+    const { url, dataDir, embedded, patience, alpaca, ...options } = this.#options;
     const [{ ApiKeys }, { Database }, { Ledger }] = await Promise.all([
       import('./api-keys.ts'),
       import('./database.ts'),
@@ -98,7 +104,7 @@ export class LedgerDoor implements LedgerAccess {
     const database = new Database({
       ...{ url, dataDir, logger: options.logger },
       ...(embedded !== undefined && { embedded }),
-      ...(openingWaitMs !== undefined && { openingWaitMs }),
+      ...(patience !== undefined && { patience }),
     });
     const broker = alpaca === null ? {} : { broker: (await import('./alpaca-broker.ts')).alpacaBroker(alpaca) };
     const ledger = new Ledger({ ...options, ...broker, database });

@@ -24,15 +24,17 @@ export async function readMigrations(): Promise<readonly Migration[]> {
  */
 export async function migrate(client: MigrationClient): Promise<readonly string[]> {
   const migrations = await readMigrations();
+  // Where nothing is missing nothing is written either: a database that is read-only can be read.
+  if ((await findMissing(client, migrations)).length === 0) return [];
   await client.query('BEGIN');
   try {
+    // The tables may be large, and another process may be at it: that takes as long as it takes.
+    await client.query('SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0');
     await client.query('SELECT pg_advisory_xact_lock($1)', [LOCK]);
     await client.query(
       'CREATE TABLE IF NOT EXISTS migrations (name text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())',
     );
-    const { rows } = await client.query('SELECT name FROM migrations');
-    const applied = new Set((rows as { name: string }[]).map(({ name }) => name));
-    const missing = migrations.filter(({ name }) => !applied.has(name));
+    const missing = await findMissing(client, migrations);
     for (const { name, text } of missing) {
       await client.query(text);
       await client.query('INSERT INTO migrations (name) VALUES ($1)', [name]);
@@ -43,4 +45,12 @@ export async function migrate(client: MigrationClient): Promise<readonly string[
     await client.query('ROLLBACK').catch(() => {});
     throw error;
   }
+}
+
+async function findMissing(client: MigrationClient, migrations: readonly Migration[]): Promise<readonly Migration[]> {
+  const { rows: tables } = await client.query("SELECT to_regclass('migrations') IS NOT NULL AS exists");
+  if (!(tables as { exists: boolean }[])[0]!.exists) return migrations;
+  const { rows } = await client.query('SELECT name FROM migrations');
+  const applied = new Set((rows as { name: string }[]).map(({ name }) => name));
+  return migrations.filter(({ name }) => !applied.has(name));
 }

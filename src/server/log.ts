@@ -1,5 +1,6 @@
 import { type DestinationStream, type LevelWithSilent, pino } from 'pino';
 import type { Logger } from '../market/logger.ts';
+import { LogWriter } from './log-writer.ts';
 
 /** Structured logs, one JSON object a line; to stdout unless told otherwise. What may hold a secret is never printed. */
 export function createLogger(level: LevelWithSilent, destination?: DestinationStream): Logger {
@@ -14,6 +15,6 @@ export function createLogger(level: LevelWithSilent, destination?: DestinationSt
         censor: '[redacted]',
       },
     },
-    destination ?? pino.destination({ fd: 1, sync: false }),
+    destination ?? new LogWriter(),
   );
 }
