@@ -89,7 +89,7 @@ function isPipe(): boolean {
 
 /** Node writes there without waiting for the reader. */
 function writeToPipe(): Output {
-  const { stdout } = process;
+  const stdout = process.stdout;
   // Nobody reads any more: each write says so.
   stdout.on('error', () => {});
   return (text, done) => void stdout.write(text, () => done());
