@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { ClientError } from '../errors.ts';
+import { accountOfKey } from './account-name.ts';
 import { isKeyOf, readKeyId } from './api-key.ts';
 import type { Credentials } from './credentials.ts';
 import type { Revocations } from './revocations.ts';
@@ -83,7 +84,7 @@ export class Identity {
     }
     if (key.isRevoked) throw new ClientError('UNAUTHENTICATED', 'The key was revoked.');
     return {
-      id: key.userId ?? `key:${key.id}`,
+      id: key.userId ?? accountOfKey(key.id),
       name: key.name,
       scopes: SCOPES.filter((scope) => key.scopes.includes(scope)),
       expiresAt: null,
