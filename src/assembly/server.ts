@@ -26,6 +26,7 @@ import { createCrewPages } from '../server/crew-pages.ts';
 import { createDashboard } from '../server/dashboard.ts';
 import { createGraphQL, MAX_BODY_BYTES, MAX_MESSAGE_BYTES } from '../server/graphql.ts';
 import { createHealth } from '../server/health.ts';
+import { createHostPolicy } from '../server/host-policy.ts';
 import { startHttpServer } from '../server/http.ts';
 import { createMetrics } from '../server/metrics.ts';
 import { createPlainPost } from '../server/plain-post.ts';
@@ -214,6 +215,7 @@ export async function openServer(parts: ServerParts, stack: AsyncDisposableStack
     host: config.host,
     port: config.port,
     reusePort: crew !== null,
+    ...(!config.production && { hostPolicy: createHostPolicy(listHosts(config)) }),
     health: { ...health.pages, ...crewPages?.health },
     readStats: crewPages?.readStats ?? (() => readStats(statsSources)),
     metrics: { contentType: metrics.contentType, read: crewPages?.readMetrics ?? (() => metrics.read()) },
@@ -231,4 +233,9 @@ export async function openServer(parts: ServerParts, stack: AsyncDisposableStack
   stack.defer(() => server.close());
   stack.defer(() => webSockets.close());
   return { url: server.url, demoToken: access.demoToken };
+}
+
+/** By which names a browser may know this server, beside localhost and its addresses. */
+function listHosts({ host, allowedOrigins }: Config): string[] {
+  return [host, ...allowedOrigins.map((origin) => new URL(origin).hostname)];
 }

@@ -49,7 +49,9 @@ export function useEventStream(options: EventStreamOptions = {}): Plugin {
       }
       payload.setResultProcessor((_result, fetchAPI) => {
         const body = new EventStream(subscription, options);
-        return new fetchAPI.Response(body as unknown as BodyInit, { status: 200, headers: HEADERS });
+        // A copy: what is set later on the headers of an answer (CORS) is written into the object that they were made of
+        // (@whatwg-node/node-fetch, PonyfillHeaders.set), and would be in the next one's as well.
+        return new fetchAPI.Response(body as unknown as BodyInit, { status: 200, headers: { ...HEADERS } });
       }, 'text/event-stream');
     },
   };

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Plugin } from 'graphql-yoga';
+import type { Plugin, YogaServerOptions } from 'graphql-yoga';
 import { ClientError } from '../errors.ts';
 
 /** What every answer tells a browser: that it is what it says, belongs on no other page, and loads nothing. */
@@ -31,6 +31,27 @@ export function contentSecurityPolicyOf(page: string): string {
     "form-action 'none'",
     "frame-ancestors 'none'",
   ].join('; ');
+}
+
+/**
+ * Which origins may read an answer: those that are listed, each told of itself. Yoga, given several, would tell a foreign one `null`
+ * (@whatwg-node/server, useCORS), which is the origin of every sandboxed page.
+ */
+export function corsOf(allowedOrigins: readonly string[]): NonNullable<YogaServerOptions<object, object>['cors']> {
+  if (allowedOrigins.length === 0) return false;
+  return (request) => {
+    const origin = request.headers.get('origin');
+    return origin !== null && allowedOrigins.includes(origin) ? { origin, credentials: false } : false;
+  };
+}
+
+/** Where origins are told apart no cache may give one of them what was answered to another, or to none. */
+export function useVaryByOrigin(allowedOrigins: readonly string[]): Plugin {
+  return {
+    onResponse({ response }) {
+      if (allowedOrigins.length > 0) response.headers.append('vary', 'Origin');
+    },
+  };
 }
 
 /** What a page of any origin can have a browser send without asking this server first. */

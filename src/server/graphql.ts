@@ -14,7 +14,7 @@ import type { Logger } from '../market/logger.ts';
 import type { SchemaContext, SharedContext } from '../schema/context.ts';
 import { type AdmissionOptions, useAdmission } from './admission.ts';
 import { nameArgument } from './bad-input.ts';
-import { contentSecurityPolicyOf, useCsrfPrevention } from './browser-policy.ts';
+import { contentSecurityPolicyOf, corsOf, useCsrfPrevention, useVaryByOrigin } from './browser-policy.ts';
 import { createPlayground } from './playground.ts';
 import type { Session, Sessions } from './sessions.ts';
 import { createSharedContext } from './shared-context.ts';
@@ -77,7 +77,7 @@ export function createGraphQL(options: GraphQLServerOptions) {
     batching: false,
     multipart: false,
     maxRequestBodySize: MAX_BODY_BYTES,
-    cors: options.allowedOrigins.length === 0 ? false : { origin: [...options.allowedOrigins], credentials: false },
+    cors: corsOf(options.allowedOrigins),
     graphiql: createPlayground(options.demoToken),
     renderGraphiQL: async (graphiql) => {
       // Not before somebody asks for it: it is 9 MB of text.
@@ -105,6 +105,7 @@ export function createGraphQL(options: GraphQLServerOptions) {
     },
     plugins: [
       useCsrfPrevention(options.allowedOrigins),
+      useVaryByOrigin(options.allowedOrigins),
       useAdmission({ schema, ...options.admission }),
       {
         onResponse({ response }) {

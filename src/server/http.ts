@@ -1,16 +1,20 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { refuseUpgrade } from '../delivery/refuse-upgrade.ts';
 import type { Logger } from '../market/logger.ts';
 import { SECURITY_HEADERS } from './browser-policy.ts';
 import type { Dashboard } from './dashboard.ts';
 import type { HealthPages } from './health.ts';
+import type { HostPolicy } from './host-policy.ts';
 
 export type HttpServerOptions = {
   readonly host: string;
   readonly port: number;
   /** Other processes listen there as well, and the kernel gives each connection to one of them. */
   readonly reusePort: boolean;
+  /** Requests whose Host header it does not let pass are answered with 403. Default: all pass. */
+  readonly hostPolicy?: HostPolicy;
   readonly health: HealthPages;
   readonly readStats: () => object | Promise<object>;
   readonly metrics: { readonly contentType: string; read(): Promise<string> };
@@ -42,11 +46,15 @@ const BACKLOG = 65_535;
 
 /** Listens, and routes: the operator's pages here, everything below /graphql to Yoga. */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
-  const { health, api, logger } = options;
+  const { health, api, logger, hostPolicy = () => true } = options;
 
   async function route(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const path = request.url?.split('?', 1)[0] ?? '/';
     response.setHeaders(SECURITY_HEADERS);
+    if (!hostPolicy(request.headers.host)) {
+      send(response, 403, JSON_TYPE, FOREIGN_HOST, { connection: 'close' });
+      return;
+    }
     if (api !== null && path === '/graphql') {
       await api.handle(request, response);
       return;
@@ -98,8 +106,11 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
         );
     });
   });
-  if (api === null) server.on('upgrade', (_request, socket) => socket.destroy());
-  else server.on('upgrade', api.upgrade);
+  server.on('upgrade', (request, socket, head) => {
+    if (api === null) socket.destroy();
+    else if (hostPolicy(request.headers.host)) api.upgrade(request, socket, head);
+    else refuseUpgrade(socket, 403, FOREIGN_HOST);
+  });
   // A request that is no HTTP, or never becomes a whole one, is answered and forgotten.
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     const status = CLIENT_ERRORS[error.code ?? ''] ?? '400 Bad Request';
@@ -125,6 +136,16 @@ const CLIENT_ERRORS: Readonly<Record<string, string>> = {
 };
 
 const JSON_TYPE = 'application/json; charset=utf-8';
+
+const FOREIGN_HOST = JSON.stringify({
+  errors: [
+    {
+      message:
+        'The Host header does not name this server. In development it is localhost, an IP address, HOST, or the host of an origin in ALLOWED_ORIGINS.',
+      extensions: { code: 'FORBIDDEN' },
+    },
+  ],
+});
 
 function send(
   response: ServerResponse,
