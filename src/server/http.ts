@@ -5,8 +5,8 @@ import { refuseUpgrade } from '../delivery/refuse-upgrade.ts';
 import type { Logger } from '../market/logger.ts';
 import { SECURITY_HEADERS } from './browser-policy.ts';
 import type { Dashboard } from './dashboard.ts';
-import type { HealthPages } from './health.ts';
 import type { HostPolicy } from './host-policy.ts';
+import type { OperatorPages } from './operator-pages.ts';
 
 export type HttpServerOptions = {
   readonly host: string;
@@ -15,10 +15,8 @@ export type HttpServerOptions = {
   readonly reusePort: boolean;
   /** Requests whose Host header it does not let pass are answered with 403. Default: all pass. */
   readonly hostPolicy?: HostPolicy;
-  readonly health: HealthPages;
-  readonly readStats: () => object | Promise<object>;
-  readonly metrics: { readonly contentType: string; read(): Promise<string> };
-  /** What serves clients; `null` for a process that only ingests. */
+  readonly pages: OperatorPages;
+  /** What serves clients; `null` where this port, or this process, serves none. */
   readonly api: {
     readonly sdl: string;
     readonly handle: (request: IncomingMessage, response: ServerResponse) => unknown;
@@ -46,7 +44,7 @@ const BACKLOG = 65_535;
 
 /** Listens, and routes: the operator's pages here, everything below /graphql to Yoga. */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
-  const { health, api, logger, hostPolicy = () => true } = options;
+  const { pages, api, logger, hostPolicy = () => true } = options;
 
   async function route(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const path = request.url?.split('?', 1)[0] ?? '/';
@@ -63,14 +61,10 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       send(response, 405, 'text/plain; charset=utf-8', 'Method not allowed\n', { allow: 'GET, HEAD' });
       return;
     }
-    const check = Object.hasOwn(health, path) ? health[path] : undefined;
-    if (check !== undefined) {
-      const { status, body } = await check();
-      send(response, status, JSON_TYPE, JSON.stringify(body));
-    } else if (path === '/stats') {
-      send(response, 200, JSON_TYPE, JSON.stringify(await options.readStats(), null, 2));
-    } else if (path === '/metrics') {
-      send(response, 200, options.metrics.contentType, await options.metrics.read());
+    const readPage = Object.hasOwn(pages, path) ? pages[path] : undefined;
+    if (readPage !== undefined) {
+      const { status, contentType, body } = await readPage();
+      send(response, status, contentType, body);
     } else if (api !== null && path === '/schema.graphql') {
       send(response, 200, 'text/plain; charset=utf-8', api.sdl);
     } else if (api?.dashboard?.(request, response) === true) {
