@@ -22,7 +22,7 @@ export type IdentityOptions = {
   readonly tokens: Pick<Tokens, 'verify'>;
   /** @throws {ClientError} UPSTREAM_UNAVAILABLE */
   readonly findKey: (id: string) => Promise<StoredKey | null>;
-  readonly revocations: Pick<Revocations, 'has' | 'ready'>;
+  readonly revocations: Pick<Revocations, 'has' | 'isCurrent' | 'ready'>;
   /** Unix ms. */
   readonly now: () => number;
 };
@@ -52,13 +52,18 @@ export class Identity {
     if (credentials === null) return null;
     const name = nameOf(credentials);
     const known = this.#known.get(name);
-    if (known !== undefined && this.isValid(known)) return known;
+    if (known !== undefined && this.isValid(known) && this.#isKnownToHold(known)) return known;
     return this.#verify(credentials, name);
   }
 
   /** Neither expired nor revoked. */
   isValid({ expiresAt, credential }: Viewer): boolean {
     return (expiresAt === null || this.#options.now() < expiresAt) && !this.#options.revocations.has(credential);
+  }
+
+  /** Whether it would have been heard of that it was revoked. */
+  #isKnownToHold({ credential }: Viewer): boolean {
+    return credential === null || this.#options.revocations.isCurrent;
   }
 
   async #verify(credentials: Credentials, name: string): Promise<Viewer> {

@@ -15,6 +15,8 @@ export type Tuning = {
   /** How long the counts that processes share may take before each process counts for itself. */
   readonly countsDeadlineMs?: number;
   readonly jwksCooldownMs?: number;
+  /** How long what was read of revocations is enough while the database is away. */
+  readonly revocationGraceMs?: number;
   readonly httpTimeouts?: { readonly headersMs: number; readonly requestMs: number };
   readonly logBounds?: Partial<LogBounds>;
   /** Whether an embedded database that holds nothing yet is opened at the start. Default: where one process is the whole system. */
