@@ -11,7 +11,8 @@ RUN npx vite build client && npm prune --omit=dev --ignore-scripts
 
 FROM node:26-slim
 WORKDIR /app
-ENV NODE_ENV=production PORT=4000 NODE_COMPILE_CACHE=build/compile-cache
+# A container's ports are open to nobody until they are published: monitoring reaches ADMIN_PORT, where it is set, from outside.
+ENV NODE_ENV=production PORT=4000 ADMIN_HOST=0.0.0.0 NODE_COMPILE_CACHE=build/compile-cache
 # Written by the embedded database, as whatever user the container runs.
 RUN mkdir --mode=1777 data
 COPY --from=build /app/node_modules ./node_modules

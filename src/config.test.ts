@@ -17,6 +17,8 @@ describe('readConfig', () => {
       production: false,
       port: 4000,
       host: '127.0.0.1',
+      adminPort: null,
+      adminHost: '127.0.0.1',
       role: 'all',
       feed: 'simulated',
       polygon: { apiKey: null, wsUrl: 'wss://socket.massive.com', restUrl: 'https://api.massive.com' },
@@ -101,6 +103,19 @@ describe('readConfig', () => {
     expect(Object.keys(problemsOf({ NODE_ENV: 'production' }))).toEqual(['JWT_SECRET', 'FEED']);
     const config = readConfig({ NODE_ENV: 'production', JWT_SECRET: 's', FEED: 'simulated' });
     expect(config).toMatchObject({ production: true, host: '0.0.0.0', feed: 'simulated' });
+  });
+
+  test('the operators have a port of their own where ADMIN_PORT is set, on the loopback unless ADMIN_HOST says otherwise', () => {
+    expect(readConfig({})).toMatchObject({ adminPort: null, adminHost: '127.0.0.1' });
+    expect(readConfig({ HOST: '0.0.0.0', ADMIN_PORT: '9464' })).toMatchObject({
+      adminPort: 9464,
+      adminHost: '127.0.0.1',
+    });
+    expect(readConfig({ ADMIN_PORT: '0', ADMIN_HOST: '::' })).toMatchObject({ adminPort: 0, adminHost: '::' });
+    for (const ADMIN_PORT of ['4000', '65536', '-1', 'admin', '9464,9465']) {
+      expect(Object.keys(problemsOf({ ADMIN_PORT }))).toEqual(['ADMIN_PORT']);
+    }
+    expect(readConfig({ PORT: '0', ADMIN_PORT: '0' }).adminPort).toBe(0);
   });
 
   test('a part of the system alone needs a Redis to talk to the other part', () => {

@@ -3,6 +3,9 @@ export type Config = {
   readonly production: boolean;
   readonly port: number;
   readonly host: string;
+  /** Where the operator's pages are; `null`: on `port`, but for production, which has no more than the probes there. */
+  readonly adminPort: number | null;
+  readonly adminHost: string;
   readonly role: 'all' | 'api' | 'ingest';
   readonly feed: 'polygon' | 'simulated' | 'replay';
   readonly polygon: { readonly apiKey: string | null; readonly wsUrl: string; readonly restUrl: string };
@@ -55,6 +58,8 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 export const CONFIG_VARIABLES = [
   'PORT',
   'HOST',
+  'ADMIN_PORT',
+  'ADMIN_HOST',
   'ROLE',
   'FEED',
   'POLYGON_API_KEY',
@@ -175,6 +180,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     production,
     port: integer('PORT', 4000, 0, 65_535),
     host: text('HOST') ?? (production ? '0.0.0.0' : '127.0.0.1'),
+    adminPort: read<number | null>('ADMIN_PORT', null, parsePort),
+    adminHost: text('ADMIN_HOST') ?? '127.0.0.1',
     role,
     feed,
     polygon: {
@@ -226,6 +233,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     // One problem per variable: a combination is judged only where its parts were right.
     if (!holds && !wrong.has(variable)) problems.push({ variable, problem });
   };
+  const sharesPort = config.port !== 0 && config.port === config.adminPort;
+  require(!sharesPort, 'ADMIN_PORT', 'must be another port than PORT');
   if (feed === 'polygon' && !wrong.has('FEED')) {
     require(apiKey !== null, 'POLYGON_API_KEY', 'is needed where FEED is polygon');
   }
@@ -257,6 +266,11 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
 
   if (problems.length > 0) throw new ConfigError(problems);
   return Object.freeze(config);
+}
+
+function parsePort(text: string): Parsed<number> {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
+  return port <= 65_535 ? { value: port } : { problem: 'must be a whole number from 0 to 65535' };
 }
 
 const DEFAULT_RATE_LIMITS: Config['rateLimits'] = Object.freeze({

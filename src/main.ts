@@ -50,7 +50,7 @@ async function run(): Promise<void> {
     return;
   }
   if (workers > 1) logger.info({ workers }, 'WORKERS is without effect: workers serve clients, which ingest does not');
-  // An ingest process serves no clients: it opens a port, for the operator's routes, only where it is told one.
+  // An ingest process serves no clients: it opens a port, for the operator's routes, only where it is told one, by PORT or ADMIN_PORT.
   const listens = config.role !== 'ingest' || (env['PORT'] ?? '') !== '';
   await runTapeql(config, { logger, listens });
 }
@@ -124,14 +124,17 @@ async function runTapeql(config: Config, options: { logger: Logger; listens: boo
     seat.onAbandoned(() => stop('the supervisor is gone'));
   }
   try {
-    const { url, demoToken } = await starting;
+    const { url, adminUrl, demoToken } = await starting;
     hasStarted = true;
     if (seat === undefined) {
-      logger.info({ url, role: config.role, feed: config.feed }, url === null ? 'started' : `TapeQL is at ${url}`);
+      logger.info(
+        { url, adminUrl, role: config.role, feed: config.feed },
+        url === null ? 'started' : `TapeQL is at ${url}`,
+      );
       tellDemoToken(demoToken, logger);
     } else {
       logger.info({ url, role: config.role, pid: process.pid }, 'worker started');
-      seat.noteStarted({ url, demoToken });
+      seat.noteStarted({ url, adminUrl, demoToken });
     }
   } catch (error) {
     logger.error({ err: error }, 'could not start');
@@ -176,8 +179,8 @@ async function runSupervisor(config: Config, workers: number, logger: Logger): P
   process.once('SIGTERM', stop);
   process.once('SIGINT', stop);
   try {
-    const { url, demoToken } = await supervisor.start();
-    logger.info({ url, role: config.role, feed: config.feed, workers }, `TapeQL is at ${url}`);
+    const { url, adminUrl, demoToken } = await supervisor.start();
+    logger.info({ url, adminUrl, role: config.role, feed: config.feed, workers }, `TapeQL is at ${url}`);
     tellDemoToken(demoToken, logger);
   } catch (error) {
     // Who stops it before it has started has no need to know.

@@ -20,6 +20,8 @@ import type { Crew } from './server/crew.ts';
 export type Tapeql = {
   /** Where it listens; `null` for an ingest process without a PORT. */
   readonly url: string | null;
+  /** Where the operator's pages are, where they have a port of their own. */
+  readonly adminUrl: string | null;
   /** Signs in the one user that there is where no way to tell users apart is configured. */
   readonly demoToken: string | null;
   /** Stops everything in reverse order of its start. */
@@ -44,6 +46,7 @@ export async function startTapeql(config: Config, options: TapeqlOptions): Promi
   const startedAt = now();
   const stack = new AsyncDisposableStack();
   try {
+    const last = stack.use(new AsyncDisposableStack());
     const { embedded, simulator } = stack.use(options.threads ?? startThreads(config, { tuning, logger }));
     const { bus, store, cache } = await openBus(config, now, logger, stack);
     stack.defer(watchClock(now, systemTimers, logger));
@@ -120,7 +123,8 @@ export async function startTapeql(config: Config, options: TapeqlOptions): Promi
       ingest,
       embedded,
     };
-    const server = listens || crew !== null ? await openServer({ ...system, listens, crew }, stack) : null;
+    const hasPages = listens || crew !== null || config.adminPort !== null;
+    const server = hasPages ? await openServer({ ...system, last, listens, crew }, stack) : null;
     stack.defer(async () => {
       status.announceShutdown();
       // Another process can take over while this one still says goodbye to its clients; it is waited for in its turn.
@@ -128,7 +132,12 @@ export async function startTapeql(config: Config, options: TapeqlOptions): Promi
       // What was told is written before its connections are closed.
       await new Promise(setImmediate);
     });
-    return { url: server?.url ?? null, demoToken: server?.demoToken ?? null, close: () => stack.disposeAsync() };
+    return {
+      url: server?.url ?? null,
+      adminUrl: server?.adminUrl ?? null,
+      demoToken: server?.demoToken ?? null,
+      close: () => stack.disposeAsync(),
+    };
   } catch (error) {
     await stack.disposeAsync();
     throw error;

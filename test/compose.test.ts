@@ -32,6 +32,7 @@ function substitute(value: string, env: Record<string, string>): string {
 function readEnvironment(service: string, env: Record<string, string>): Record<string, string> {
   const merged = {
     NODE_ENV: 'production',
+    ADMIN_HOST: '0.0.0.0',
     ...readBlock(/^x-environment:/),
     ...readBlock(new RegExp(`^  ${service}:$`)),
   };
@@ -49,11 +50,23 @@ describe('compose.yaml', () => {
     expect(config).toMatchObject({
       production: true,
       host: '0.0.0.0',
+      adminHost: '0.0.0.0',
+      adminPort: 9464,
       role: service === 'tapeql' ? 'all' : service,
       feed: 'simulated',
       databaseUrl: 'postgres://tapeql:letters@postgres:5432/tapeql',
       redisUrls: service === 'tapeql' ? [] : ['redis://redis:6379'],
     });
+  });
+
+  it('publishes the port of the operators on the loopback of the host alone, and where the port of the clients is', () => {
+    const published = [...text.matchAll(/^ +- '(.*):(\d+)'$/gm)].map(([, host, port]) => [host, port]);
+    expect(published).toEqual(
+      [0, 1].flatMap(() => [
+        ['127.0.0.1:${PORT:-4000}', '4000'],
+        ['127.0.0.1:${ADMIN_PORT:-9464}', '9464'],
+      ]),
+    );
   });
 
   it('passes the real feed on', () => {

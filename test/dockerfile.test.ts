@@ -184,7 +184,11 @@ describe('the image', () => {
   });
 
   it('runs as another user than root, in production, and is asked to stop by SIGTERM', () => {
-    expect(image).toMatchObject({ user: 'node', stopSignal: 'SIGTERM', env: { NODE_ENV: 'production' } });
+    expect(image).toMatchObject({
+      user: 'node',
+      stopSignal: 'SIGTERM',
+      env: { NODE_ENV: 'production', ADMIN_HOST: '0.0.0.0' },
+    });
   });
 
   it('carries the production dependencies, no others, and nothing but the program', async () => {

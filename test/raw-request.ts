@@ -10,7 +10,7 @@ export type RawAnswer = { readonly status: number; readonly body: string };
 export async function beginRequest(url: string, path: string): Promise<{ finish(): Promise<RawAnswer> }> {
   const socket = connect(Number(new URL(url).port), '127.0.0.1');
   await once(socket, 'connect');
-  socket.write(`GET ${path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n`);
+  socket.write(`GET ${path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n`);
   return {
     async finish() {
       socket.write('\r\n');

@@ -171,6 +171,8 @@ export type TapeqlProcess = AsyncDisposable & {
   readonly child: ChildProcess;
   /** Where it listens; empty for an ingest process without a port. */
   readonly url: string;
+  /** Where the operator's pages are, where `ADMIN_PORT` is set; else empty. */
+  readonly adminUrl: string;
   readonly lines: readonly string[];
   /** Its status and all that it wrote to stderr. */
   readonly exited: Promise<ProcessExit>;
@@ -218,13 +220,13 @@ export function runMain(
 /** Resolves once it says that it has started. @throws where it ends before */
 export async function startMain(env: Record<string, string>): Promise<TapeqlProcess> {
   const { child, output, lines, exited } = runMain(env);
-  const started = new Promise<string>((resolve) => {
+  const started = new Promise<{ url: string; adminUrl: string }>((resolve) => {
     output.on('line', (line) => {
-      const { msg, url } = JSON.parse(line) as { msg: string; url?: string };
-      if (msg === 'started' || msg.startsWith('TapeQL is at ')) resolve(url ?? '');
+      const { msg, url, adminUrl } = JSON.parse(line) as { msg: string; url?: string; adminUrl?: string };
+      if (msg === 'started' || msg.startsWith('TapeQL is at ')) resolve({ url: url ?? '', adminUrl: adminUrl ?? '' });
     });
   });
-  const url = await Promise.race([
+  const { url, adminUrl } = await Promise.race([
     started,
     exited.then(({ status, stderr }) => {
       throw new Error(`the process ended with status ${status}: ${stderr}${lines.join('\n')}`);
@@ -233,6 +235,7 @@ export async function startMain(env: Record<string, string>): Promise<TapeqlProc
   return {
     child,
     url,
+    adminUrl,
     lines,
     exited,
     async [Symbol.asyncDispose]() {

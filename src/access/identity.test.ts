@@ -7,6 +7,7 @@ import {
   inSeconds,
   JWT_SECRET,
   mintToken,
+  signClaims,
   startIdentityProvider,
 } from '../../test/tokens.ts';
 
@@ -142,6 +143,14 @@ describe('a token of a shared secret', () => {
     ['of no user', () => mint({ sub: undefined })],
     ['of an empty user', () => mint({ sub: '' })],
     ['of a user that is a number', () => mint({ sub: 7 as unknown as string })],
+    ['of a user with a NUL', () => mint({ sub: 'an\0n' })],
+    ['of a user with a line break', () => mint({ sub: 'ann\n' })],
+    ['of a user with a control character of the upper half', () => mint({ sub: 'ann\u0085' })],
+    // Signed by hand: a token of the library would carry another character in its place.
+    ['of a user with half a character', () => signClaims('{"sub":"ann\\ud800","iss":"' + iss + '","aud":"tapeql"}')],
+    ['of a user of 257 characters', () => mint({ sub: 'x'.repeat(257) })],
+    ['whose id has a NUL', () => mint({ jti: 'a\0b' })],
+    ['whose id has 257 characters', () => mint({ jti: 'x'.repeat(257) })],
     ['of 10 KB', () => mint({ more: 'x'.repeat(10_000) })],
     ['that is none', () => 'token'],
     [
@@ -158,6 +167,13 @@ describe('a token of a shared secret', () => {
     expect(await post(tapeql, bearer(token))).toMatchObject({ status: 401, code: 'UNAUTHENTICATED', viewer: null });
     expect(await connect(tapeql, bearer(token))).toBe(4403);
     expect(await connect(tapeql, undefined, bearer(token))).toBe(4403);
+  });
+
+  it('a user of 256 characters of any script has an account', async () => {
+    const token = await mint({ sub: '語'.repeat(256) });
+    expect(await post(tapeql, bearer(token), '{ portfolio { cash } }')).toMatchObject({
+      data: { portfolio: { cash: '100000.00' } },
+    });
   });
 
   it('a refusal names the scheme that is accepted', async () => {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { ClientError } from '../errors.ts';
+import { accountOfKey } from './account-name.ts';
 import { isKeyOf, readKeyId } from './api-key.ts';
 import type { Credentials } from './credentials.ts';
 import type { Revocations } from './revocations.ts';
@@ -21,7 +22,7 @@ export type IdentityOptions = {
   readonly tokens: Pick<Tokens, 'verify'>;
   /** @throws {ClientError} UPSTREAM_UNAVAILABLE */
   readonly findKey: (id: string) => Promise<StoredKey | null>;
-  readonly revocations: Pick<Revocations, 'has' | 'ready'>;
+  readonly revocations: Pick<Revocations, 'has' | 'isCurrent' | 'ready'>;
   /** Unix ms. */
   readonly now: () => number;
 };
@@ -51,13 +52,18 @@ export class Identity {
     if (credentials === null) return null;
     const name = nameOf(credentials);
     const known = this.#known.get(name);
-    if (known !== undefined && this.isValid(known)) return known;
+    if (known !== undefined && this.isValid(known) && this.#isKnownToHold(known)) return known;
     return this.#verify(credentials, name);
   }
 
   /** Neither expired nor revoked. */
   isValid({ expiresAt, credential }: Viewer): boolean {
     return (expiresAt === null || this.#options.now() < expiresAt) && !this.#options.revocations.has(credential);
+  }
+
+  /** Whether it would have been heard of that it was revoked. */
+  #isKnownToHold({ credential }: Viewer): boolean {
+    return credential === null || this.#options.revocations.isCurrent;
   }
 
   async #verify(credentials: Credentials, name: string): Promise<Viewer> {
@@ -83,7 +89,7 @@ export class Identity {
     }
     if (key.isRevoked) throw new ClientError('UNAUTHENTICATED', 'The key was revoked.');
     return {
-      id: key.userId ?? `key:${key.id}`,
+      id: key.userId ?? accountOfKey(key.id),
       name: key.name,
       scopes: SCOPES.filter((scope) => key.scopes.includes(scope)),
       expiresAt: null,

@@ -77,6 +77,32 @@ describe('npm run keys', () => {
     expect(JSON.stringify(tapeql.records)).not.toContain(key.slice(-43));
   });
 
+  it('a token cannot name the account of a key, whatever its "sub" is', async () => {
+    const env = { DATA_DIR: nameFolder(), JWT_SECRET };
+    await using tapeql = await startTestTapeql({ env });
+    const key = (await keys(env, 'create', '--name', 'Acme', '--scopes', 'portfolio:read,trade')).text;
+    const account = `key:${key.split('_')[1]}`;
+    const other = (await keys(env, 'create', '--name', 'Its heir', '--scopes', 'portfolio:read', '--user', account))
+      .text;
+    const order =
+      'mutation { placeOrder(input: { clientOrderId: "1", symbol: "AAPL", side: BUY, quantity: "1" }) { id } }';
+    expect(await ask(tapeql, key, order)).toMatchObject({ code: null });
+    const readOrders = '{ viewer { id } portfolio { id } orders { edges { node { clientOrderId } } } }';
+    const ofKey = { viewer: { id: account }, orders: { edges: [{ node: { clientOrderId: '1' } }] } };
+    expect(await ask(tapeql, key, readOrders)).toMatchObject({ data: ofKey });
+    expect(await ask(tapeql, other, readOrders)).toMatchObject({ data: ofKey });
+    const seen = new Set<string>();
+    for (const sub of [account, `user:${account}`, `user:user:${account}`, `key:${account}`, account.toUpperCase()]) {
+      const headers = { 'content-type': 'application/json', authorization: `Bearer ${await mintToken({ sub })}` };
+      const init = { method: 'POST', headers, body: JSON.stringify({ query: readOrders }) };
+      const { data } = (await (await fetch(tapeql.endpoint, init)).json()) as GraphQLBody;
+      expect(data.orders.edges).toEqual([]);
+      seen.add(data.viewer.id as string);
+    }
+    expect(seen.size).toBe(5);
+    expect(seen).not.toContain(account);
+  });
+
   it('says what is wrong on stderr, with status 1', async () => {
     const { status, text, stderr } = await keys({ DATA_DIR: nameFolder() });
     expect(status).toBe(1);
@@ -89,7 +115,9 @@ describe('npm run keys', () => {
     [['create'], '--name is needed'],
     [['create', '--name', 'x', '--scopes', 'all'], 'There is no scope "all"'],
     [['create', '--colour', 'red'], '--colour'],
+    [['create', '--name', 'x', '--user', 'a\nb'], '--user is a user of up to 256 characters'],
     [['revoke'], '"revoke" is no command'],
+    [['revoke-token', 'x'.repeat(257)], 'A "jti" has up to 256 characters'],
     [['destroy', 'it'], '"destroy it" is no command'],
   ])('%j: says what is wrong', async (args, problem) => {
     // It is wrong before any key is touched.

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { accountOfKey, isIdentifier, MAX_IDENTIFIER_LENGTH } from './account-name.ts';
 import { createApiKey } from './api-key.ts';
 import { SCOPES, type Scope } from './viewer.ts';
 
@@ -35,7 +36,8 @@ const USAGE = `API keys for third parties; each is sent as the header x-api-key.
 
 create      prints the key, which is kept as a hash and cannot be shown again
   --scopes  what it allows, separated by commas; market:read without it
-  --user    whose account it reads and trades on; an account of its own without it
+  --user    whose account it reads and trades on: the "sub" of a user's tokens, or key:ID for the account of another key;
+            an account of its own without it
 revoke      ends its streams within a second
 revoke-token  does the same to a token, named by its claim "jti"`;
 
@@ -63,6 +65,10 @@ export async function manageKeys(args: string[], keys: KeyRegister): Promise<Key
     return done(`${id} is revoked.`);
   }
   if (command === 'revoke-token' && id !== undefined) {
+    // No token with another "jti" is let in, and no index of the database takes a text of any length.
+    if (!isIdentifier(id)) {
+      return wrong(`A "jti" has up to ${MAX_IDENTIFIER_LENGTH} characters, without control characters.`);
+    }
     await keys.revokeToken(id);
     return done(`The token ${id} is revoked.`);
   }
@@ -75,8 +81,9 @@ async function create(
 ): Promise<KeysOutcome> {
   if (name === undefined || name.trim() === '' || name.length > 100)
     return wrong('--name is needed, of up to 100 characters.');
-  if (user !== undefined && (user === '' || user.length > 256))
-    return wrong('--user is a user of up to 256 characters.');
+  if (user !== undefined && !isIdentifier(user)) {
+    return wrong(`--user is a user of up to ${MAX_IDENTIFIER_LENGTH} characters, without control characters.`);
+  }
   const named = scopes.split(',').map((scope) => scope.trim());
   const unknown = named.find((scope) => !SCOPES.includes(scope as Scope));
   if (unknown !== undefined) return wrong(`There is no scope "${unknown}": there are ${SCOPES.join(', ')}.`);
@@ -98,7 +105,7 @@ async function list(keys: KeyRegister): Promise<KeysOutcome> {
       createdAt.toISOString(),
       revokedAt === null ? 'valid' : `revoked ${revokedAt.toISOString()}`,
       scopes.join(','),
-      userId ?? `key:${id}`,
+      userId ?? accountOfKey(id),
       name,
     ].join('  '),
   );

@@ -8,6 +8,7 @@ import {
   jwtVerify,
 } from 'jose';
 import { ClientError } from '../errors.ts';
+import { accountOfSubject, isIdentifier, MAX_IDENTIFIER_LENGTH } from './account-name.ts';
 import { SCOPES, type Viewer } from './viewer.ts';
 
 export type TokenOptions = {
@@ -29,6 +30,8 @@ const JWKS_TIMEOUT_MS = 5_000;
 const JWKS_MAX_AGE_MS = 10 * 60_000;
 const RETRY_AFTER_MS = 1_000;
 const MAX_NAME_LENGTH = 256;
+const IDENTIFIER = `1 to ${MAX_IDENTIFIER_LENGTH} characters, without control characters`;
+const NO_SUBJECT = `The token names no user: its "sub" must be a text of ${IDENTIFIER}.`;
 
 /** Tokens are verified by one kind of algorithm, that of the configuration; what a token says of itself decides nothing. */
 export class Tokens {
@@ -81,11 +84,13 @@ export class Tokens {
   }
 
   #read({ sub, name, exp, jti, scope, scopes }: JWTPayload): Viewer {
-    if (typeof sub !== 'string' || sub === '' || sub.length > MAX_NAME_LENGTH) {
-      throw unauthenticated('The token names no user: "sub" is missing or too long.');
+    if (typeof sub !== 'string' || !isIdentifier(sub)) throw unauthenticated(NO_SUBJECT);
+    // It could not be kept among those that are revoked.
+    if (typeof jti === 'string' && jti !== '' && !isIdentifier(jti)) {
+      throw unauthenticated(`The "jti" of the token must be a text of ${IDENTIFIER}.`);
     }
     return {
-      id: sub,
+      id: accountOfSubject(sub),
       name: typeof name === 'string' && name !== '' ? name.slice(0, MAX_NAME_LENGTH) : null,
       scopes: readScopes(scope, scopes),
       expiresAt: exp === undefined ? null : this.#endOf(exp * 1000),
@@ -114,7 +119,7 @@ const WRONG_CLAIMS: Readonly<Record<string, string>> = {
   iss: 'The token is of another issuer.',
   aud: 'The token is for another audience.',
   nbf: 'The token is not valid yet.',
-  sub: 'The token names no user: "sub" is missing or too long.',
+  sub: NO_SUBJECT,
 };
 
 function refusalOf(error: unknown): ClientError {

@@ -29,6 +29,7 @@ export async function openAccess(
       noteRevoked: async (credential) => (await ledger.openKeys()).noteRevoked(credential),
     },
     onRevoked: (credential) => sessions.revoke(credential),
+    ...(tuning.revocationGraceMs !== undefined && { graceMs: tuning.revocationGraceMs }),
     onFailure: (error) => logger.warn({ err: error }, 'what is revoked cannot be read or kept now'),
   });
   stack.defer(() => revocations.close());

@@ -27,6 +27,8 @@ import { createCrewPages } from '../server/crew-pages.ts';
 import { createDashboard } from '../server/dashboard.ts';
 import { createGraphQL, MAX_BODY_BYTES, MAX_MESSAGE_BYTES } from '../server/graphql.ts';
 import { createHealth } from '../server/health.ts';
+import { createHostPolicy } from '../server/host-policy.ts';
+import { createOperatorPages, pickProbes } from '../server/operator-pages.ts';
 import { startHttpServer } from '../server/http.ts';
 import { createMetrics } from '../server/metrics.ts';
 import { createPlainPost } from '../server/plain-post.ts';
@@ -58,12 +60,16 @@ export type ServerParts = {
   readonly embedded: EmbeddedPostgres | null;
   readonly startedAt: number;
   readonly now: () => number;
+  /** What is closed after all else. */
+  readonly last: AsyncDisposableStack;
   readonly logger: Logger;
 };
 
 export type OpenServer = {
-  /** Where it listens. */
-  readonly url: string;
+  /** Where it listens; `null`: for operators alone. */
+  readonly url: string | null;
+  /** Where the operator's pages are, where they have a port of their own. */
+  readonly adminUrl: string | null;
   /** Signs in the one user that there is where no way to tell users apart is configured. */
   readonly demoToken: string | null;
 };
@@ -72,7 +78,7 @@ export type OpenServer = {
  * The delivery side with its server; for an ingest process only the operator's routes, and where it has no port, only what it
  * tells those of its crew that have one.
  */
-export async function openServer(parts: ServerParts, stack: AsyncDisposableStack): Promise<OpenServer | null> {
+export async function openServer(parts: ServerParts, stack: AsyncDisposableStack): Promise<OpenServer> {
   const { config, tuning, crew, bus, cache, upstream, status, now, logger } = parts;
   // Ingest has no use for clients and for accounts.
   const isApi = config.role !== 'ingest';
@@ -216,17 +222,35 @@ export async function openServer(parts: ServerParts, stack: AsyncDisposableStack
     stats: () => ({ pid: process.pid, ...readStats(statsSources) }),
     metrics: () => metrics.readReport(),
   });
-  if (!parts.listens) return null;
   const crewPages = crew === null ? null : createCrewPages(crew, now);
-  const server = await startHttpServer({
-    host: config.host,
-    port: config.port,
-    reusePort: crew !== null,
+  const pages = createOperatorPages({
     health: { ...health.pages, ...crewPages?.health },
     readStats: crewPages?.readStats ?? (() => readStats(statsSources)),
-    unread,
-    readAddress,
     metrics: { contentType: metrics.contentType, read: crewPages?.readMetrics ?? (() => metrics.read()) },
+  });
+  const listening = {
+    reusePort: crew !== null,
+    ...{ unread, readAddress },
+    ...(!config.production && { hostPolicy: createHostPolicy(listHosts(config)) }),
+    ...(tuning.httpTimeouts !== undefined && { timeouts: tuning.httpTimeouts }),
+  };
+  // Of a crew those that serve clients listen, and answer for all.
+  const adminServer =
+    config.adminPort !== null && (crew === null || isApi)
+      ? await startHttpServer({
+          ...listening,
+          ...{ host: config.adminHost, port: config.adminPort, pages, api: null },
+          logger: logger.child({ part: 'admin' }),
+        })
+      : null;
+  // While clients are taken leave of, and the rest is closed, operators can still see how far it is.
+  parts.last.defer(() => adminServer?.close());
+  const adminUrl = adminServer?.url ?? null;
+  if (!parts.listens) return { url: null, adminUrl, demoToken: access.demoToken };
+  const server = await startHttpServer({
+    ...listening,
+    ...{ host: config.host, port: config.port },
+    pages: config.production || config.adminPort !== null ? pickProbes(pages) : pages,
     api: isApi
       ? {
           sdl: printSdl(),
@@ -236,10 +260,14 @@ export async function openServer(parts: ServerParts, stack: AsyncDisposableStack
           upgrade: (request, socket, head) => webSockets.upgrade(request, socket, head),
         }
       : null,
-    ...(tuning.httpTimeouts !== undefined && { timeouts: tuning.httpTimeouts }),
     logger: logger.child({ part: 'http' }),
   });
   stack.defer(() => server.close());
   stack.defer(() => webSockets.close());
-  return { url: server.url, demoToken: access.demoToken };
+  return { url: server.url, adminUrl, demoToken: access.demoToken };
+}
+
+/** By which names a browser may know this server, beside localhost and its addresses. */
+function listHosts({ host, adminHost, allowedOrigins }: Config): string[] {
+  return [host, adminHost, ...allowedOrigins.map((origin) => new URL(origin).hostname)];
 }

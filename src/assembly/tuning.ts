@@ -17,6 +17,8 @@ export type Tuning = {
   /** How long the counts that processes share may take before each process counts for itself. */
   readonly countsDeadlineMs?: number;
   readonly jwksCooldownMs?: number;
+  /** How long what was read of revocations is enough while the database is away. */
+  readonly revocationGraceMs?: number;
   readonly httpTimeouts?: { readonly headersMs: number; readonly requestMs: number };
   /** How much clients may leave unread, and for how long. */
   readonly unreadBounds?: Partial<UnreadBounds>;

@@ -61,6 +61,11 @@ export class RedisConnection {
       connectionName: `tapeql-${options.name}`,
       connectTimeout: this.#options.pingDeadlineMs,
       enableOfflineQueue: false,
+      // It asks by INFO whether the server still loads its data, which an ACL without @dangerous forbids, and then writes to the
+      // console: a PING, which a server that loads refuses as well, tells the same.
+      enableReadyCheck: false,
+      // CLIENT SETINFO, which servers before 7.2 do not know, nor lists of what a user may do.
+      disableClientInfo: true,
       autoResendUnfulfilledCommands: false,
       // ioredis resubscribes without awaiting, and a loss meanwhile is an unhandled rejection: see redis-subscriber.ts.
       autoResubscribe: false,
@@ -127,9 +132,11 @@ export class RedisConnection {
   async #onReady(): Promise<void> {
     const { stream } = this.redis;
     try {
+      await this.redis.ping();
       await this.#prepare(this.redis);
     } catch (error) {
-      this.#lastError = error instanceof Error ? error.message : String(error);
+      // What follows a refused AUTH says no more than that it was refused.
+      this.#lastError ??= error instanceof Error ? error.message : String(error);
       if (this.redis.stream === stream) this.#cutOff();
       return;
     }

@@ -2,7 +2,7 @@ import type { LogEntry } from '../bus/bus.ts';
 import { type LogPosition, OFFSETS_PER_MS } from '../market/log.ts';
 import type { HistoryReader, LogEnd } from './history-reader.ts';
 import type { LogTopic, Tail } from './log-topic.ts';
-import { checkResume, expired, placeAfterEdge } from './resume.ts';
+import { checkReached, checkResume, expired, placeAfterEdge } from './resume.ts';
 
 /** Where a stream begins to read. */
 export type Origin =
@@ -180,6 +180,10 @@ export class CatchUp<T extends LogEntry> {
     for (const { epoch } of ends) this.#checkEpoch(epoch);
     this.#ends = ends;
     const mark = Math.max(0, ...ends.map(({ offset }) => offset));
+    if (origin.kind === 'cursor' && !this.#isStarted) {
+      const nowMs = now();
+      checkReached(origin.after, { epoch: this.#epoch!, newest: mark, oldestMs: nowMs - historyMs, nowMs });
+    }
     for (const lane of this.#lanes) lane.atEnd = false;
     if (origin.kind === 'end' && !this.#isStarted) {
       // Where nothing happened for long, the newest entry is no place to resume from: the log has forgotten it. The writer's

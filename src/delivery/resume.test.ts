@@ -3,17 +3,35 @@ import { RawWebSocket } from '../../test/raw-web-socket.ts';
 import { EventSourceReader } from '../../test/event-source-reader.ts';
 import { startTestTapeql, type TestTapeql } from '../../test/tapeql.ts';
 import { makeWireBar, makeWireTrade } from '../../test/wire-samples.ts';
-import { encodeCursor, OFFSETS_PER_MS } from '../market/log.ts';
+import { decodeCursor, encodeCursor, OFFSETS_PER_MS } from '../market/log.ts';
 import { placeAfterEdge } from './resume.ts';
 
+/** By which the one process here is both writer and reader. */
+const clock = { offsetMs: 0 };
 let tapeql: TestTapeql;
 beforeAll(async () => {
-  tapeql = await startTestTapeql();
+  tapeql = await startTestTapeql({ tuning: { clock: () => Date.now() + clock.offsetMs } });
 });
 afterAll(() => tapeql[Symbol.asyncDispose]());
 
 const TRADES = 'subscription ($after: Cursor) { trades(symbols: ["AAPL", "MSFT"], after: $after) { price } }';
 const STATUS = 'subscription { serviceStatus { state } }';
+
+/** Logs, by a document whose field has the name that the readers below look at; and how far ahead a cursor is. */
+const FUTURES: [what: string, query: string, aheadMs: number][] = [
+  ['trades, in two minutes', TRADES, 120_000],
+  ['trades, in a year', TRADES, 365 * 24 * 3_600_000],
+  [
+    'bars of a minute, in an hour',
+    'subscription ($after: Cursor) { trades: bars(symbols: ["AAPL"], interval: MINUTE, after: $after) { price: close } }',
+    3_600_000,
+  ],
+  [
+    'bars of a second, in an hour',
+    'subscription ($after: Cursor) { trades: bars(symbols: ["AAPL"], interval: SECOND, after: $after) { price: close } }',
+    3_600_000,
+  ],
+];
 
 type Asking = {
   readonly query?: string;
@@ -108,6 +126,27 @@ describe.each(Object.entries(TRANSPORTS))('over %s a log is resumed', (_transpor
     expect(outcome.prices).toHaveLength(4);
   });
 
+  it.each(FUTURES)('not from the future: %s, that is HISTORY_EXPIRED at once', async (_what, query, aheadMs) => {
+    const { epoch } = decodeCursor(cursors[1]!)!;
+    const future = encodeCursor({ epoch, offset: (Date.now() + aheadMs) * OFFSETS_PER_MS });
+    for (const asking of [{ variables: { after: future } }, { extensions: { resumeFrom: future } }]) {
+      const refused = await ask({ query, ...asking }, 1);
+      expect(refused).toEqual({ code: 'HISTORY_EXPIRED', oldestCursor: expect.any(String) });
+      const { oldestCursor } = refused as unknown as { oldestCursor: string };
+      expect(decodeCursor(oldestCursor)!.offset).toBeLessThan(decodeCursor(cursors[1]!)!.offset);
+    }
+  });
+
+  it('from a place that the clock of the writer has reached before the one of this process', async () => {
+    const { epoch, offset } = decodeCursor(cursors[4]!)!;
+    const ahead = encodeCursor({ epoch, offset: offset + 1000 * OFFSETS_PER_MS });
+    const asked = ask({ extensions: { resumeFrom: ahead } }, 1);
+    await tapeql.untilOpen(2);
+    clock.offsetMs += 2000;
+    tapeql.simulator.push([makeWireTrade('AAPL', { p: 5 })]);
+    expect(await asked).toEqual({ prices: [5] });
+  });
+
   it('also of bars, by the same cursor', async () => {
     watcher.subscribe('b', 'subscription { bars(symbols: ["AAPL"], interval: MINUTE) { close } }');
     await tapeql.untilOpen(2);
@@ -133,6 +172,13 @@ describe('over SSE', () => {
       expect({ event, id, cursor: data.extensions.cursor }).toEqual({ event: 'next', id: cursor, cursor });
     }
     expect(await ask({ lastEventId: cursors[3]! }, 1)).toEqual({ prices: [4] });
+  });
+
+  it.each(FUTURES)('not by a Last-Event-ID from the future: %s', async (_what, query, aheadMs) => {
+    const { epoch } = decodeCursor(cursors[1]!)!;
+    const lastEventId = encodeCursor({ epoch, offset: (Date.now() + aheadMs) * OFFSETS_PER_MS });
+    const refused = { code: 'HISTORY_EXPIRED', oldestCursor: expect.any(String) };
+    expect(await ask({ query, lastEventId }, 1)).toEqual(refused);
   });
 
   it('Last-Event-ID stands behind `after` and `extensions.resumeFrom`, and garbage in it is BAD_USER_INPUT', async () => {

@@ -4,6 +4,12 @@ import { decodeCursor, encodeCursor, type LogPosition, OFFSETS_PER_MS } from '..
 /** The bus keeps the log for this much longer than is promised, so that the oldest cursor that was told can still be used. */
 export const RESUME_GRACE_MS = 10_000;
 
+/**
+ * A cursor may be ahead of this process by so much: offsets follow the clock of the writer, which runs on another host, and a cursor
+ * of one symbol may be used for another one, whose log ends before it.
+ */
+export const CLOCK_DIFFERENCE_MS = 60_000;
+
 /** The places, other than a field's argument, where a client can say after which cursor it wants to go on. */
 export type ResumeRequest = {
   /** `extensions` of the operation: those of the subscribe payload, or of the HTTP request. */
@@ -54,6 +60,20 @@ export function checkResume(after: LogPosition, log: { epoch: string; oldestMs: 
     // Offsets follow the writer's clock in every epoch: what the reader has already had is not given to it again.
     { ...log, floor: after.offset },
   );
+}
+
+/**
+ * Whether the log has reached `after`, which a reader says to have. Nothing would be told of a place in the future until the log comes
+ * there, and all entries before it would be left out. `newest`: the offset of the newest entry of what is asked for.
+ * @throws {ClientError} HISTORY_EXPIRED with `oldestCursor`, as for every other cursor that is no place of this log
+ */
+export function checkReached(
+  after: LogPosition,
+  log: { readonly epoch: string; readonly newest: number; readonly oldestMs: number; readonly nowMs: number },
+): void {
+  const reached = Math.max(log.newest, Math.ceil(log.nowMs + CLOCK_DIFFERENCE_MS) * OFFSETS_PER_MS);
+  if (after.offset <= reached) return;
+  throw expired('The log has not reached this cursor: it was not given by this service.', { ...log, floor: 0 });
 }
 
 /**

@@ -52,7 +52,9 @@ export function useEventStream(options: EventStreamOptions = {}): Plugin {
         // A connection that ended while the subscription was being opened never takes a body, and so never destroys it.
         if (request.signal.aborted) body.destroy();
         else request.signal.addEventListener('abort', () => body.destroy(), { once: true });
-        return new fetchAPI.Response(body as unknown as BodyInit, { status: 200, headers: HEADERS });
+        // A copy: what is set later on the headers of an answer (CORS) is written into the object that they were made of
+        // (@whatwg-node/node-fetch, PonyfillHeaders.set), and would be in the next one's as well.
+        return new fetchAPI.Response(body as unknown as BodyInit, { status: 200, headers: { ...HEADERS } });
       }, 'text/event-stream');
     },
   };

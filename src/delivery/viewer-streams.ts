@@ -56,7 +56,7 @@ export class ViewerStreams {
       const end = await log.readEnd();
       if (after !== null && (after.epoch !== end.epoch || after.offset > end.offset)) {
         const oldestCursor = encodeCursor({ epoch: end.epoch, offset: 0 });
-        throw new ClientError('HISTORY_EXPIRED', 'This cursor is of another log.', { oldestCursor });
+        throw new ClientError('HISTORY_EXPIRED', 'This cursor is no place in this log.', { oldestCursor });
       }
       const opened: ReplayedLog<T> = new ReplayedLog({
         start: after ?? end,

@@ -356,7 +356,12 @@ export class WebSocketTransport {
   }
 
   readAddresses(): ReadonlySet<string> {
-    return new Set([...this.#sockets].map(({ connection }) => connection!.session?.userId ?? connection!.address));
+    // A user may be called as an address is.
+    return new Set(
+      [...this.#sockets].map(({ connection }) =>
+        connection!.session === null ? `address ${connection!.address}` : `user ${connection!.session.userId}`,
+      ),
+    );
   }
 
   readStats() {

@@ -115,7 +115,7 @@ const PlaceOrderInput = builder.inputType('PlaceOrderInput', {
     clientOrderId: t.string({
       required: true,
       description:
-        "The client's own name of it, 1 to 64 characters: placing the same one again returns the first order and trades once.",
+        "The client's own name of it, 1 to 64 characters, without NUL and unpaired surrogates: placing the same one again returns the first order and trades once.",
     }),
     symbol: t.field({ type: 'Symbol', required: true, description: 'What is traded.' }),
     side: t.field({ type: OrderSide, required: true, description: 'Which way.' }),
@@ -199,8 +199,10 @@ const MAX_QUANTITY = decimal('1000000000');
 /** @throws {ClientError} BAD_USER_INPUT with `argument` */
 function checkTicket(input: Input): OrderTicket {
   const { clientOrderId, symbol, side, type } = input;
-  // Postgres takes no NUL in a text.
-  if (!/^[^\0]{1,64}$/su.test(clientOrderId)) throw badInput('input.clientOrderId', 'must have 1 to 64 characters');
+  // Postgres takes no NUL in a text, and would keep all unpaired surrogates as one character: two names could become the same.
+  if (!/^[^\0\p{Cs}]{1,64}$/su.test(clientOrderId)) {
+    throw badInput('input.clientOrderId', 'must have 1 to 64 characters, without NUL and unpaired surrogates');
+  }
   const quantity = QUANTITY.test(input.quantity) ? decimal(input.quantity) : null;
   if (quantity === null || quantity.lte(0) || quantity.gt(MAX_QUANTITY)) {
     throw badInput('input.quantity', 'must be above 0, at most 1000000000, with up to six decimals');

@@ -106,7 +106,7 @@ builder.subscriptionFields((t) => ({
       after: t.arg({
         type: 'Cursor',
         description:
-          'Resume: first all prints after this cursor, then the live ones. HISTORY_EXPIRED where the log no longer reaches back to it. ' +
+          'Resume: first all prints after this cursor, then the live ones. HISTORY_EXPIRED where the log no longer reaches back to it, or has not reached it yet. ' +
           'With no change of the document the same is asked by `extensions.resumeFrom` of the request, or by `Last-Event-ID` on SSE.',
       }),
     },

@@ -151,6 +151,7 @@ describe('orders', () => {
     [{ clientOrderId: '' }, 'input.clientOrderId'],
     [{ clientOrderId: 'x'.repeat(65) }, 'input.clientOrderId'],
     [{ clientOrderId: 'a\0b' }, 'input.clientOrderId'],
+    [{ clientOrderId: 'a\ud800' }, 'input.clientOrderId'],
   ])('that make no sense are refused: %o', async (input, argument) => {
     const { order, errors } = await place(makeContext('careless'), input);
     expect(order).toBeUndefined();

@@ -77,6 +77,56 @@ describe('pages of other origins', () => {
   });
 });
 
+describe('with two ALLOWED_ORIGINS', () => {
+  const OTHER = 'https://other.example.com';
+  let own: TestTapeql;
+  beforeAll(async () => void (own = await startTestTapeql({ env: { ALLOWED_ORIGINS: `${APP},${OTHER}` } })));
+  afterAll(() => own?.[Symbol.asyncDispose]());
+
+  const json = { 'content-type': 'application/json', accept: 'application/json' };
+  type Asked = [what: string, init: RequestInit, path?: string];
+  const ASKED: Asked[] = [
+    ['a posted query', { method: 'POST', headers: json, body: '{"query":"{ __typename }"}' }],
+    ['a query that is refused', { method: 'POST', headers: json, body: '{"query":"{ nothing }"}' }],
+    ['a query by GET', { headers: json }, `?query=${QUERY}`],
+    ['a preflight', { method: 'OPTIONS', headers: { 'access-control-request-method': 'POST' } }],
+    [
+      'an event stream',
+      {
+        method: 'POST',
+        headers: { ...json, accept: 'text/event-stream' },
+        body: '{"query":"subscription { serviceStatus { state } }"}',
+      },
+    ],
+  ];
+
+  async function ask([, init, path = '']: Asked, origin: string | null): Promise<Headers> {
+    const headers = { ...(init.headers as Record<string, string>), ...(origin !== null && { origin }) };
+    const controller = new AbortController();
+    const answer = await fetch(`${own.endpoint}${path}`, { ...init, headers, signal: controller.signal });
+    controller.abort();
+    return answer.headers;
+  }
+
+  it.each(ASKED)('%s says which of them may read it, and no other', async (...asked) => {
+    for (const origin of [APP, OTHER]) {
+      const headers = await ask(asked, origin);
+      expect(headers.get('access-control-allow-origin')).toBe(origin);
+      expect(headers.get('vary')).toMatch(/\borigin\b/i);
+    }
+    for (const origin of ['https://evil.example.com', 'null', `${APP}.evil.example.com`]) {
+      const headers = await ask(asked, origin);
+      const told = [...headers.keys()].filter((name) => name.startsWith('access-control-'));
+      expect(told).toEqual([]);
+      expect(headers.get('vary')).toMatch(/\borigin\b/i);
+    }
+  });
+
+  it('a query by GET of no origin is kept by no cache for one of them', async () => {
+    expect((await ask(ASKED[2]!, null)).get('vary')).toMatch(/\borigin\b/i);
+  });
+});
+
 describe('every answer', () => {
   it.each(['/', '/graphql', `/graphql?query=${QUERY}`, '/health', '/metrics', '/nothing'])(
     '%s has its headers',
@@ -146,10 +196,10 @@ describe('who is slow', () => {
   }
 
   it.each([
-    ['its headers', 'GET /graphql HTTP/1.1\r\nhost: x\r\n'],
+    ['its headers', 'GET /graphql HTTP/1.1\r\nhost: localhost\r\n'],
     [
       'its body',
-      'POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"query":',
+      'POST /graphql HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"query":',
     ],
   ])('with %s is answered with 408', async (_what, bytes) => {
     expect(await readAnswer(impatient, bytes)).toBe('HTTP/1.1 408 Request Timeout');

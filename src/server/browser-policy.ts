@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Plugin } from 'graphql-yoga';
+import type { Plugin, YogaServerOptions } from 'graphql-yoga';
 import { ClientError } from '../errors.ts';
 
 /** What every answer tells a browser: that it is what it says, belongs on no other page, and loads nothing. */
@@ -31,6 +31,18 @@ export function contentSecurityPolicyOf(page: string): string {
     "form-action 'none'",
     "frame-ancestors 'none'",
   ].join('; ');
+}
+
+/**
+ * Which origins may read an answer: those that are listed, each told of itself. Yoga, given several, would tell a foreign one `null`
+ * (@whatwg-node/server, useCORS), which is the origin of every sandboxed page.
+ */
+export function corsOf(allowedOrigins: readonly string[]): NonNullable<YogaServerOptions<object, object>['cors']> {
+  if (allowedOrigins.length === 0) return false;
+  return (request) => {
+    const origin = request.headers.get('origin');
+    return origin !== null && allowedOrigins.includes(origin) ? { origin, credentials: false } : false;
+  };
 }
 
 /** What a page of any origin can have a browser send without asking this server first. */

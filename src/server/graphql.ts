@@ -14,7 +14,7 @@ import type { Logger } from '../market/logger.ts';
 import type { SchemaContext, SharedContext } from '../schema/context.ts';
 import { type AdmissionOptions, useAdmission } from './admission.ts';
 import { nameArgument } from './bad-input.ts';
-import { useCsrfPrevention } from './browser-policy.ts';
+import { corsOf, useCsrfPrevention } from './browser-policy.ts';
 import { GRAPHQL_VARY, NOT_CACHED } from './caching.ts';
 import type { Session, Sessions } from './sessions.ts';
 import { createSharedContext } from './shared-context.ts';
@@ -73,7 +73,7 @@ export function createGraphQL(options: GraphQLServerOptions) {
     batching: false,
     multipart: false,
     maxRequestBodySize: MAX_BODY_BYTES,
-    cors: options.allowedOrigins.length === 0 ? false : { origin: [...options.allowedOrigins], credentials: false },
+    cors: corsOf(options.allowedOrigins),
     // A page of its own: see playground.ts.
     graphiql: false,
     maskedErrors: { maskError: (error) => toGraphQLError(error) },

@@ -2,13 +2,15 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { refuseUpgrade } from '../delivery/refuse-upgrade.ts';
 import type { UnreadBytes } from '../delivery/unread-bytes.ts';
 import type { Logger } from '../market/logger.ts';
 import { Answer } from './answer.ts';
 import { SECURITY_HEADERS } from './browser-policy.ts';
 import { GRAPHQL_VARY, NOT_CACHED } from './caching.ts';
 import type { Dashboard } from './dashboard.ts';
-import type { HealthPages } from './health.ts';
+import type { HostPolicy } from './host-policy.ts';
+import type { OperatorPages } from './operator-pages.ts';
 import type { Playground } from './playground.ts';
 import { compressVariants, REVALIDATED, sendStaticFile, type StaticFile } from './static-file.ts';
 
@@ -17,10 +19,10 @@ export type HttpServerOptions = {
   readonly port: number;
   /** Other processes listen there as well, and the kernel gives each connection to one of them. */
   readonly reusePort: boolean;
-  readonly health: HealthPages;
-  readonly readStats: () => object | Promise<object>;
-  readonly metrics: { readonly contentType: string; read(): Promise<string> };
-  /** What serves clients; `null` for a process that only ingests. */
+  /** Requests whose Host header it does not let pass are answered with 403. Default: all pass. */
+  readonly hostPolicy?: HostPolicy;
+  readonly pages: OperatorPages;
+  /** What serves clients; `null` where this port, or this process, serves none. */
   readonly api: {
     readonly sdl: string;
     readonly handle: (request: IncomingMessage, response: Answer) => unknown;
@@ -63,7 +65,7 @@ const MAX_REQUESTS_AHEAD = 100;
 
 /** Listens, and routes: the operator's pages here, everything below /graphql to Yoga. */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
-  const { health, api, logger } = options;
+  const { pages, api, logger, hostPolicy = () => true } = options;
   const sdl: StaticFile | null =
     api === null
       ? null
@@ -77,6 +79,10 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     const path = request.url?.split('?', 1)[0] ?? '/';
     const isRead = request.method === 'GET' || request.method === 'HEAD';
     response.setHeaders(SECURITY_HEADERS);
+    if (!hostPolicy(request.headers.host)) {
+      send(response, 403, JSON_TYPE, FOREIGN_HOST, { connection: 'close' });
+      return;
+    }
     if (api !== null && path === '/graphql') {
       response.setHeader('vary', GRAPHQL_VARY);
       if (isRead && request.headers.accept?.includes('text/html') === true) await api.playground(request, response);
@@ -87,14 +93,10 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       send(response, 405, 'text/plain; charset=utf-8', 'Method not allowed\n', { allow: 'GET, HEAD' });
       return;
     }
-    const check = Object.hasOwn(health, path) ? health[path] : undefined;
-    if (check !== undefined) {
-      const { status, body } = await check();
-      send(response, status, JSON_TYPE, JSON.stringify(body));
-    } else if (path === '/stats') {
-      send(response, 200, JSON_TYPE, JSON.stringify(await options.readStats(), null, 2));
-    } else if (path === '/metrics') {
-      send(response, 200, options.metrics.contentType, await options.metrics.read());
+    const readPage = Object.hasOwn(pages, path) ? pages[path] : undefined;
+    if (readPage !== undefined) {
+      const { status, contentType, body } = await readPage();
+      send(response, status, contentType, body);
     } else if (sdl !== null && path === '/schema.graphql') {
       sendStaticFile(sdl, request, response);
     } else if (api?.dashboard?.(request, response) === true) {
@@ -150,8 +152,11 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
         );
     });
   });
-  if (api === null) server.on('upgrade', (_request, socket) => socket.destroy());
-  else server.on('upgrade', api.upgrade);
+  server.on('upgrade', (request, socket, head) => {
+    if (api === null) socket.destroy();
+    else if (hostPolicy(request.headers.host)) api.upgrade(request, socket, head);
+    else refuseUpgrade(socket, 403, FOREIGN_HOST);
+  });
   // A request that is no HTTP, or never becomes a whole one, is answered and forgotten.
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     const status = CLIENT_ERRORS[error.code ?? ''] ?? '400 Bad Request';
@@ -180,6 +185,16 @@ const CLIENT_ERRORS: Readonly<Record<string, string>> = {
 };
 
 const JSON_TYPE = 'application/json; charset=utf-8';
+
+const FOREIGN_HOST = JSON.stringify({
+  errors: [
+    {
+      message:
+        'The Host header does not name this server. In development it is localhost, an IP address, HOST, or the host of an origin in ALLOWED_ORIGINS.',
+      extensions: { code: 'FORBIDDEN' },
+    },
+  ],
+});
 
 function send(
   response: Answer,

@@ -12,6 +12,8 @@ export type ToWorker =
 export type Started = {
   /** Where it listens; `null` where it serves no clients. */
   readonly url: string | null;
+  /** Where the operator's pages are, where they have a port of their own. */
+  readonly adminUrl: string | null;
   /** Signs in the one user that there is where no way to tell users apart is configured. */
   readonly demoToken: string | null;
 };

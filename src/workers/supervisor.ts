@@ -62,7 +62,9 @@ export class Supervisor {
   #questions = 0;
   readonly #counts: KeptCounts;
   #port: number;
+  #adminPort: number | null;
   #url = '';
+  #adminUrl: string | null = null;
   #demoToken: string | null = null;
   #closing = false;
   readonly #closed = Promise.withResolvers<void>();
@@ -74,6 +76,7 @@ export class Supervisor {
     this.#config = config;
     this.#options = options;
     this.#port = config.port;
+    this.#adminPort = config.adminPort;
     this.#counts = new KeptCounts(options.addCounts, options.logger);
     const apis = Array.from({ length: options.count }, (_, index) =>
       makePlace(`api-${index + 1}`, 'api', shareOf(config.maxConnections, options.count, index)),
@@ -88,7 +91,9 @@ export class Supervisor {
    */
   async start(): Promise<Started> {
     // Workers share their port with whoever wants to share it, also with another system than theirs: it has to be free.
-    if (this.#port !== 0) await tryPort(this.#config.host, this.#port);
+    const { host, port, adminHost, adminPort } = this.#config;
+    if (port !== 0) await tryPort(host, port);
+    if (adminPort !== null && adminPort !== 0) await tryPort(adminHost, adminPort);
     // The first tells the port to the others, where the system chooses it, and shows what it takes to start.
     const first = this.#places.find(({ role }) => role === 'api');
     for (const place of this.#places) {
@@ -135,7 +140,7 @@ export class Supervisor {
     place.process = new WorkerProcess({
       program: this.#options.program,
       worker,
-      config: { ...this.#config, role, port: this.#port, maxConnections },
+      config: { ...this.#config, role, port: this.#port, adminPort: this.#adminPort, maxConnections },
       onMessage: (message) => this.#hear(place, message),
       onEnd: (ending) => this.#noteEnd(place, ending),
     });
@@ -161,7 +166,7 @@ export class Supervisor {
     }
   }
 
-  #noteStarted(place: Place, { url, demoToken }: Started): void {
+  #noteStarted(place: Place, { url, adminUrl, demoToken }: Started): void {
     place.servingSince = this.#options.timers.now();
     place.failedStarts = 0;
     this.#demoToken ??= demoToken;
@@ -169,6 +174,10 @@ export class Supervisor {
       this.#url = url;
       // A URL does not name the port that its protocol has anyway.
       this.#port = Number(new URL(url).port || 80);
+    }
+    if (adminUrl !== null) {
+      this.#adminUrl = adminUrl;
+      this.#adminPort = Number(new URL(adminUrl).port || 80);
     }
     if (this.#closing) return;
     // Those that have waited for the first.
@@ -179,7 +188,7 @@ export class Supervisor {
     }
     if (this.#places.every(({ servingSince }) => servingSince !== null)) {
       this.#hasStarted = true;
-      this.#started.resolve({ url: this.#url, demoToken: this.#demoToken });
+      this.#started.resolve({ url: this.#url, adminUrl: this.#adminUrl, demoToken: this.#demoToken });
     }
   }
 

@@ -66,7 +66,7 @@ export type OrderType =
 
 /** An order to be placed. */
 export type PlaceOrderInput = {
-  /** The client's own name of it, 1 to 64 characters: placing the same one again returns the first order and trades once. */
+  /** The client's own name of it, 1 to 64 characters, without NUL and unpaired surrogates: placing the same one again returns the first order and trades once. */
   clientOrderId: string;
   /** The worst price; for a LIMIT order, and for no other. With up to four decimals. */
   limitPrice?: string | null | undefined;
