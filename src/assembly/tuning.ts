@@ -1,3 +1,4 @@
+import type { WorkLimits } from '../access/work-budget.ts';
 import type { LogBounds } from '../delivery/log-stream.ts';
 import type { FeedLimits } from '../feeds/polygon/limits.ts';
 import type { Timers } from '../market/timers.ts';
@@ -12,6 +13,8 @@ export type Tuning = {
   readonly pingIntervalMs?: number;
   readonly rateWindowSeconds?: number;
   readonly connectionLeaseMs?: number;
+  /** The CPU time that clients may have. */
+  readonly workLimits?: WorkLimits;
   /** How long the counts that processes share may take before each process counts for itself. */
   readonly countsDeadlineMs?: number;
   readonly jwksCooldownMs?: number;

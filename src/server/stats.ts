@@ -1,7 +1,9 @@
+import type { WorkBudget } from '../access/work-budget.ts';
 import type { CacheStats, Reads } from '../delivery/reads.ts';
 import type { DeliveryFigures } from '../delivery/figures.ts';
 import type { Hub } from '../delivery/hub.ts';
 import type { WebSocketTransport } from '../delivery/websocket.ts';
+import type { Documents } from './documents.ts';
 
 type Counts = Readonly<Record<string, number>>;
 
@@ -10,6 +12,8 @@ export type StatsSources = {
   readonly subscriptions: () => ReturnType<DeliveryFigures['readStats']>;
   /** From the read of the upstream frame to the write, by root field, since the start. */
   readonly latency: () => ReturnType<DeliveryFigures['readLatency']>;
+  /** CPU time that clients are charged for, and the documents that were sent. */
+  readonly work: () => ReturnType<WorkBudget['readStats']> & { readonly documents: ReturnType<Documents['readStats']> };
   readonly hub: () => ReturnType<Hub['readStats']>;
   /** By kind of data, and all together under `total`. */
   readonly cache: () => Readonly<Record<string, CacheStats>>;
@@ -40,6 +44,8 @@ export function readStats(sources: StatsSources) {
     /** From the read of the upstream frame to the write of the result, over the last one to two minutes. */
     deliveryLatencyMs: { ...latencyMs, byField: latencyMsByField },
     memory: process.memoryUsage(),
+    /** CPU time that clients are charged for, who was slowed and refused for it, and the documents that are kept. */
+    work: sources.work(),
     hub: sources.hub(),
     bus: sources.bus(),
     rest: sources.rest(),
