@@ -196,7 +196,7 @@ describe('whoever spends little', () => {
 
   it('is answered in order, and in full, when it had to wait', async () => {
     const quick = { burstMs: 5, msPerSecond: 500 };
-    const workLimits = { connection: quick, account: quick, all: quick };
+    const workLimits = { connection: quick, account: quick, pace: quick, all: quick };
     await using tapeql = await startTestTapeql({ tuning: { workLimits } });
     await using socket = await RawWebSocket.connect(tapeql.webSocketUrl);
     for (let id = 0; id < 50; id++) socket.subscribe(`${id}`, writeInvalid());

@@ -133,7 +133,7 @@ function tune(tuning: Tuning = {}): Tuning {
 
 /** Tests share their address, and their machine, which is busy: what is measured of them is not little. */
 const MUCH = { burstMs: 1e9, msPerSecond: 1e9 };
-const UNLIMITED_WORK = { connection: MUCH, account: MUCH, all: MUCH };
+const UNLIMITED_WORK = { connection: MUCH, account: MUCH, pace: MUCH, all: MUCH };
 
 /** What only time would bring about comes soon. A confirmation of the exchange is waited for, however slow the machine is. */
 const QUICK: Tuning = {

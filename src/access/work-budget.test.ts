@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { WORK_LIMITS, WorkBudget } from './work-budget.ts';
 
-const { connection, account, all } = WORK_LIMITS;
+const { connection, account, pace, all } = WORK_LIMITS;
+/** Where the pace is not what a test is about. */
+const UNPACED = { ...WORK_LIMITS, pace: { burstMs: 1e9, msPerSecond: 1e9 } };
 
-function createBudget() {
+function createBudget(limits = UNPACED) {
   let now = 1_000_000;
-  const budget = new WorkBudget({ now: () => now });
+  const budget = new WorkBudget({ limits, now: () => now });
   return { budget, pass: (ms: number) => void (now += ms) };
 }
 
@@ -77,6 +79,17 @@ describe('a budget of CPU time', () => {
   });
 
   const modestMs = (): number => account.burstMs / 20;
+
+  it('has an account use what it may do at once not faster than its pace', () => {
+    const { budget, pass } = createBudget(WORK_LIMITS);
+    const one = budget.openConnection('address 192.0.2.1');
+    one.charge(pace.burstMs);
+    expect(one.waitMs).toBe(0);
+    one.charge(10);
+    expect(one.waitMs).toBe((10 / pace.msPerSecond) * 1000);
+    pass(one.waitMs);
+    expect(one.waitMs).toBe(0);
+  });
 
   it('says how much was done, who had to wait, and who was refused', () => {
     const { budget } = createBudget();

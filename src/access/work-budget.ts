@@ -8,6 +8,8 @@ export type WorkLimits = {
   readonly connection: WorkLimit;
   /** Of one user, for anonymous clients of one address, over all transports. */
   readonly account: WorkLimit;
+  /** Of an account as well: how fast it may use what it has at once. */
+  readonly pace: WorkLimit;
   /** Of all together. */
   readonly all: WorkLimit;
 };
@@ -17,11 +19,13 @@ export type WorkLimits = {
  * at most 37 ms where nobody has sent them before, and its start with 50 subscriptions of 500 symbols takes 2 ms from then on: a connection may
  * do several times that at once. Someone who writes a new small document for each of the 10 operations a second that RATE_LIMITS allows
  * takes about 5 ms a second, half of what a connection may. One attacker so takes 1 % of a core, and 2 % with several connections, of which
- * the 99th percentile of others sees little. All together take a fifth of a core, so that the rest is left for deliveries and for known documents.
+ * the 99th percentile of others sees little. What may be done at once is done at a tenth of the time, so that
+ * the requests of others do not queue up behind it. All together take a fifth of a core, so that the rest is left for deliveries and for known documents.
  */
 export const WORK_LIMITS: WorkLimits = {
   connection: { burstMs: 100, msPerSecond: 10 },
   account: { burstMs: 200, msPerSecond: 20 },
+  pace: { burstMs: 25, msPerSecond: 100 },
   all: { burstMs: 1000, msPerSecond: 200 },
 };
 
@@ -96,7 +100,7 @@ export type WorkBudgetOptions = {
 export class WorkBudget {
   readonly #limits: WorkLimits;
   readonly #now: () => number;
-  readonly #accounts = new LRUCache<string, Meter>({ max: MAX_ACCOUNTS });
+  readonly #accounts = new LRUCache<string, { readonly sum: Meter; readonly pace: Meter }>({ max: MAX_ACCOUNTS });
   readonly #all: Meter;
   readonly #counts = { slowed: { websocket: 0, sse: 0, http: 0 }, refused: { websocket: 0, sse: 0, http: 0 } };
   #workedMs = 0;
@@ -132,24 +136,29 @@ export class WorkBudget {
 
   /** Called by spenders. */
   charge(account: string, ms: number): void {
-    let meter = this.#accounts.get(account);
-    if (meter === undefined) this.#accounts.set(account, (meter = new Meter(this.#limits.account, this.#now)));
-    meter.add(ms);
+    let meters = this.#accounts.get(account);
+    if (meters === undefined) {
+      const { account: sum, pace } = this.#limits;
+      meters = { sum: new Meter(sum, this.#now), pace: new Meter(pace, this.#now) };
+      this.#accounts.set(account, meters);
+    }
+    meters.sum.add(ms);
+    meters.pace.add(ms);
     this.#all.add(ms);
     this.#workedMs += ms;
   }
 
   /** Called by spenders. */
   readWaitMs(account: string): number {
-    const meter = this.#accounts.get(account);
-    if (meter === undefined) return 0;
-    const { waitMs } = meter;
-    return meter.isBelow(MODEST_PART) ? waitMs : Math.max(waitMs, this.#all.waitMs);
+    const meters = this.#accounts.get(account);
+    if (meters === undefined) return 0;
+    const waitMs = Math.max(meters.sum.waitMs, meters.pace.waitMs);
+    return meters.sum.isBelow(MODEST_PART) ? waitMs : Math.max(waitMs, this.#all.waitMs);
   }
 
   /** Called by spenders. */
   isRested(account: string): boolean {
-    return this.#accounts.get(account)?.isBelow(1 / 2) ?? true;
+    return this.#accounts.get(account)?.sum.isBelow(1 / 2) ?? true;
   }
 }
 
