@@ -7,6 +7,7 @@ import { cpus } from 'node:os';
 import path from 'node:path';
 
 const SCENARIOS = [
+  'attack',
   'cache',
   'delivery',
   'firehose',

@@ -27,7 +27,7 @@ export const CLOSE_CODES = {
   GOING_AWAY: 1001,
   /** A message exceeded the size limit. */
   MESSAGE_TOO_BIG: 1009,
-  /** The connection limit of the server or of a user: try again later. */
+  /** The connection limit of the server or of a user, or too much work for too long: try again later. */
   TRY_AGAIN_LATER: 1013,
   /** Refused for good: origin or credentials. */
   FORBIDDEN: 4403,

@@ -133,8 +133,13 @@ function tune(tuning: Tuning = {}): Tuning {
   return { ...QUICK, ...tuning, logBounds, unreadBounds: { ...PATIENT_UNREAD, ...tuning.unreadBounds } };
 }
 
+/** Tests share their address, and their machine, which is busy: what is measured of them is not little. */
+const MUCH = { burstMs: 1e9, msPerSecond: 1e9 };
+const UNLIMITED_WORK = { connection: MUCH, account: MUCH, pace: MUCH, all: MUCH };
+
 /** What only time would bring about comes soon. A confirmation of the exchange is waited for, however slow the machine is. */
 const QUICK: Tuning = {
+  workLimits: UNLIMITED_WORK,
   demandLingerMs: 20,
   historyLagMs: 10,
   // Most tests need no database; the others wait for it as long as it takes.

@@ -4,6 +4,7 @@ import { readAddressOf } from '../access/client-address.ts';
 import { ConnectionLimit } from '../access/connection-limit.ts';
 import { type Credentials, fieldsOf, readCredentials } from '../access/credentials.ts';
 import { RateLimits } from '../access/limits.ts';
+import { WorkBudget } from '../access/work-budget.ts';
 import type { Bus } from '../bus/bus.ts';
 import type { MarketKinds } from '../bus/cache-kinds.ts';
 import type { Cache } from '../bus/cache.ts';
@@ -25,6 +26,7 @@ import { printSdl, schema } from '../schema/schema.ts';
 import type { Crew } from '../server/crew.ts';
 import { createCrewPages } from '../server/crew-pages.ts';
 import { createDashboard } from '../server/dashboard.ts';
+import { Documents } from '../server/documents.ts';
 import { createGraphQL, MAX_BODY_BYTES, MAX_MESSAGE_BYTES } from '../server/graphql.ts';
 import { createHealth } from '../server/health.ts';
 import { createHostPolicy } from '../server/host-policy.ts';
@@ -34,6 +36,7 @@ import { createMetrics } from '../server/metrics.ts';
 import { createPlainPost } from '../server/plain-post.ts';
 import { createPlayground } from '../server/playground.ts';
 import { readStats, type StatsSources } from '../server/stats.ts';
+import { WorkGate } from '../server/work-gate.ts';
 import { openAccess } from './access.ts';
 import { openLedger } from './ledger.ts';
 import type { Tuning } from './tuning.ts';
@@ -139,6 +142,14 @@ export async function openServer(parts: ServerParts, stack: AsyncDisposableStack
     logger: logger.child({ part: 'limits' }),
   });
   stack.defer(() => connectionLimit.close());
+  const work = new WorkBudget({ ...(tuning.workLimits !== undefined && { limits: tuning.workLimits }) });
+  const workGate = new WorkGate({
+    budget: work,
+    sessions: access.sessions,
+    readAddress,
+    allowedOrigins: config.allowedOrigins,
+  });
+  const documents = new Documents();
   const pinging = {
     ...(tuning.pingIntervalMs !== undefined && { pingIntervalMs: tuning.pingIntervalMs }),
     ...(tuning.connectionTimers !== undefined && { timers: tuning.connectionTimers }),
@@ -159,7 +170,14 @@ export async function openServer(parts: ServerParts, stack: AsyncDisposableStack
     turn,
     allowedOrigins: config.allowedOrigins,
     sessions: access.sessions,
-    admission: { rateLimits, readAddress, maxEventStreams: config.maxSubscriptionsPerConnection },
+    sessionOf: (request) => workGate.sessionOf(request),
+    admission: {
+      rateLimits,
+      readAddress,
+      maxEventStreams: config.maxSubscriptionsPerConnection,
+      spenderOf: (request) => workGate.spenderOf(request),
+      documents,
+    },
     eventStream: pinging,
     logger: logger.child({ part: 'graphql' }),
   });
@@ -187,6 +205,7 @@ export async function openServer(parts: ServerParts, stack: AsyncDisposableStack
     maxMessageBytes: MAX_MESSAGE_BYTES,
     turn,
     unread,
+    work,
     ...(tuning.initTimeoutMs !== undefined && { initTimeoutMs: tuning.initTimeoutMs }),
     ...pinging,
     logger: logger.child({ part: 'websocket' }),
@@ -197,6 +216,7 @@ export async function openServer(parts: ServerParts, stack: AsyncDisposableStack
     subscriptions: () => figures.readStats(),
     latency: () => figures.readLatency(),
     unread: () => unread.readStats(),
+    work: () => ({ ...work.readStats(), documents: documents.readStats() }),
     hub: () => hub.readStats(),
     cache: () => cache.readStats(),
     reads: () => reads.readStats(),
@@ -254,7 +274,7 @@ export async function openServer(parts: ServerParts, stack: AsyncDisposableStack
     api: isApi
       ? {
           sdl: printSdl(),
-          handle,
+          handle: workGate.guard(handle),
           playground: createPlayground(access.demoToken),
           dashboard: createDashboard(tuning.dashboardFolder ?? DASHBOARD_FOLDER, access.demoToken),
           upgrade: (request, socket, head) => webSockets.upgrade(request, socket, head),

@@ -1,3 +1,4 @@
+import type { WorkLimits } from '../access/work-budget.ts';
 import type { LogBounds } from '../delivery/log-stream.ts';
 import type { UnreadBounds } from '../delivery/unread-bytes.ts';
 import type { FeedLimits } from '../feeds/polygon/limits.ts';
@@ -14,6 +15,8 @@ export type Tuning = {
   readonly pingIntervalMs?: number;
   readonly rateWindowSeconds?: number;
   readonly connectionLeaseMs?: number;
+  /** The CPU time that clients may have. */
+  readonly workLimits?: WorkLimits;
   /** How long the counts that processes share may take before each process counts for itself. */
   readonly countsDeadlineMs?: number;
   readonly jwksCooldownMs?: number;

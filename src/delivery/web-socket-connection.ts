@@ -1,8 +1,10 @@
 import type { Duplex } from 'node:stream';
 import { CloseCode, type makeServer } from 'graphql-ws';
 import type { WebSocket } from 'ws';
+import { CLOSE_CODES } from '../errors.ts';
 import type { Logger } from '../market/logger.ts';
 import { serializeError, toGraphQLError } from './format-error.ts';
+import { MessagePace, type Spender } from './message-pace.ts';
 import { OperationOrder, type OperationOrderOptions } from './operation-order.ts';
 import type { Payload } from './payload.ts';
 import { QueryQueue } from './query-queue.ts';
@@ -31,10 +33,18 @@ export type ConnectionOwner = {
   readonly onMessage: () => void;
   /** Once per connection: when it was initialised, or ended without. */
   readonly onPendingEnd: (address: string) => void;
+  /** Who is charged for a connection of an address; `null`: nobody. */
+  readonly openSpender: (address: string) => Spender | null;
+  /** A connection's messages wait, for it has done too much. */
+  readonly onSlowed: () => void;
+  /** A connection is ended, for it goes on doing too much. */
+  readonly onOverspent: () => void;
 };
 
 /** Pings are answered so often while something is not read: who reads slowly is told for some minutes that the connection lives. */
 const MAX_UNREAD_PONGS = 32;
+/** Who was told that he is refused, and goes on, is cut off after this. */
+const REFUSAL_MS = 1000;
 
 /**
  * One WebSocket connection: between `ws`, graphql-ws and the outlet. It is the socket that graphql-ws is given, for it has as
@@ -56,6 +66,9 @@ export class Connection implements OperationOrderOptions {
   /** As it counts for its user. */
   seat: { release(): void } | null = null;
   handle: (text: string) => Promise<void> = () => Promise.resolve();
+  /** Whose the work is that it brings about; `null`: nobody's. */
+  readonly spender: Spender | null;
+  readonly #pace: MessagePace | null;
   readonly #owner: ConnectionOwner;
   readonly #closed: (code: number, reason: string) => Promise<void>;
   #queries: QueryQueue | null = null;
@@ -72,6 +85,8 @@ export class Connection implements OperationOrderOptions {
     this.#owner = owner;
     this.outlet = new SocketOutlet(socket.webSocket, socket.tcp, owner.outlet);
     this.operations = new OperationOrder(this);
+    this.spender = owner.openSpender(socket.address);
+    this.#pace = this.spender === null ? null : this.#openPace(this.spender, socket.webSocket);
     // Where the process had no time itself, what the client has sent meanwhile is read first.
     this.#cancelInit = owner.wheel.schedule(owner.initTimeoutMs, () => setImmediate(() => this.#endUninitialised()));
     this.#closed = owner.protocol.opened(this, this);
@@ -81,6 +96,26 @@ export class Connection implements OperationOrderOptions {
   /** In what order its queries are worked out. Many connections never ask one. */
   get queries(): QueryQueue {
     return (this.#queries ??= new QueryQueue(this.outlet));
+  }
+
+  #openPace(spender: Spender, webSocket: WebSocket): MessagePace {
+    const { wheel, onSlowed, onOverspent } = this.#owner;
+    return new MessagePace(spender, {
+      wheel,
+      onSlowed,
+      setReading: (isReading) => (isReading ? webSocket.resume() : webSocket.pause()),
+      handle: (text) => this.operations.take(text),
+      onRefused: () => {
+        onOverspent();
+        this.close(CLOSE_CODES.TRY_AGAIN_LATER, 'Too much work');
+        wheel.schedule(REFUSAL_MS, () => webSocket.terminate());
+      },
+    });
+  }
+
+  /** Whether it may have answered a ping: not while nothing is read from it. */
+  get mayAnswer(): boolean {
+    return this.#pace?.isPaused !== true;
   }
 
   noteInitialised(): void {
@@ -98,12 +133,15 @@ export class Connection implements OperationOrderOptions {
   receive(text: string): void {
     this.isAlive = true;
     this.#owner.onMessage();
-    this.operations.take(text);
+    // Until it is initialised it may send one message, and nobody knows whose it is.
+    if (this.#pace === null || this.#cancelInit !== null) this.operations.take(text);
+    else this.#pace.take(text);
   }
 
   end(code: number, reason: string): void {
     this.noteInitialised();
     this.seat?.release();
+    this.#pace?.stop();
     this.operations.close();
     this.outlet.drop();
     this.#owner.logger.debug({ connection: this.id, code }, 'disconnected');

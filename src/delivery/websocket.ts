@@ -8,6 +8,7 @@ import type { Logger } from '../market/logger.ts';
 import { every, type Timers } from '../market/timers.ts';
 import { backgroundTimers } from './background-timers.ts';
 import { isUnexpected, serializeError, toGraphQLError } from './format-error.ts';
+import type { Spender } from './message-pace.ts';
 import type { RunningOperation } from './subscribe.ts';
 import { TimerWheel } from './timer-wheel.ts';
 import type { Turn } from './turn.ts';
@@ -58,6 +59,12 @@ export type WebSocketTransportOptions = {
   readonly turn: Turn;
   /** Who does not read is cut off by these bounds. */
   readonly unread: UnreadBytes;
+  /** The CPU time that connections may have. Default: as much as they like. */
+  readonly work?: {
+    openConnection(account: string): Spender;
+    noteSlowed(transport: 'websocket'): void;
+    noteRefused(transport: 'websocket'): void;
+  };
   /** A client that sends no connection_init is closed with 4408 after this. */
   readonly initTimeoutMs?: number;
   /** How often each connection is pinged; one that has not answered by the next ping is ended. Default 25 s. */
@@ -140,6 +147,9 @@ export class WebSocketTransport {
       logger: options.logger,
       onPendingEnd: (address) => this.#notePendingEnd(address),
       onMessage: () => this.#counts.messagesIn++,
+      openSpender: (address) => options.work?.openConnection(`address ${address}`) ?? null,
+      onSlowed: () => options.work?.noteSlowed('websocket'),
+      onOverspent: () => options.work?.noteRefused('websocket'),
     };
     const intervalMs = options.pingIntervalMs ?? PING_INTERVAL_MS;
     const slots = Math.max(1, Math.min(PING_SLOTS, Math.floor(intervalMs / MIN_SLOT_MS)));
@@ -289,6 +299,7 @@ export class WebSocketTransport {
       connection.close(TOO_MANY.code, TOO_MANY.reason);
     };
     const user = session === null ? `address ${connection.address}` : `user ${session.userId}`;
+    if (connection.spender !== null) connection.spender.account = user;
     connection.seat = this.#options.takeSeat(user, refuse);
     if (connection.seat === null) refuse();
     return connection.seat !== null;
@@ -318,6 +329,7 @@ export class WebSocketTransport {
         params: payload,
         address: connection.address,
         session: connection.session,
+        spender: connection.spender,
       });
       const document = enveloped.parse(payload.query);
       const errors = enveloped.validate(enveloped.schema, document);
@@ -341,7 +353,7 @@ export class WebSocketTransport {
     this.#pingSlot = (this.#pingSlot + 1) % this.#pingSlots.length;
     for (const webSocket of this.#pingSlots[this.#pingSlot]!) {
       const connection = webSocket.connection!;
-      if (connection.isAlive) {
+      if (connection.isAlive || !connection.mayAnswer) {
         connection.isAlive = false;
         webSocket.ping();
       } else {

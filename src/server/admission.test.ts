@@ -129,6 +129,17 @@ describe('how much', () => {
       'fragments that double',
       `{ ...F0 } ${repeat(90, (i) => `fragment F${i} on Query { a${i}: __typename ...F${i + 1} ...F${i + 1} }`)} fragment F90 on Query { __typename }`,
     ],
+    ['a field 40 times', `{ serviceStatus { ${'state '.repeat(40)} } }`],
+    [
+      'a field 7 times, and below it another one 7 times',
+      `{ ${repeat(7, () => `serviceStatus { ${'state '.repeat(7)} }`)} }`,
+    ],
+    [
+      'a field 40 times, by fragments',
+      `{ serviceStatus { ${repeat(20, (i) => `state ...F${i}`)} } } ${repeat(20, (i) => `fragment F${i} on ServiceStatus { state }`)}`,
+    ],
+    ['a document of 40,000 characters', `{ __typename } # ${'x'.repeat(40_000)}`],
+    ['3,000 lines', `{ __typename ${'\n'.repeat(3000)} }`],
     ['lists within lists', `{ quotes(symbols: ${'['.repeat(1500)}${']'.repeat(1500)}) { price } }`],
     [
       'bars that are many, twice',
@@ -146,6 +157,12 @@ describe('how much', () => {
   ];
   it.each(EXCESSES)('%s: QUERY_TOO_COMPLEX', async (_what, query, variables) => {
     expect(await ask(query, variables)).toBe('QUERY_TOO_COMPLEX');
+  });
+
+  it('60 operations, of which one is meant: QUERY_TOO_COMPLEX', async () => {
+    const query = repeat(60, (i) => `query Q${i} { __typename }`);
+    const { errors } = await postOperation(tapeql.endpoint, { query, operationName: 'Q7' });
+    expect(errors?.[0]?.extensions['code']).toBe('QUERY_TOO_COMPLEX');
   });
 
   it('is told with 400 on HTTP, and as an error of the operation on a WebSocket', async () => {
@@ -185,6 +202,21 @@ describe('how much', () => {
     ['20 quotes by alias', `{ ${repeat(20, (i) => `a${i}: quote(symbol: "S${i}") { price }`)} }`],
   ])('%s passes', async (_what, query, variables) => {
     expect(await ask(query, variables)).toBeNull();
+  });
+
+  it('a document in which everything is wrong is told of 20 errors, each of them short', async () => {
+    const query = `{ ${repeat(100, (i) => `${'x'.repeat(200)}${i}`)} }`;
+    const { errors } = await postOperation(tapeql.endpoint, { query });
+    expect(errors).toHaveLength(21);
+    expect(new Set(errors!.map(({ extensions }) => extensions['code']))).toEqual(
+      new Set(['GRAPHQL_VALIDATION_FAILED']),
+    );
+    expect(errors!.at(-1)!.message).toBe('Too many validation errors, error limit reached. Validation aborted.');
+    for (const name of ['y'.repeat(20_000), `a(${'y'.repeat(20_000)} b)`]) {
+      const told = (await postOperation(tapeql.endpoint, { query: `{ ${name} }` })).errors![0]!;
+      expect(told.extensions['code']).toMatch(/^GRAPHQL_(VALIDATION|PARSE)_FAILED$/);
+      expect(told.message.length).toBeLessThan(600);
+    }
   });
 
   it('lists of lists of the schema about itself are no valid document', async () => {

@@ -1,11 +1,19 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type DocumentNode, type ExecutionArgs, getOperationAST, OperationTypeNode } from 'graphql';
+import {
+  type DocumentNode,
+  type ExecutionArgs,
+  getOperationAST,
+  OperationTypeNode,
+  type ParseOptions,
+  type ValidationRule,
+} from 'graphql';
 import type { Plugin } from 'graphql-yoga';
-import { findExcess, parseBounded } from '../access/complexity.ts';
-import { assertAffordable, measure } from '../access/cost.ts';
+import { assertAffordable, MAX_COST, measure } from '../access/cost.ts';
 import type { RateKind, RateLimits } from '../access/limits.ts';
+import type { Spender } from '../access/work-budget.ts';
 import { shapeOf } from '../delivery/shape.ts';
 import { ClientError } from '../errors.ts';
+import { Documents } from './documents.ts';
 
 export type AdmissionOptions = {
   readonly schema: ExecutionArgs['schema'];
@@ -13,13 +21,24 @@ export type AdmissionOptions = {
   readonly readAddress: (request: IncomingMessage) => string;
   /** Event streams of one user at a time, to this process: each is a connection of its own, with one subscription. */
   readonly maxEventStreams: number;
+  /** Who is charged for the work of a request; that of a WebSocket is in its context. Default: nobody. */
+  readonly spenderOf?: (request: IncomingMessage) => Spender | null;
+  readonly documents?: Documents;
 };
+
+/** What comes to nothing: the error is made, written and logged, though the document may be known. */
+const REFUSED_MS = 0.2;
+/** Fields of an answer that cost nothing: those of 100 bars with all that they have. */
+const FREE_FIELDS = 1000;
+/** For each field more, from the first resolver to the text of the answer. */
+const FIELD_MS = 0.0005;
 
 /** What an operation's context has of who asks, on each of the transports. */
 type Asking = {
   readonly viewer?: { readonly id: string } | null;
   /** Of a WebSocket. */
   readonly address?: string;
+  readonly spender?: Spender | null;
   /** Over HTTP; SSE is one of its ways to answer. */
   readonly req?: IncomingMessage;
   readonly res?: ServerResponse;
@@ -31,14 +50,19 @@ type Asking = {
  * not had too many in this minute. Refused, it has cost no more than its parsing.
  */
 export function useAdmission(options: AdmissionOptions): Plugin {
-  const { schema, rateLimits, readAddress, maxEventStreams } = options;
-  const documents = new WeakMap<object, DocumentNode>();
+  const { schema, rateLimits, readAddress, maxEventStreams, documents = new Documents() } = options;
+  const parsed = new WeakMap<object, DocumentNode>();
   /** What came of counting a request, which may be tried in two ways one after the other, and counts once. */
   const counted = new WeakMap<IncomingMessage, { refusal: Error | null }>();
   const eventStreams = new Map<string, number>();
 
   const addressOf = ({ address, req }: Asking): string =>
     `address ${address ?? (req === undefined ? 'unknown' : readAddress(req))}`;
+
+  function charge({ spender, req }: Asking, ms: number): void {
+    const charged = spender ?? (req === undefined ? null : options.spenderOf?.(req));
+    charged?.charge(ms);
+  }
 
   /** @throws {ClientError} RATE_LIMITED, at once or by the promise */
   function count(asking: Asking, kind: RateKind, user: string, operations = 1): void | Promise<void> {
@@ -53,6 +77,7 @@ export function useAdmission(options: AdmissionOptions): Plugin {
     counted.set(req, outcome);
     const refuse = (refusal: Error): never => {
       outcome.refusal = refusal;
+      charge(asking, REFUSED_MS);
       throw refusal;
     };
     try {
@@ -64,6 +89,7 @@ export function useAdmission(options: AdmissionOptions): Plugin {
 
   /** What comes to nothing is work all the same. It is answered with what is wrong with it; the next one is refused. */
   function countInvalid(asking: Asking): void {
+    charge(asking, REFUSED_MS);
     try {
       count(asking, 'http', addressOf(asking))?.catch(() => undefined);
     } catch {
@@ -89,26 +115,34 @@ export function useAdmission(options: AdmissionOptions): Plugin {
 
   return {
     onParse({ context, setParseFn }) {
-      setParseFn(parseBounded);
       const asking = context as Asking;
-      if (asking.req !== undefined && !counted.has(asking.req)) rateLimits.refuseSpent('http', addressOf(asking));
+      setParseFn((source: string, parseOptions?: ParseOptions) =>
+        documents.parse(source, parseOptions, (ms) => charge(asking, ms)),
+      );
+      if (asking.req !== undefined && !counted.has(asking.req)) {
+        try {
+          rateLimits.refuseSpent('http', addressOf(asking));
+        } catch (refusal) {
+          charge(asking, REFUSED_MS);
+          throw refusal;
+        }
+      }
       return ({ result }) => {
         if (result instanceof Error || result === null) countInvalid(asking);
-        else documents.set(context, result as DocumentNode);
+        else parsed.set(context, result as DocumentNode);
       };
     },
-    onValidate({ context, setValidationFn, validateFn }) {
-      setValidationFn((ofSchema: typeof schema, document: DocumentNode, ...rest: unknown[]) => {
-        const excess = findExcess(ofSchema, document);
-        return excess.length > 0 ? excess : validateFn(ofSchema, document, ...rest);
-      });
+    onValidate({ context, setValidationFn }) {
+      setValidationFn((ofSchema: typeof schema, document: DocumentNode, rules?: readonly ValidationRule[]) =>
+        documents.validate(ofSchema, document, rules, (ms) => charge(context as Asking, ms)),
+      );
       return ({ valid }) => {
         if (!valid) countInvalid(context as Asking);
       };
     },
     onContextBuilding({ context }) {
       const asking = context as Asking;
-      const document = documents.get(context);
+      const document = parsed.get(context);
       if (document === undefined) return undefined;
       const { operationName = null, variables } = asking.params ?? {};
       const operation = getOperationAST(document, operationName)?.operation;
@@ -119,6 +153,7 @@ export function useAdmission(options: AdmissionOptions): Plugin {
         return holdEventStream(asking, user);
       }
       const { cost, roots } = measure(schema, document, operationName, variables);
+      if (cost > FREE_FIELDS && cost <= MAX_COST) charge(asking, (cost - FREE_FIELDS) * FIELD_MS);
       // Each field of a mutation places an order or cancels one.
       const [kind, operations] =
         operation === OperationTypeNode.MUTATION ? (['orders', roots] as const) : ['http' as const, 1];

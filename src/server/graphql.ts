@@ -1,7 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { execute, GraphQLError, type GraphQLSchema } from 'graphql';
 import { createYoga, type Plugin } from 'graphql-yoga';
-import { LRUCache } from 'lru-cache';
 import { readCredentials } from '../access/credentials.ts';
 import { isUnexpected, toGraphQLError } from '../delivery/format-error.ts';
 import { ResumePoint } from '../delivery/resume.ts';
@@ -24,9 +23,6 @@ export const MAX_MESSAGE_BYTES = 64 * 1024;
 /** The longest body of a request. More than is of use, so that what is wrong with a long document is told by name. */
 export const MAX_BODY_BYTES = 256 * 1024;
 
-/** Parsed documents are kept up to this many characters of source in all: as trees they hold some sixty times as much memory. */
-const MAX_CACHED_SOURCE = 512 * 1024;
-
 export type GraphQLServerOptions = {
   readonly schema: GraphQLSchema;
   readonly context: SharedContext;
@@ -37,6 +33,8 @@ export type GraphQLServerOptions = {
   readonly eventStream?: EventStreamOptions;
   readonly admission: Omit<AdmissionOptions, 'schema'>;
   readonly sessions: Sessions;
+  /** Who is known already to have sent a request. */
+  readonly sessionOf?: (request: IncomingMessage) => Session | undefined;
   readonly logger: Logger;
 };
 
@@ -64,6 +62,8 @@ export function createGraphQL(options: GraphQLServerOptions) {
       });
       // On a WebSocket it is the connection's, whoever that is.
       if (session !== undefined) return build(session);
+      const known = req === undefined ? undefined : options.sessionOf?.(req);
+      if (known !== undefined) return build(known);
       const opened = options.sessions.open(readCredentials((name) => readHeader(req ?? request, name)));
       return opened instanceof Promise ? opened.then(build) : build(opened);
     },
@@ -77,11 +77,8 @@ export function createGraphQL(options: GraphQLServerOptions) {
     // A page of its own: see playground.ts.
     graphiql: false,
     maskedErrors: { maskError: (error) => toGraphQLError(error) },
-    parserAndValidationCache: {
-      documentCache: createSourceCache(),
-      errorCache: createSourceCache(),
-      validationCache: true,
-    },
+    // Documents are kept by those who charge for them: see documents.ts.
+    parserAndValidationCache: false,
     // Yoga reports what it masks at `error`; everything a client can bring about is told at `debug`.
     logging: {
       debug: () => undefined,
@@ -172,17 +169,5 @@ function useBadInput(): Plugin {
         },
       };
     },
-  };
-}
-
-/** Bounded by the length of the sources, for a client decides how many different ones it sends. */
-function createSourceCache<T extends object>() {
-  const cache = new LRUCache<string, T>({
-    maxSize: MAX_CACHED_SOURCE,
-    sizeCalculation: (_value, source) => source.length + 1,
-  });
-  return {
-    get: (source: string) => cache.get(source),
-    set: (source: string, value: T) => void cache.set(source, value),
   };
 }

@@ -87,6 +87,43 @@ const METRICS: readonly Metric[] = [
         ['too_slow', s.unread().cutTooSlow],
       ]),
   },
+  {
+    name: 'work_seconds_total',
+    help: 'CPU time that clients are charged for: messages, documents that were not known yet, long answers.',
+    read: (s) => s.work().workedMs / 1000,
+  },
+  {
+    name: 'work_slowed_total',
+    help: 'Connections and requests that had to wait because their account has spent too much CPU time, by transport.',
+    label: 'transport',
+    read: (s) => toMap(s.work().slowed),
+  },
+  {
+    name: 'work_refused_total',
+    help: 'Connections ended (1013) and requests refused (429) because their account has spent too much CPU time, by transport.',
+    label: 'transport',
+    read: (s) => toMap(s.work().refused),
+  },
+  {
+    name: 'documents_parsed_total',
+    help: 'Documents that were not known yet and had to be parsed.',
+    read: (s) => s.work().documents.parsed,
+  },
+  {
+    name: 'documents_validated_total',
+    help: 'Documents that were not known yet and had to be validated.',
+    read: (s) => s.work().documents.validated,
+  },
+  {
+    name: 'documents_kept',
+    help: 'Documents that are kept so that they need not be parsed again, by whether they are valid.',
+    label: 'kind',
+    read: (s) =>
+      new Map([
+        ['valid', s.work().documents.known],
+        ['refused', s.work().documents.refused],
+      ]),
+  },
   { name: 'channels', help: 'Bus channels that this process listens to.', read: (s) => s.hub().channels },
   {
     name: 'symbols_wanted',

@@ -1,8 +1,10 @@
+import type { WorkBudget } from '../access/work-budget.ts';
 import type { CacheStats, Reads } from '../delivery/reads.ts';
 import type { DeliveryFigures } from '../delivery/figures.ts';
 import type { Hub } from '../delivery/hub.ts';
 import type { UnreadBytes } from '../delivery/unread-bytes.ts';
 import type { WebSocketTransport } from '../delivery/websocket.ts';
+import type { Documents } from './documents.ts';
 
 type Counts = Readonly<Record<string, number>>;
 
@@ -12,6 +14,8 @@ export type StatsSources = {
   /** From the read of the upstream frame to the write, by root field, since the start. */
   readonly latency: () => ReturnType<DeliveryFigures['readLatency']>;
   readonly unread: () => ReturnType<UnreadBytes['readStats']>;
+  /** CPU time that clients are charged for, and the documents that were sent. */
+  readonly work: () => ReturnType<WorkBudget['readStats']> & { readonly documents: ReturnType<Documents['readStats']> };
   readonly hub: () => ReturnType<Hub['readStats']>;
   /** By kind of data, and all together under `total`. */
   readonly cache: () => Readonly<Record<string, CacheStats>>;
@@ -44,6 +48,8 @@ export function readStats(sources: StatsSources) {
     memory: process.memoryUsage(),
     /** Answers and messages that clients have not read, over HTTP and WebSockets, and whom it cut off. */
     unread: sources.unread(),
+    /** CPU time that clients are charged for, who was slowed and refused for it, and the documents that are kept. */
+    work: sources.work(),
     hub: sources.hub(),
     bus: sources.bus(),
     rest: sources.rest(),
