@@ -12,6 +12,7 @@ import type { Tuning } from '../src/assembly/tuning.ts';
 import { startTapeql } from '../src/tapeql.ts';
 import { DEADLINE_MS } from './deadline.ts';
 import { type LogRecord, recordingLogger } from './recording-logger.ts';
+import { UNLIMITED_WORK } from './unlimited-work.ts';
 import { until } from './until.ts';
 
 /** The whole system within the test's own process, so that its lines count as covered, behind an exchange that the test controls. */
@@ -133,10 +134,6 @@ function tune(tuning: Tuning = {}): Tuning {
   return { ...QUICK, ...tuning, logBounds, unreadBounds: { ...PATIENT_UNREAD, ...tuning.unreadBounds } };
 }
 
-/** Tests share their address, and their machine, which is busy: what is measured of them is not little. */
-const MUCH = { burstMs: 1e9, msPerSecond: 1e9 };
-const UNLIMITED_WORK = { connection: MUCH, account: MUCH, pace: MUCH, all: MUCH };
-
 /** What only time would bring about comes soon. A confirmation of the exchange is waited for, however slow the machine is. */
 const QUICK: Tuning = {
   workLimits: UNLIMITED_WORK,
@@ -187,6 +184,8 @@ export type ProcessExit = { readonly status: number | null; readonly signal: str
 
 const ROOT = path.resolve(import.meta.dirname, '..');
 const MAIN = path.join(ROOT, 'src', 'main.ts');
+/** Its clients may have as much CPU time as they like. */
+const UNLIMITED_MAIN = path.join(import.meta.dirname, 'tapeql-process.ts');
 
 /** What `npm start` sets as well. */
 const PROCESS_ENV = {
@@ -198,13 +197,14 @@ const PROCESS_ENV = {
 export function runMain(
   env: Record<string, string>,
   args: readonly string[] = [],
+  program = MAIN,
 ): {
   child: ChildProcess;
   output: Interface;
   lines: string[];
   exited: Promise<ProcessExit>;
 } {
-  const child = spawn(process.execPath, [MAIN, ...args], {
+  const child = spawn(process.execPath, [program, ...args], {
     env: { ...PROCESS_ENV, HOST: '127.0.0.1', DATA_DIR: nameDataDir(), ...UNLIMITED, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -223,8 +223,11 @@ export function runMain(
 }
 
 /** Resolves once it says that it has started. @throws where it ends before */
-export async function startMain(env: Record<string, string>): Promise<TapeqlProcess> {
-  const { child, output, lines, exited } = runMain(env);
+export async function startMain(
+  env: Record<string, string>,
+  options: { readonly worksWithoutLimit?: boolean } = {},
+): Promise<TapeqlProcess> {
+  const { child, output, lines, exited } = runMain(env, [], options.worksWithoutLimit === true ? UNLIMITED_MAIN : MAIN);
   const started = new Promise<{ url: string; adminUrl: string }>((resolve) => {
     output.on('line', (line) => {
       const { msg, url, adminUrl } = JSON.parse(line) as { msg: string; url?: string; adminUrl?: string };

@@ -31,7 +31,7 @@ export type ConnectionOwner = {
   readonly wheel: TimerWheel;
   readonly logger: Logger;
   readonly onMessage: () => void;
-  /** Once per connection: when it was initialised, or ended without. */
+  /** When it was acknowledged, or has ended without. */
   readonly onPendingEnd: (address: string) => void;
   /** Who is charged for a connection of an address; `null`: nobody. */
   readonly openSpender: (address: string) => Spender | null;
@@ -74,6 +74,9 @@ export class Connection implements OperationOrderOptions {
   #queries: QueryQueue | null = null;
   #unreadPongs = 0;
   #cancelInit: (() => void) | null;
+  /** It counts for its address as one of whom nobody knows who it is. */
+  #isPending = true;
+  #hasEnded = false;
 
   constructor(
     owner: ConnectionOwner,
@@ -119,10 +122,22 @@ export class Connection implements OperationOrderOptions {
   }
 
   noteInitialised(): void {
-    if (this.#cancelInit === null) return;
-    this.#cancelInit();
+    this.#cancelInit?.();
     this.#cancelInit = null;
+  }
+
+  /** It counts for its user from here on. */
+  noteSeated(): void {
+    if (!this.#isPending) return;
+    this.#isPending = false;
     this.#owner.onPendingEnd(this.address);
+  }
+
+  /** It counts for no user any more, and is there still. Returns whether it has counted for one. */
+  notePending(): boolean {
+    if (this.#isPending || this.#hasEnded) return false;
+    this.#isPending = true;
+    return true;
   }
 
   #endUninitialised(): void {
@@ -139,7 +154,9 @@ export class Connection implements OperationOrderOptions {
   }
 
   end(code: number, reason: string): void {
+    this.#hasEnded = true;
     this.noteInitialised();
+    this.noteSeated();
     this.seat?.release();
     this.#pace?.stop();
     this.operations.close();

@@ -9,6 +9,7 @@ import { every, type Timers } from '../market/timers.ts';
 import { backgroundTimers } from './background-timers.ts';
 import { isUnexpected, serializeError, toGraphQLError } from './format-error.ts';
 import type { Spender } from './message-pace.ts';
+import { refuseUpgrade } from './refuse-upgrade.ts';
 import type { RunningOperation } from './subscribe.ts';
 import { TimerWheel } from './timer-wheel.ts';
 import type { Turn } from './turn.ts';
@@ -47,7 +48,7 @@ export type WebSocketTransportOptions = {
   readonly readAddress: (request: IncomingMessage) => string;
   /** Counts a connection of a user. `null`: he has as many as he may; `onRefused`: this turned out a little later. */
   readonly takeSeat: (user: string, onRefused: () => void) => { release(): void } | null;
-  /** Connections of one address that have not been acknowledged yet. */
+  /** Connections of one address that have not been acknowledged yet, or were refused and have not ended yet. */
   readonly maxPendingPerAddress: number;
   readonly maxSubscriptionsPerConnection: number;
   /** The credentials among the headers of an upgrade, to be kept until it is initialised; `null`: none. */
@@ -76,6 +77,39 @@ export type WebSocketTransportOptions = {
 
 const TOO_MANY = { code: CLOSE_CODES.TRY_AGAIN_LATER, reason: 'Too many connections' };
 
+/** What an upgrade is refused by: an HTTP status, and, where there is one, the close code that says the same on a WebSocket. */
+type Refusal = {
+  readonly cause: keyof typeof NO_REFUSALS;
+  readonly status: number;
+  readonly close: { readonly code: number; readonly reason: string } | null;
+};
+
+/** Upgrades that were answered by an HTTP status, by cause. */
+const NO_REFUSALS = { path: 0, origin: 0, full: 0, pending: 0, shutdown: 0 };
+
+const ELSEWHERE: Refusal = { cause: 'path', status: 404, close: null };
+const GOING_AWAY: Refusal = {
+  cause: 'shutdown',
+  status: 503,
+  close: { code: CLOSE_CODES.GOING_AWAY, reason: 'Going away' },
+};
+const FOREIGN_ORIGIN: Refusal = {
+  cause: 'origin',
+  status: 403,
+  close: { code: CLOSE_CODES.FORBIDDEN, reason: 'Origin not allowed' },
+};
+const FULL: Refusal = { cause: 'full', status: 503, close: TOO_MANY };
+const TOO_MANY_PENDING: Refusal = { cause: 'pending', status: 429, close: null };
+
+/**
+ * A browser tells its page the close code of a WebSocket, and nothing of an HTTP status: so that clients know what to do, refusals that
+ * have a code are told by it, to so many at a time, each for so long. Beyond that, as in an attack, an HTTP status ends them at once.
+ */
+const MAX_REFUSED_BY_CODE = 64;
+const REFUSED_BY_CODE_MS = 1_000;
+/** A client that does not answer a close is cut off after this. */
+const CLOSE_TIMEOUT_MS = 5_000;
+
 /**
  * Below the minute after which proxies drop what is silent. A ping and its pong cost as much as two deliveries, and most
  * connections are idle.
@@ -103,13 +137,16 @@ export class WebSocketTransport {
   /** The connections in parts, of which one is pinged at a time. */
   readonly #pingSlots: Set<TapeSocket>[];
   #pingSlot = 0;
-  /** By address, how many have not been acknowledged yet. */
+  /** By address, how many have not been acknowledged yet, or were refused and have not ended yet. */
   readonly #pending = new Map<string, number>();
   readonly #counts = { accepted: 0, refused: 0, messagesIn: 0, messagesOut: 0 };
   /** What belongs to an operation, from its preparation to its start. */
   readonly #prepared = new WeakMap<ExecutionArgs, Prepared>();
   /** The queries that are being worked out. */
   readonly #running = new WeakSet<SubscribePayload>();
+  readonly #refusedUpgrades = { ...NO_REFUSALS };
+  /** Those that were refused and are being told so by a close code. */
+  readonly #refused = new Set<WebSocket>();
   readonly #onClose: (this: WebSocket, code: number, reason: Buffer) => void;
   #closing = false;
 
@@ -123,6 +160,8 @@ export class WebSocketTransport {
       clientTracking: false,
       // See Connection.onPingFrame.
       autoPong: false,
+      // Its types do not know of this one yet.
+      ...({ closeTimeout: CLOSE_TIMEOUT_MS } as object),
       handleProtocols: (protocols) => handleProtocols(protocols),
       WebSocket: TapeSocket,
     });
@@ -219,26 +258,36 @@ export class WebSocketTransport {
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     // A function of its own: a closure of this scope would keep the request as long as the connection lives.
     socket.on('error', destroyOnError);
-    const path = request.url?.split('?', 1)[0];
-    if (path !== this.#options.path) {
-      socket.end('HTTP/1.1 404 Not Found\r\nCache-Control: no-store\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+    const refusal = this.#refusalOf(request);
+    if (refusal !== null) this.#refuseUpgrade(refusal, request, socket, head);
+    else this.#server.handleUpgrade(request, socket, head, (webSocket) => this.#accept(webSocket, request, socket));
+  }
+
+  #refuseUpgrade({ cause, status, close }: Refusal, request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    this.#counts.refused++;
+    if (close === null || this.#refused.size >= MAX_REFUSED_BY_CODE) {
+      this.#refusedUpgrades[cause]++;
+      refuseUpgrade(socket, status, '', status === 429 || status === 503 ? ['retry-after: 1'] : []);
       return;
     }
-    this.#server.handleUpgrade(request, socket, head, (webSocket) => this.#accept(webSocket, request, socket));
+    this.#server.handleUpgrade(request, socket, head, (webSocket) => {
+      webSocket.on('error', ignore);
+      this.#refused.add(webSocket);
+      const cancelEnd = this.#timers.after(REFUSED_BY_CODE_MS, () => webSocket.terminate());
+      webSocket.once('close', () => {
+        cancelEnd();
+        this.#refused.delete(webSocket);
+      });
+      webSocket.close(close.code, close.reason);
+    });
   }
 
   #accept(webSocket: TapeSocket, request: IncomingMessage, tcp: Duplex): void {
     // `ws` closes by itself with the code that fits (1009 too big, 1007 no UTF-8); there is nothing left to do.
     webSocket.on('error', ignore);
-    const refusal = this.#refusalOf(request);
-    if (refusal !== null) {
-      this.#counts.refused++;
-      webSocket.close(refusal.code, refusal.reason);
-      return;
-    }
     const id = ++this.#counts.accepted;
     const address = this.#options.readAddress(request);
-    this.#pending.set(address, (this.#pending.get(address) ?? 0) + 1);
+    this.#notePending(address);
     webSocket.connection = new Connection(this.#owner, { id, webSocket, tcp, address });
     webSocket.connection.upgradeCredentials = this.#options.readUpgrade(request);
     this.#sockets.add(webSocket);
@@ -251,19 +300,16 @@ export class WebSocketTransport {
     webSocket.on('close', this.#onClose);
   }
 
-  #refusalOf(request: IncomingMessage): { code: number; reason: string } | null {
-    if (this.#closing) return { code: CLOSE_CODES.GOING_AWAY, reason: 'Going away' };
+  #refusalOf(request: IncomingMessage): Refusal | null {
+    if (request.url?.split('?', 1)[0] !== this.#options.path) return ELSEWHERE;
+    if (this.#closing) return GOING_AWAY;
     const { origin, host } = request.headers;
     if (origin !== undefined && !this.#options.allowedOrigins.includes(origin) && !isSameOrigin(origin, host)) {
-      return { code: CLOSE_CODES.FORBIDDEN, reason: 'Origin not allowed' };
+      return FOREIGN_ORIGIN;
     }
-    if (this.#sockets.size >= this.#options.maxConnections) {
-      return TOO_MANY;
-    }
-    if ((this.#pending.get(this.#options.readAddress(request)) ?? 0) >= this.#options.maxPendingPerAddress) {
-      return TOO_MANY;
-    }
-    return null;
+    const pending = this.#pending.get(this.#options.readAddress(request)) ?? 0;
+    if (pending >= this.#options.maxPendingPerAddress) return TOO_MANY_PENDING;
+    return this.#sockets.size >= this.#options.maxConnections ? FULL : null;
   }
 
   /** Returns whether it is let in. */
@@ -300,9 +346,18 @@ export class WebSocketTransport {
     };
     const user = session === null ? `address ${connection.address}` : `user ${session.userId}`;
     if (connection.spender !== null) connection.spender.account = user;
-    connection.seat = this.#options.takeSeat(user, refuse);
+    connection.seat = this.#options.takeSeat(user, () => {
+      // It counts for its address again until it has ended.
+      if (connection.notePending()) this.#notePending(connection.address);
+      refuse();
+    });
     if (connection.seat === null) refuse();
+    else connection.noteSeated();
     return connection.seat !== null;
+  }
+
+  #notePending(address: string): void {
+    this.#pending.set(address, (this.#pending.get(address) ?? 0) + 1);
   }
 
   #notePendingEnd(address: string): void {
@@ -379,7 +434,13 @@ export class WebSocketTransport {
   readStats() {
     let backlogBytes = 0;
     for (const { connection } of this.#sockets) backlogBytes += connection!.outlet.backlog;
-    return { connections: this.#sockets.size, ...this.#counts, backlogBytes };
+    return {
+      connections: this.#sockets.size,
+      ...this.#counts,
+      refusing: this.#refused.size,
+      refusedUpgrades: { ...this.#refusedUpgrades },
+      backlogBytes,
+    };
   }
 
   /** Closes every connection with 1001 and waits for them, at most `timeoutMs`. */
@@ -396,6 +457,7 @@ export class WebSocketTransport {
     });
     await Promise.all(closed);
     cancelEnd();
+    for (const webSocket of this.#refused) webSocket.terminate();
   }
 }
 

@@ -130,7 +130,7 @@ const ANSWERS: Row[] = [
   ),
   operation('a document that is no GraphQL', { path: get('{'), headers: SPECIFIC }, 400),
   operation('a document that is not valid', post('{ nothing }', SPECIFIC), 400),
-  operation('a document that is too large', post(`{ ${'a: __typename '.repeat(3000)} }`), 400),
+  operation('a document that is too large', post(`{ ${'a: __typename '.repeat(3000)} }`, SPECIFIC), 400),
   operation('an error of a field', post(VIEWER), 200),
   operation('a mutation by GET', { path: get('mutation { cancelOrder(id: "1") { id } }') }, 405),
   operation('no operation', { path: '/graphql' }, 400),

@@ -30,8 +30,19 @@ const METRICS: readonly Metric[] = [
   },
   {
     name: 'connections_refused_total',
-    help: 'WebSocket connections refused: origin, limit or shutdown.',
+    help: 'WebSocket connections refused: origin, limit, credentials or shutdown; also those that were not upgraded.',
     read: (s) => s.connections().refused,
+  },
+  {
+    name: 'upgrades_refused_total',
+    help: 'Of these the ones that were answered by an HTTP status in place of an upgrade.',
+    label: 'cause',
+    read: (s) => toMap(s.connections().refusedUpgrades),
+  },
+  {
+    name: 'connections_refusing',
+    help: 'Refused WebSocket connections that are being told so by a close code, for a second at the most.',
+    read: (s) => s.connections().refusing,
   },
   {
     name: 'websocket_messages_received_total',
