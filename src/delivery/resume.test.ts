@@ -3,14 +3,14 @@ import { RawWebSocket } from '../../test/raw-web-socket.ts';
 import { EventSourceReader } from '../../test/event-source-reader.ts';
 import { startTestTapeql, type TestTapeql } from '../../test/tapeql.ts';
 import { makeWireBar, makeWireTrade } from '../../test/wire-samples.ts';
+import { until } from '../../test/until.ts';
 import { decodeCursor, encodeCursor, OFFSETS_PER_MS } from '../market/log.ts';
 import { placeAfterEdge } from './resume.ts';
 
 /** By which the one process here is both writer and reader. */
-const clock = { offsetMs: 0 };
 let tapeql: TestTapeql;
 beforeAll(async () => {
-  tapeql = await startTestTapeql({ tuning: { clock: () => Date.now() + clock.offsetMs } });
+  tapeql = await startTestTapeql();
 });
 afterAll(() => tapeql[Symbol.asyncDispose]());
 
@@ -137,13 +137,18 @@ describe.each(Object.entries(TRANSPORTS))('over %s a log is resumed', (_transpor
     }
   });
 
-  it('from a place that the clock of the writer has reached before the one of this process', async () => {
-    const { epoch, offset } = decodeCursor(cursors[4]!)!;
-    const ahead = encodeCursor({ epoch, offset: offset + 1000 * OFFSETS_PER_MS });
-    const asked = ask({ extensions: { resumeFrom: ahead } }, 1);
+  it('from a place that the log reaches only later', async () => {
+    const { epoch } = decodeCursor(cursors[4]!)!;
+    const place = (Date.now() + 500) * OFFSETS_PER_MS;
+    const asked = ask({ extensions: { resumeFrom: encodeCursor({ epoch, offset: place }) } }, 1);
     await tapeql.untilOpen(2);
-    clock.offsetMs += 2000;
-    tapeql.simulator.push([makeWireTrade('AAPL', { p: 5 })]);
+    // Prints that come sooner are before that place.
+    await until(() => {
+      tapeql.simulator.push([makeWireTrade('AAPL', { p: 5 })]);
+      const cursor = watcher.received.findLast(({ payload }) => payload?.extensions !== undefined)!.payload.extensions
+        .cursor;
+      expect(decodeCursor(cursor)!.offset).toBeGreaterThan(place);
+    });
     expect(await asked).toEqual({ prices: [5] });
   });
 
