@@ -72,7 +72,7 @@ export class ConnectionLimit {
       this.#release(user);
     };
     if (shared !== null) {
-      this.#isTooMany(user).then(
+      this.#isTooMany(user, count + 1).then(
         (isTooMany) => {
           if (!isTooMany || !isHeld) return;
           release();
@@ -94,13 +94,14 @@ export class ConnectionLimit {
     });
   }
 
-  async #isTooMany(user: string): Promise<boolean> {
+  /** `rank`: how many connections of the user this process had with the one that is asked for, which later ones do not make too many. */
+  async #isTooMany(user: string, rank: number): Promise<boolean> {
     const { max, shared, processName } = this.#options;
     // The others count what is stated by those alone who are known to live.
     if (!this.#living.has(processName)) await this.#renew();
     const stated = await shared!.stateConnections(user, processName, this.#counts.get(user) ?? 0);
     const others = [...stated].filter(([name]) => name !== processName);
-    const own = stated.get(processName) ?? 0;
+    const own = Math.min(rank, stated.get(processName) ?? 0);
     if (own + sum(others) <= max) return false;
     // Nobody is refused by a list that is some seconds old.
     await this.#renew();
