@@ -3,15 +3,13 @@
  * a query that is known 7 times a second each; beside them one more address sends documents that nobody has sent before and that are not
  * valid, 100 and 200 a second, over each transport. The others may not notice it much, and it may not take much of the server.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { Agent, request } from 'node:http';
-import path from 'node:path';
-import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 import { LISTINGS } from '../src/feeds/simulator/listings.ts';
 import { medianOf, summarize } from './load/percentiles.ts';
+import { readUrls, startProcess } from './processes.ts';
 
 const EVENTS_PER_SECOND = 2_000;
 const CLIENTS = 50;
@@ -26,38 +24,18 @@ const GROWTH_GOAL_BYTES = 96 * 2 ** 20;
 const SYMBOLS = LISTINGS.slice(0, 50).map(({ symbol }) => symbol);
 const seconds = Number(process.argv[2] ?? 5);
 
-const ROOT = path.join(import.meta.dirname, '..');
 const QUOTES = 'subscription ($symbols: [Symbol!]!) { quoteUpdates(symbols: $symbols) { symbol price } }';
 const QUERY = JSON.stringify({ query: '{ quote(symbol: "AAPL") { price bid ask } serviceStatus { state } }' });
 
-/** Ends with this process. */
-function start(args: readonly string[], env: Record<string, string> = {}): ChildProcess {
-  const child = spawn(process.execPath, args, {
-    cwd: ROOT,
-    env: { PATH: process.env['PATH'] ?? '', ...env },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  process.once('exit', () => child.kill('SIGKILL'));
-  return child;
-}
-
-/** The first line that holds a URL after each of these words. */
-async function readUrls(child: ChildProcess, words: readonly string[]): Promise<string[]> {
-  const urls: string[] = [];
-  for await (const line of createInterface({ input: child.stdout! })) {
-    const word = words[urls.length]!;
-    const url = new RegExp(`${word}\\s+((?:ws|http)://[\\w.:]+)`).exec(line)?.[1];
-    if (url !== undefined) urls.push(url);
-    if (urls.length === words.length) break;
-  }
-  child.stdout!.resume();
-  return urls;
-}
-
-const simulator = start(['src/feeds/simulator/cli.ts', '--port=0', '--symbols=50', `--rate=${EVENTS_PER_SECOND}`]);
+const simulator = startProcess([
+  'src/feeds/simulator/cli.ts',
+  '--port=0',
+  '--symbols=50',
+  `--rate=${EVENTS_PER_SECOND}`,
+]);
 const [wsUrl, restUrl] = await readUrls(simulator, ['WebSocket', 'REST']);
 // The limits are those that it has where nobody sets any; who comes from where the headers tell.
-const server = start(['src/main.ts'], {
+const server = startProcess(['src/main.ts'], {
   FEED: 'simulated',
   POLYGON_API_KEY: 'bench',
   POLYGON_WS_URL: wsUrl!,

@@ -3,14 +3,12 @@
  * watchlist and the prints of a few symbols; then 25 more that want everything and never read. The memory of the server may
  * grow by the sum of what it promises to keep for these, and the readers may not notice them much.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
-import path from 'node:path';
-import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 import { LISTINGS } from '../src/feeds/simulator/listings.ts';
+import { readUrls, startProcess } from './processes.ts';
 
 const EVENTS_PER_SECOND = 20_000;
 const READERS = 25;
@@ -27,41 +25,21 @@ const WARM_UP_MS = 4_000;
 const CYCLES = 3;
 const seconds = Number(process.argv[2] ?? 5);
 
-const ROOT = path.join(import.meta.dirname, '..');
 const QUOTES =
   'subscription ($symbols: [Symbol!]!) { data: quoteUpdates(symbols: $symbols) { symbol price receivedAt } }';
 const TRADES =
   'subscription ($symbols: [Symbol!]!) { data: trades(symbols: $symbols) { symbol price size receivedAt } }';
 
-/** Ends with this process. */
-function start(args: readonly string[], env: Record<string, string> = {}): ChildProcess {
-  const child = spawn(process.execPath, args, {
-    cwd: ROOT,
-    env: { PATH: process.env['PATH'] ?? '', ...env },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  process.once('exit', () => child.kill('SIGKILL'));
-  return child;
-}
-
-/** The first line that holds a URL after each of these words. */
-async function readUrls(child: ChildProcess, words: readonly string[]): Promise<string[]> {
-  const urls: string[] = [];
-  for await (const line of createInterface({ input: child.stdout! })) {
-    const word = words[urls.length]!;
-    const url = new RegExp(`${word}\\s+((?:ws|http)://[\\w.:]+)`).exec(line)?.[1];
-    if (url !== undefined) urls.push(url);
-    if (urls.length === words.length) break;
-  }
-  child.stdout!.resume();
-  return urls;
-}
-
-const simulator = start(['src/feeds/simulator/cli.ts', '--port=0', '--symbols=50', `--rate=${EVENTS_PER_SECOND}`]);
+const simulator = startProcess([
+  'src/feeds/simulator/cli.ts',
+  '--port=0',
+  '--symbols=50',
+  `--rate=${EVENTS_PER_SECOND}`,
+]);
 const [wsUrl, restUrl] = await readUrls(simulator, ['WebSocket', 'REST']);
 // A signal collects its garbage, so that what is measured is what it holds.
 const collect = 'data:text/javascript,process.on("SIGUSR2", () => globalThis.gc())';
-const server = start(['--expose-gc', '--import', collect, 'src/main.ts'], {
+const server = startProcess(['--expose-gc', '--import', collect, 'src/main.ts'], {
   FEED: 'simulated',
   POLYGON_API_KEY: 'bench',
   POLYGON_WS_URL: wsUrl!,
