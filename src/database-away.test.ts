@@ -191,14 +191,22 @@ describe('a database that is restarted', () => {
   });
 });
 
-it('two processes share the embedded database: the one that ran it is killed under orders, and the other goes on', async () => {
+/** Two processes with one embedded database, which the first of them runs; each has placed an order. */
+async function shareDatabase() {
+  await using stack = new AsyncDisposableStack();
   const env = { PORT: '0', JWT_SECRET, DATA_DIR: await makeDataDir() };
-  await using owner = await startMain(env);
-  await using ownerDesk = await openDesk(owner);
-  await ownerDesk.placeForSure('first');
-  await using other = await startMain(env);
-  await using desk = await openDesk(other);
+  const owner = stack.use(await startMain(env));
+  await stack.use(await openDesk(owner)).placeForSure('first');
+  const other = stack.use(await startMain(env));
+  const desk = stack.use(await openDesk(other));
   await desk.placeForSure('second');
+  const opened = stack.move();
+  return { owner, other, desk, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+}
+
+it('two processes share the embedded database: the one that ran it is killed under orders, and the other goes on', async () => {
+  await using shared = await shareDatabase();
+  const { owner, other, desk } = shared;
   let isGone = false;
   const trade = async (trader: number): Promise<number> => {
     for (let placed = 1; ; placed++) {
@@ -221,13 +229,8 @@ it('two processes share the embedded database: the one that ran it is killed und
 });
 
 it('two processes share the embedded database: the one that runs it stands still, and the other says so and lives on', async () => {
-  const env = { PORT: '0', JWT_SECRET, DATA_DIR: await makeDataDir() };
-  await using owner = await startMain(env);
-  await using ownerDesk = await openDesk(owner);
-  await ownerDesk.placeForSure('first');
-  await using other = await startMain(env);
-  await using desk = await openDesk(other);
-  await desk.placeForSure('second');
+  await using shared = await shareDatabase();
+  const { owner, other, desk } = shared;
   const readHealth = () => fetchJson(`${other.url}/health`);
   owner.child.kill('SIGSTOP');
   expectRefused(await desk.place('third'));

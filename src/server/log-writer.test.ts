@@ -18,7 +18,7 @@ function startWriter(stdout: 'pipe' | number): ChildProcess {
       logger.info({}, 'the last line');
       process.exit();
     });
-    setTimeout(() => process.send('ready'), 0);`;
+    setImmediate(() => process.send('ready'));`;
   const writer = spawn(process.execPath, ['--input-type=module', '-e', program], {
     stdio: ['ignore', stdout, 'pipe', 'ipc'],
   });
