@@ -241,17 +241,3 @@ it('two processes share the embedded database: the one that runs it stands still
   expect(await desk.readCount()).toBe(3);
   expectNoFailure(other);
 });
-
-it('whoever reads the log goes away: the process serves on, and ends in order', async () => {
-  await using tapeql = await startMain({ PORT: '0', JWT_SECRET, LOG_LEVEL: 'debug', DATA_DIR: await makeDataDir() });
-  tapeql.child.stdout!.destroy();
-  tapeql.child.stderr!.destroy();
-  await using desk = await openDesk(tapeql);
-  await desk.placeForSure();
-  // Each of these is told in the log.
-  for (let round = 0; round < 20; round++) await fetch(`${tapeql.url}/graphql?query={nonsense}`);
-  await desk.placeForSure();
-  expect(tapeql.child.exitCode).toBeNull();
-  tapeql.child.kill('SIGTERM');
-  expect(await tapeql.exited).toMatchObject({ status: 0 });
-});

@@ -61,6 +61,18 @@ describe('node src/main.ts', () => {
     expect(await tapeql.exited).toMatchObject({ status: 0 });
   });
 
+  it('serves on, and ends in order, when whoever reads its log goes away', async () => {
+    await using exchange = await startQuietExchange();
+    await using tapeql = await startMain({ PORT: '0', LOG_LEVEL: 'debug', ...exchange.env });
+    tapeql.child.stdout!.destroy();
+    tapeql.child.stderr!.destroy();
+    // Each of these is told in the log.
+    for (let round = 0; round < 20; round++) await fetch(`${tapeql.url}/graphql?query={nonsense}`);
+    expect(await fetchJson(`${tapeql.url}/health/live`)).toEqual({ status: 'live' });
+    tapeql.child.kill('SIGTERM');
+    expect(await tapeql.exited).toMatchObject({ status: 0 });
+  });
+
   it('with a wrong environment names every wrong variable and ends with status 1', async () => {
     const { exited, lines } = runMain({
       PORT: 'four',

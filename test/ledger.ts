@@ -10,6 +10,7 @@ import type { EmbeddedPostgres } from '../src/ledger/embedded-postgres.ts';
 import { Ledger, type LedgerOptions } from '../src/ledger/ledger.ts';
 import type { Order, OrderTicket } from '../src/ledger/order.ts';
 import type { LedgerQuote } from '../src/ledger/quotes.ts';
+import { atExit } from './at-exit.ts';
 import { DEADLINE_MS } from './deadline.ts';
 import { makeQuote } from './market-samples.ts';
 import { type LogRecord, recordingLogger } from './recording-logger.ts';
@@ -112,7 +113,7 @@ export async function startLedger(options: TestLedgerOptions = {}): Promise<Test
 /** Removed when the test file ends. */
 export async function makeDataDir(): Promise<string> {
   const folder = await mkdtemp(path.join(tmpdir(), 'tapeql-data-'));
-  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  atExit(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
 

@@ -10,6 +10,7 @@ import { readConfig } from '../src/config.ts';
 import { type Simulator, type SimulatorOptions, startSimulator } from '../src/feeds/simulator/simulator.ts';
 import type { Tuning } from '../src/assembly/tuning.ts';
 import { startTapeql } from '../src/tapeql.ts';
+import { atExit } from './at-exit.ts';
 import { DEADLINE_MS } from './deadline.ts';
 import { type LogRecord, recordingLogger } from './recording-logger.ts';
 import { UNLIMITED_WORK } from './unlimited-work.ts';
@@ -115,7 +116,7 @@ const UNLIMITED = {
 /** A folder that is not there yet, for whoever comes to need a database, and is gone when the test ends. */
 function nameDataDir(): string {
   const folder = path.join(tmpdir(), `tapeql-data-${randomUUID().slice(0, 8)}`);
-  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  atExit(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
 
@@ -185,7 +186,7 @@ export type ProcessExit = { readonly status: number | null; readonly signal: str
 const ROOT = path.resolve(import.meta.dirname, '..');
 const MAIN = path.join(ROOT, 'src', 'main.ts');
 /** Its clients may have as much CPU time as they like. */
-const UNLIMITED_MAIN = path.join(import.meta.dirname, 'tapeql-process.ts');
+const UNLIMITED_MAIN = path.join(import.meta.dirname, 'unlimited-main.ts');
 
 /** What `npm start` sets as well. */
 const PROCESS_ENV = {
@@ -209,14 +210,13 @@ export function runMain(
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   // No test run that dies leaves a process behind.
-  const kill = (): void => void child.kill('SIGKILL');
-  process.once('exit', kill);
+  const forget = atExit(() => child.kill('SIGKILL'));
   const lines: string[] = [];
   const output = createInterface({ input: child.stdout }).on('line', (line) => lines.push(line));
   let stderr = '';
   child.stderr.on('data', (data: Buffer) => (stderr += data.toString()));
   const exited = once(child, 'close').then(() => {
-    process.off('exit', kill);
+    forget();
     return { status: child.exitCode, signal: child.signalCode, stderr };
   });
   return { child, output, lines, exited };

@@ -53,7 +53,7 @@ describe('where Postgres is away', () => {
     expect(await connect(tapeql, good)).toBe('let in');
   });
 
-  it('later, what was read last is enough for a minute, and no longer', async () => {
+  it('later, what was read last is enough until its grace is over, and no longer', async () => {
     const env = { JWT_SECRET, DATABASE_URL: await postgres.createDatabase() };
     await using patient = await startTestTapeql({ env, tuning });
     await using strict = await startTestTapeql({ env, tuning: { ...tuning, revocationGraceMs: 3_000 } });

