@@ -65,12 +65,14 @@ describe('1,000 invalid documents from one address, sent without a pause,', () =
       });
       return readOutcome(response);
     };
-  const get: Ask = async (address, query) => {
-    const response = await fetch(`${tapeql.url}/graphql?query=${encodeURIComponent(query)}`, {
-      headers: { 'x-forwarded-for': address, accept: 'application/graphql-response+json' },
-    });
-    return readOutcome(response);
-  };
+  const get =
+    (parameter: string): Ask =>
+    async (address, query) => {
+      const response = await fetch(`${tapeql.url}/graphql?${parameter}=${encodeURIComponent(query)}`, {
+        headers: { 'x-forwarded-for': address, accept: 'application/graphql-response+json' },
+      });
+      return readOutcome(response);
+    };
   async function readOutcome(response: Response): Promise<Outcome> {
     const text = await response.text();
     const body = JSON.parse(/^data: (.+)$/m.exec(text)?.[1] ?? text) as { errors?: { extensions: Outcome }[] };
@@ -125,7 +127,8 @@ describe('1,000 invalid documents from one address, sent without a pause,', () =
 
   it.each<[string, 'http' | 'sse', Ask]>([
     ['by POST', 'http', post()],
-    ['by GET', 'http', get],
+    ['by GET', 'http', get('query')],
+    ['by GET, its parameter written otherwise', 'http', get('%71uery')],
     ['over SSE', 'sse', post({ accept: 'text/event-stream' })],
   ])('%s: they wait, or are refused with 429 and the time to wait', async (_how, transport, ask) => {
     const outcomes: Outcome[] = [];

@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import { createServer } from 'node:http';
+import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose';
 
@@ -60,11 +60,15 @@ export async function startIdentityProvider() {
   const keys = new Map<string, { alg: string; privateKey: CryptoKey; jwk: object }>();
   let asked = 0;
   let isAway = false;
-  const server = createServer((_request, response) => {
-    asked += 1;
+  let held = Promise.resolve();
+  const answer = (response: ServerResponse): void => {
     if (isAway) return void response.writeHead(503).end();
     response.setHeader('content-type', 'application/json');
     return void response.end(JSON.stringify({ keys: [...keys.values()].map(({ jwk }) => jwk) }));
+  };
+  const server = createServer((_request, response) => {
+    asked += 1;
+    void held.then(() => answer(response));
   });
   server.listen(0, '127.0.0.1');
   await new Promise((resolve) => server.once('listening', resolve));
@@ -75,6 +79,12 @@ export async function startIdentityProvider() {
     },
     set isAway(value: boolean) {
       isAway = value;
+    },
+    /** Has every answer wait until the function that is returned is called. */
+    hold(): () => void {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      held = promise;
+      return resolve;
     },
     /** Returns its public half as a PEM, by which a confused server would verify an HMAC. */
     async addKey(kid: string, alg: 'RS256' | 'ES256' | 'EdDSA'): Promise<string> {

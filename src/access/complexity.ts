@@ -16,7 +16,7 @@ import {
 import { ERROR_CODES, type ErrorCode } from '../errors.ts';
 
 /** How large a document may be. The query by which tools read the whole schema is within all of it, twice. */
-export const DOCUMENT_LIMITS = {
+const DOCUMENT_LIMITS = {
   /** Names, numbers, braces: 500 symbols that are written out are 500 of them. */
   tokens: 2000,
   /** Fields below each other, through fragments. */
@@ -42,7 +42,7 @@ export const DOCUMENT_LIMITS = {
 } as const;
 
 /** After so many errors the rest of a document is not looked at: nobody reads more, and each takes time and room. */
-export const MAX_ERRORS = 20;
+const MAX_ERRORS = 20;
 
 const CODE: ErrorCode = 'QUERY_TOO_COMPLEX';
 const VALIDATION_CODE: ErrorCode = 'GRAPHQL_VALIDATION_FAILED';

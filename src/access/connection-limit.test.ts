@@ -3,6 +3,8 @@ import { RawWebSocket } from '../../test/raw-web-socket.ts';
 import { recordingLogger } from '../../test/recording-logger.ts';
 import { startRedis, type TestRedis } from '../../test/redis.ts';
 import { startTestTapeql, type TestTapeql } from '../../test/tapeql.ts';
+import { startIdentityProvider } from '../../test/tokens.ts';
+import { until } from '../../test/until.ts';
 import { createRedisCounts } from '../bus/redis-counts.ts';
 import { ConnectionLimit, type Seat } from './connection-limit.ts';
 
@@ -59,6 +61,28 @@ describe('a server with MAX_CONNECTIONS_PER_USER=2', () => {
     expect(await isLetIn(other)).toBe(true);
     for (const socket of sockets) await socket[Symbol.asyncDispose]();
   });
+});
+
+it('a connection that ends while its credentials are verified does not count for its user', async () => {
+  await using provider = await startIdentityProvider();
+  await provider.addKey('one', 'ES256');
+  const answer = provider.hold();
+  await using tapeql = await startTestTapeql({
+    env: { JWT_JWKS_URL: provider.url, MAX_CONNECTIONS_PER_USER: '1' },
+  });
+  const payload = { authorization: `Bearer ${await provider.sign('one')}` };
+  const leaving = new RawWebSocket(tapeql.webSocketUrl);
+  await leaving.opened;
+  leaving.send({ type: 'connection_init', payload });
+  await until(() => expect(provider.asked).toBe(1));
+  await leaving[Symbol.asyncDispose]();
+  await until(async () => expect((await tapeql.readStats())['connections'].connections).toBe(0));
+  answer();
+  // Verified after the one that has left.
+  await using staying = new RawWebSocket(tapeql.webSocketUrl);
+  await staying.opened;
+  staying.send({ type: 'connection_init', payload });
+  expect(await staying.next()).toMatchObject({ type: 'connection_ack' });
 });
 
 describe('servers with a Redis', () => {

@@ -33,7 +33,7 @@ export const WORK_LIMITS: WorkLimits = {
 const MODEST_PART = 1 / 10;
 /** So many accounts are remembered; one that is forgotten has done nothing. */
 const MAX_ACCOUNTS = 50_000;
-/** What is waited for is a little more than nothing. */
+/** The shortest wait: a timer takes no less. */
 const MIN_WAIT_MS = 1;
 
 /** How much was done lately: it grows with the work and falls by the limit's milliseconds a second. */

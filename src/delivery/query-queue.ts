@@ -42,6 +42,11 @@ export class QueryQueue implements Sender {
     if (this.#waiting.length === 0) this.#outlet.detach(this);
   }
 
+  /** The connection is over: what waits is not begun. */
+  stop(): void {
+    this.#waiting.length = 0;
+  }
+
   #mayStart(): boolean {
     return this.#running < MAX_RUNNING && this.#outlet.ready;
   }

@@ -8,7 +8,7 @@ export const RESUME_GRACE_MS = 10_000;
  * A cursor may be ahead of this process by so much: offsets follow the clock of the writer, which runs on another host, and a cursor
  * of one symbol may be used for another one, whose log ends before it.
  */
-export const CLOCK_DIFFERENCE_MS = 60_000;
+const CLOCK_DIFFERENCE_MS = 60_000;
 
 /** The places, other than a field's argument, where a client can say after which cursor it wants to go on. */
 export type ResumeRequest = {

@@ -76,7 +76,9 @@ export class Connection implements OperationOrderOptions {
   #cancelInit: (() => void) | null;
   /** It counts for its address as one of whom nobody knows who it is. */
   #isPending = true;
-  #hasEnded = false;
+  /** Its socket is closed. */
+  hasEnded = false;
+  #isFirstMessage = true;
 
   constructor(
     owner: ConnectionOwner,
@@ -135,7 +137,7 @@ export class Connection implements OperationOrderOptions {
 
   /** It counts for no user any more, and is there still. Returns whether it has counted for one. */
   notePending(): boolean {
-    if (this.#isPending || this.#hasEnded) return false;
+    if (this.#isPending || this.hasEnded) return false;
     this.#isPending = true;
     return true;
   }
@@ -148,17 +150,20 @@ export class Connection implements OperationOrderOptions {
   receive(text: string): void {
     this.isAlive = true;
     this.#owner.onMessage();
-    // Until it is initialised it may send one message, and nobody knows whose it is.
-    if (this.#pace === null || this.#cancelInit !== null) this.operations.take(text);
+    // The first message says whose it is: it does not wait for what others of its address have spent.
+    const isFirst = this.#isFirstMessage;
+    this.#isFirstMessage = false;
+    if (this.#pace === null || isFirst) this.operations.take(text);
     else this.#pace.take(text);
   }
 
   end(code: number, reason: string): void {
-    this.#hasEnded = true;
+    this.hasEnded = true;
     this.noteInitialised();
     this.noteSeated();
     this.seat?.release();
     this.#pace?.stop();
+    this.#queries?.stop();
     this.operations.close();
     this.outlet.drop();
     this.#owner.logger.debug({ connection: this.id, code }, 'disconnected');

@@ -165,8 +165,10 @@ export class WebSocketTransport {
       handleProtocols: (protocols) => handleProtocols(protocols),
       WebSocket: TapeSocket,
     });
-    // In place of its own answer, which says nothing to caches on the way.
-    this.#server.on('wsClientError', ({ message }, socket) => refuseHandshake(socket, message));
+    // In place of its own answer, which says nothing to caches on the way. The version that is understood is named (RFC 6455, 4.4).
+    this.#server.on('wsClientError', ({ message }, socket) =>
+      refuseUpgrade(socket, 400, message, ['content-type: text/plain; charset=utf-8', 'sec-websocket-version: 13']),
+    );
     this.#owner = {
       protocol: this.#createProtocol(),
       outlet: {
@@ -339,6 +341,8 @@ export class WebSocketTransport {
 
   /** The connection counts for its user from here on: before, nobody knows whose it is. */
   #seat(connection: Connection, session: ViewerSession | null): boolean {
+    // The client has left while its credentials were verified: nobody would give its seat back.
+    if (connection.hasEnded) return false;
     connection.session = session;
     const refuse = (): void => {
       this.#counts.refused++;
@@ -466,20 +470,6 @@ function isSameOrigin(origin: string, host: string | undefined): boolean {
 }
 
 function ignore(): void {}
-
-/** An upgrade that is no handshake of a WebSocket of this version, which is named (RFC 6455, 4.4). */
-function refuseHandshake(socket: Duplex, message: string): void {
-  const lines = [
-    'HTTP/1.1 400 Bad Request',
-    'Cache-Control: no-store',
-    'Connection: close',
-    'Content-Type: text/plain; charset=utf-8',
-    `Content-Length: ${Buffer.byteLength(message)}`,
-    'Sec-WebSocket-Version: 13',
-  ];
-  socket.once('finish', () => socket.destroy());
-  socket.end(`${lines.join('\r\n')}\r\n\r\n${message}`);
-}
 
 function destroyOnError(this: Duplex): void {
   this.destroy();

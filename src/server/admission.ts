@@ -47,7 +47,7 @@ type Asking = {
 
 /**
  * Lets an operation in, whatever way it came: a document within its bounds, an operation that is not too dear, and a user who has
- * not had too many in this minute. Refused, it has cost no more than its parsing.
+ * not had too many in this minute. Refused, it is not executed.
  */
 export function useAdmission(options: AdmissionOptions): Plugin {
   const { schema, rateLimits, readAddress, maxEventStreams, documents = new Documents() } = options;

@@ -33,8 +33,8 @@ export type GraphQLServerOptions = {
   readonly eventStream?: EventStreamOptions;
   readonly admission: Omit<AdmissionOptions, 'schema'>;
   readonly sessions: Sessions;
-  /** Who is known already to have sent a request. */
-  readonly sessionOf?: (request: IncomingMessage) => Session | undefined;
+  /** Who has sent a request, where that was found out before. */
+  readonly sessionOf?: (request: IncomingMessage) => Session | Promise<Session> | undefined;
   readonly logger: Logger;
 };
 
@@ -63,7 +63,7 @@ export function createGraphQL(options: GraphQLServerOptions) {
       // On a WebSocket it is the connection's, whoever that is.
       if (session !== undefined) return build(session);
       const known = req === undefined ? undefined : options.sessionOf?.(req);
-      if (known !== undefined) return build(known);
+      if (known !== undefined) return known instanceof Promise ? known.then(build) : build(known);
       const opened = options.sessions.open(readCredentials((name) => readHeader(req ?? request, name)));
       return opened instanceof Promise ? opened.then(build) : build(opened);
     },

@@ -190,7 +190,7 @@ const FOREIGN_HOST = JSON.stringify({
   errors: [
     {
       message:
-        'The Host header does not name this server. In development it is localhost, an IP address, HOST, or the host of an origin in ALLOWED_ORIGINS.',
+        'The Host header does not name this server. In development it is localhost, an IP address, HOST, ADMIN_HOST, or the host of an origin in ALLOWED_ORIGINS.',
       extensions: { code: 'FORBIDDEN' },
     },
   ],

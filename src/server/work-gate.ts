@@ -18,8 +18,7 @@ export type WorkGateOptions = {
 const MAX_WAIT_MS = 2000;
 /** Requests of one account that wait at a time, each with its socket and what has arrived of its body, 64 KiB at the most. */
 const MAX_WAITING = 10;
-const MESSAGE =
-  'Documents that are not known yet, and long answers, have taken too much time: wait, and send values as variables.';
+const MESSAGE = 'Too much CPU time was spent on new documents and long answers: wait, and send values as variables.';
 /** Credentials that hold good for nobody were verified all the same. */
 const VERIFICATION_MS = 0.2;
 
@@ -30,7 +29,7 @@ const VERIFICATION_MS = 0.2;
 export class WorkGate {
   readonly #options: WorkGateOptions;
   readonly #spenders = new WeakMap<IncomingMessage, Spender>();
-  readonly #sessions = new WeakMap<IncomingMessage, Session>();
+  readonly #sessions = new WeakMap<IncomingMessage, Session | Promise<Session>>();
   /** By account, how many requests wait. */
   readonly #waiting = new Map<string, number>();
 
@@ -42,8 +41,8 @@ export class WorkGate {
     return this.#spenders.get(request) ?? null;
   }
 
-  /** Who has been found to send it; `undefined`: that was not found out. */
-  sessionOf(request: IncomingMessage): Session | undefined {
+  /** Who sends it, or, as a rejection, what is wrong with its credentials; `undefined`: it has none, or is no operation. */
+  sessionOf(request: IncomingMessage): Session | Promise<Session> | undefined {
     return this.#sessions.get(request);
   }
 
@@ -65,12 +64,11 @@ export class WorkGate {
     if (credentials === null) return address;
     const opened = sessions.open(credentials);
     if (opened === null) return address;
-    const note = (session: Session): string => {
-      this.#sessions.set(request, session);
-      return `user ${session.userId}`;
-    };
-    if (!(opened instanceof Promise)) return note(opened);
-    return opened.then(note, () => {
+    // Verified once, also where they turn out to be bad.
+    this.#sessions.set(request, opened);
+    const name = (session: Session): string => `user ${session.userId}`;
+    if (!(opened instanceof Promise)) return name(opened);
+    return opened.then(name, () => {
       // What is wrong with them is told where the operation begins.
       budget.openRequest(address).charge(VERIFICATION_MS);
       return address;
@@ -139,10 +137,9 @@ export class WorkGate {
     response.writeHead(ERROR_CODES.RATE_LIMITED.httpStatus, {
       'content-type': transport === 'sse' ? 'text/event-stream' : mediaTypeOf(accept),
       'content-length': Buffer.byteLength(body),
-      'cache-control': 'no-store',
       'retry-after': String(Math.ceil(retryAfterMs / 1000)),
       ...(origin !== undefined &&
-        this.#options.allowedOrigins.includes(origin) && { 'access-control-allow-origin': origin, vary: 'Origin' }),
+        this.#options.allowedOrigins.includes(origin) && { 'access-control-allow-origin': origin }),
     });
     response.end(body);
   }
@@ -155,9 +152,9 @@ type Waiting = {
   readonly response: ServerResponse;
 };
 
-/** A page, or the question of a browser whether it may ask, is none. */
+/** The question of a browser whether it may ask is none. How a parameter is written ("%71uery") is not looked at. */
 function isOperation({ method, url = '' }: IncomingMessage): boolean {
-  return method === 'POST' || (method === 'GET' && /[?&]query=/.test(url));
+  return method === 'POST' || (method === 'GET' && url.includes('?'));
 }
 
 function transportOf({ headers }: IncomingMessage): WorkTransport {
