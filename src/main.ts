@@ -9,6 +9,7 @@ import type { Tapeql, TapeqlOptions } from './tapeql.ts';
 import { WORKER_ARGUMENT } from './workers/messages.ts';
 import { Supervisor } from './workers/supervisor.ts';
 import { type Channel, type Seat, takeSeat } from './workers/worker.ts';
+import type { DatabaseOptions } from './ledger/database.ts';
 
 const STOP_DEADLINE_MS = 5000;
 /** The supervisor's comes when all of its workers have had theirs. */
@@ -56,8 +57,8 @@ async function run(): Promise<void> {
 }
 
 /** For a command, whose user waits longer for a database that is being opened than a client of the API should. */
-function locateDatabase({ databaseUrl, dataDir }: Config) {
-  return { url: databaseUrl, dataDir, openingWaitMs: COMMAND_OPENING_WAIT_MS };
+function locateDatabase({ databaseUrl, dataDir }: Config): Pick<DatabaseOptions, 'url' | 'dataDir' | 'patience'> {
+  return { url: databaseUrl, dataDir, patience: { openingMs: COMMAND_OPENING_WAIT_MS } };
 }
 
 /** Creates, lists and revokes API keys, also beside a system that runs. */
@@ -207,7 +208,7 @@ async function runWorker(): Promise<void> {
 
 /** A promise whose failure nobody waited for is a mistake of ours, to be seen in the log: no reason to leave all clients. */
 function surviveRejections(logger: Logger): void {
-  process.on('unhandledRejection', (error) => logger.error({ err: error }, 'a failure was not waited for'));
+  process.on('unhandledRejection', (error) => logger.error({ err: error }, 'unhandled promise rejection'));
 }
 
 /** Ends the process when all is closed, at the first signal; `process.exitCode` is its status where that was set before. */

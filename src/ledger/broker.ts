@@ -36,8 +36,8 @@ export type OrderBook = {
   findOpen(id: string): Promise<Order | null>;
   /** One of them, open or not. */
   find(id: string): Promise<Order | null>;
-  /** Fills the whole order, unless it waits no more: `false`. */
-  fill(order: Order, price: Decimal): Promise<boolean>;
+  /** Fills the whole order, unless it waits no more. */
+  fill(order: Order, price: Decimal): Promise<void>;
   /** Keeps the broker's name of an order. */
   noteSent(id: string, brokerOrderId: string): Promise<void>;
   /**

@@ -1,10 +1,19 @@
 import type pg from 'pg';
 import type { Timers } from '../market/timers.ts';
 import { waitAtMost } from '../market/timers.ts';
-import { DatabaseDeadlineError } from './database-faults.ts';
+import { DatabaseConnectError, DatabaseDeadlineError } from './database-faults.ts';
 
 /** How long a connection may take to be ended in order. */
 const END_MS = 500;
+
+/** @throws {DatabaseConnectError} */
+export async function connectClient(client: pg.Client): Promise<void> {
+  try {
+    await client.connect();
+  } catch (error) {
+    throw new DatabaseConnectError('The database cannot be connected to.', { cause: error });
+  }
+}
 
 /** Ends a connection at once, without a word: what is under way on it fails. Harmless where it has ended. */
 export function cutOff(client: pg.Client | pg.PoolClient): void {

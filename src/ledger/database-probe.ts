@@ -1,10 +1,10 @@
 import pg from 'pg';
 import type { Timers } from '../market/timers.ts';
-import { cutOff, endClient, waitForAnswer } from './database-client.ts';
-import { DatabaseConnectError, DatabaseReadOnlyError } from './database-faults.ts';
+import { connectClient, cutOff, endClient, waitForAnswer } from './database-client.ts';
+import { DatabaseReadOnlyError } from './database-faults.ts';
 
 export type DatabaseProbeOptions = {
-  readonly connection: () => pg.ClientConfig;
+  readonly connection: pg.ClientConfig;
   /** To be awaited before each connection is made. */
   readonly ensure: () => Promise<void>;
   readonly deadlineMs: number;
@@ -59,18 +59,16 @@ export class DatabaseProbe {
 
   async #connect(): Promise<pg.Client> {
     await this.#options.ensure();
-    const client = new pg.Client(this.#options.connection());
+    // An earlier question, given up while it waited here, may have connected by now.
+    this.reset();
+    const client = new pg.Client(this.#options.connection);
     const lose = (): void => {
       if (this.#client === client) this.#client = null;
     };
     client.on('error', lose);
     client.on('end', lose);
     this.#client = client;
-    try {
-      await client.connect();
-    } catch (error) {
-      throw new DatabaseConnectError('The database cannot be connected to.', { cause: error });
-    }
+    await connectClient(client);
     if (this.#isClosed) cutOff(client);
     return client;
   }

@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { ClientError } from '../errors.ts';
 import type { Logger } from '../market/logger.ts';
-import { systemTimers, type Timers, waitAtMost } from '../market/timers.ts';
+import { every, systemTimers, type Timers, waitAtMost } from '../market/timers.ts';
 import { cutOff, waitForAnswer } from './database-client.ts';
 import {
   DatabaseConnectError,
@@ -61,7 +61,7 @@ const CONNECT_TIMEOUT_MS = 5_000;
 const MIGRATION_MS = 60_000;
 /** From one look at whether it can be used to the next: what has gone is noticed within this and `lookMs`. */
 const LOOK_INTERVAL_MS = 500;
-/** A database that has refused to work counts as unusable for so long, unless it works before: to look at it is to read alone. */
+/** A database that has refused to work counts as unusable for so long, or until a transaction succeeds: the look reads alone. */
 const UNUSABLE_MS = 10_000;
 /** So many transactions one after the other that were given up are no accident any more. */
 const MAX_GIVEN_UP = 3;
@@ -132,7 +132,7 @@ export class Database {
     this.#embedded = options.url === null ? (options.embedded ?? new EmbeddedPostgres(options)) : null;
     this.#pool = this.#createPool();
     this.#probe = new DatabaseProbe({
-      connection: () => this.#connection(),
+      connection: this.#connection(),
       ensure: () => this.#ensure(),
       deadlineMs: this.#patience.lookMs,
       timers: this.#timers,
@@ -148,14 +148,19 @@ export class Database {
     return this.#state === 'open' || (this.#state === 'unopened' && this.#embedded !== null);
   }
 
-  /** Calls `listener` once, when the database is used first. */
+  /** Calls `listener` once, when the database is open. */
   onOpen(listener: () => void): void {
     this.#onOpen.push(listener);
   }
 
   /** Begins to open it, and finds out from then on whether it can be used. Returns at once. */
   start(): void {
-    this.#lookAfter();
+    if (this.#stopLooking !== null || this.#isClosed) return;
+    const look = (): void => {
+      this.#look ??= this.#lookOnce().finally(() => (this.#look = null));
+    };
+    this.#stopLooking = every(this.#timers, LOOK_INTERVAL_MS, look);
+    look();
   }
 
   /**
@@ -215,7 +220,10 @@ export class Database {
         await this.#ensure();
         if (!this.#embedded.isOwner) return null;
         // Where the thread is, there is the role.
-        return async () => {};
+        const callOff = this.#embedded.onEnd(onLost);
+        if (!operation.isOver) return async () => callOff();
+        callOff();
+        return null;
       }
       const release = await takeWorkRole({
         connection: this.#connection(),
@@ -261,22 +269,18 @@ export class Database {
     work: (operation: Operation) => Promise<T>,
     onFault: (fault: DatabaseFault, error: unknown) => void = (fault, error) => this.#noteFault(fault, error),
   ): Promise<T> {
-    const operation: Operation = { abort: () => {}, isOver: false, isCommitting: false };
+    const operation = beginOperation();
     const ended = Promise.withResolvers<never>();
     ended.promise.catch(() => {});
     const giveUp = (): void => {
-      operation.isOver = true;
-      operation.abort();
+      abandon(operation);
       ended.reject(new DatabaseDeadlineError('The database is being closed.'));
     };
     this.#underWay.add(giveUp);
     if (this.#isGivenUp) giveUp();
     try {
       await Promise.race([this.#waitUntilOpen(), ended.promise]);
-      const onLate = (): void => {
-        operation.isOver = true;
-        operation.abort();
-      };
+      const onLate = (): void => abandon(operation);
       const running = waitForAnswer(work(operation), { deadlineMs, timers: this.#timers, onLate });
       return await Promise.race([running, ended.promise]);
     } catch (error) {
@@ -291,7 +295,7 @@ export class Database {
     }
   }
 
-  /** Lends a connection to an operation. One that failed is not used again, but where the server only refused what it was asked. */
+  /** Lends a connection to an operation. One on which something failed is closed, except where the server only refused what it was asked. */
   async #borrow<T>(operation: Operation, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
     let client: pg.PoolClient;
     try {
@@ -299,10 +303,13 @@ export class Database {
     } catch (error) {
       throw new DatabaseConnectError('The database cannot be connected to.', { cause: error });
     }
+    if (operation.isOver) {
+      client.release();
+      throw new DatabaseDeadlineError('A connection was free too late.');
+    }
     operation.abort = () => cutOff(client);
     let isSound = true;
     try {
-      if (operation.isOver) throw new DatabaseDeadlineError('A connection was free too late.');
       const result = await work(client);
       isSound = !operation.isOver;
       return result;
@@ -356,29 +363,16 @@ export class Database {
   }
 
   async #migrate(): Promise<void> {
-    const operation: Operation = { abort: () => {}, isOver: false, isCommitting: false };
-    const onLate = (): void => {
-      operation.isOver = true;
-      operation.abort();
-    };
+    const operation = beginOperation();
+    const onLate = (): void => abandon(operation);
     const applied = await this.#borrow(operation, (client) =>
       waitForAnswer(migrate(client), { deadlineMs: MIGRATION_MS, timers: this.#timers, onLate }),
     );
     if (applied.length > 0) this.#options.logger.info({ applied }, 'the tables of the ledger were brought up to date');
     this.#isMigrated = true;
     this.#note('open', null);
-    this.#lookAfter();
+    this.start();
     for (const listener of this.#onOpen.splice(0)) listener();
-  }
-
-  /** Finds out from now on whether it can be used, also where nobody uses it. */
-  #lookAfter(): void {
-    if (this.#stopLooking !== null || this.#isClosed) return;
-    const look = (): void => {
-      this.#stopLooking = this.#timers.after(LOOK_INTERVAL_MS, look);
-      this.#look ??= this.#lookOnce().finally(() => (this.#look = null));
-    };
-    look();
   }
 
   async #lookOnce(): Promise<void> {
@@ -398,7 +392,8 @@ export class Database {
 
   /** Once may be chance, such as somebody who holds a lock. */
   #noteGivenUp(fault: DatabaseFault, error: unknown): void {
-    this.#givenUp += 1;
+    // Those that an outage ends say nothing of what comes after it.
+    if (fault !== 'unreachable') this.#givenUp += 1;
     if (fault !== 'unreachable' && this.#givenUp >= MAX_GIVEN_UP) this.#noteUnusable(error);
     else this.#noteFault(fault, error);
   }
@@ -452,4 +447,14 @@ export class Database {
     pool.on('remove', (client) => this.#clients.delete(client));
     return pool;
   }
+}
+
+function beginOperation(): Operation {
+  return { abort: () => {}, isOver: false, isCommitting: false };
+}
+
+/** Nobody waits for it any more: what it has under way fails. */
+function abandon(operation: Operation): void {
+  operation.isOver = true;
+  operation.abort();
 }

@@ -101,6 +101,13 @@ export class EmbeddedPostgres {
     await this.#starting;
   }
 
+  /** Calls `listener` when the thread here ends, where one runs. Returns what calls that off. */
+  onEnd(listener: () => void): () => void {
+    const worker = this.#worker;
+    worker?.once('exit', listener);
+    return () => void worker?.off('exit', listener);
+  }
+
   /** Closes the database, also while it is being opened: who waits for it is told that it was closed. */
   async close(): Promise<void> {
     this.#isClosed = true;

@@ -56,17 +56,12 @@ export class LedgerBook implements OrderBook {
     );
   }
 
-  async fill({ id }: Order, price: Decimal): Promise<boolean> {
-    let isFilled = false;
+  async fill({ id }: Order, price: Decimal): Promise<void> {
     await this.#change(id, async (tx, account, order, at) => {
-      // Of an attempt that was undone.
-      isFilled = false;
       // Cancelled meanwhile, or filled by another process.
       if (order.status !== 'PENDING') return { order, notified: null };
-      isFilled = true;
       return this.#settle(tx, account, order, { price, quantity: order.quantity, average: price }, at);
     });
-    return isFilled;
   }
 
   execute(id: string, { id: brokerExecutionId, quantity, price, filledQuantity }: Execution): Promise<Order | null> {

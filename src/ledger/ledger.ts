@@ -94,7 +94,7 @@ export class Ledger {
       now,
       logger,
     });
-    // Nothing is worked, and nothing can be overdue, before the database is used.
+    // Nothing is worked, and nothing can be overdue, before the database is open.
     database.onOpen(() => {
       this.#outbox.start();
       this.#broker.start();

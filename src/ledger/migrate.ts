@@ -28,7 +28,7 @@ export async function migrate(client: MigrationClient): Promise<readonly string[
   if ((await findMissing(client, migrations)).length === 0) return [];
   await client.query('BEGIN');
   try {
-    // The tables may be large, and another process may be at it: that takes as long as it takes.
+    // The tables may be large, and another process may be at it: the caller alone says how long that may take.
     await client.query('SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0');
     await client.query('SELECT pg_advisory_xact_lock($1)', [LOCK]);
     await client.query(

@@ -162,10 +162,9 @@ class PaperDesk {
     this.#forget(order);
     const filling: Promise<void> = this.#options.book
       .fill(order, order.limitPrice)
-      .then(
-        () => undefined,
-        (error: unknown) => this.#options.logger.warn({ err: error, orderId: order.id }, 'an order is filled later'),
-      )
+      .catch((error: unknown) => {
+        this.#options.logger.warn({ err: error, orderId: order.id }, 'an order is filled later');
+      })
       .finally(() => this.#filling.delete(filling));
     this.#filling.add(filling);
   }

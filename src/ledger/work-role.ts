@@ -1,6 +1,6 @@
 import pg from 'pg';
 import type { Timers } from '../market/timers.ts';
-import { cutOff, endClient, waitForAnswer } from './database-client.ts';
+import { connectClient, cutOff, endClient, waitForAnswer } from './database-client.ts';
 
 /** What the role of the one process that works open orders is locked by. */
 const WORK_LOCK = 7_283_002;
@@ -42,7 +42,7 @@ export async function takeWorkRole(options: WorkRoleOptions): Promise<(() => Pro
     await endClient(client, timers);
   };
   try {
-    await client.connect();
+    await connectClient(client);
     const { rows } = await client.query<{ held: boolean }>('SELECT pg_try_advisory_lock($1) AS held', [WORK_LOCK]);
     if (rows[0]?.held !== true) {
       await release();
