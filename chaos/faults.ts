@@ -212,7 +212,10 @@ export const FAULTS = {
     about: 'remove the prints of one symbol from Redis, as where it evicts them; some clients are away',
     strike: (target) =>
       whileSomeAreAway(target, async ({ world, random, signal }) => {
-        while (!(await world.removeRedis(`history:{${pick(world.symbols, random)}}:trades`))) signal.throwIfAborted();
+        while (!(await world.removeKey(`history:{${pick(world.symbols, random)}}:trades`))) {
+          signal.throwIfAborted();
+          await sleep(100);
+        }
       }),
   },
   'step-clock': {

@@ -175,7 +175,7 @@ export class World implements AsyncDisposable {
   }
 
   /** Removes one key, wherever it is. Whether it was there. */
-  async removeRedis(key: string): Promise<boolean> {
+  async removeKey(key: string): Promise<boolean> {
     return this.#withRedis(key, async (redis) => (await redis.unlink(key)) === 1);
   }
 

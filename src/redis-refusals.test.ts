@@ -95,6 +95,33 @@ describe('a Redis that answers and takes no writes', () => {
     expect((await ingest.readStats())['ingest']).toMatchObject({ feedGaps: 0, leaseLosses: 0, entriesGivenUp: 0 });
   });
 
+  async function breakSaving(): Promise<void> {
+    // No file takes the place of a folder.
+    await mkdir(path.join(redis.folder, 'dump.rdb', 'full'), { recursive: true });
+    await operator.config('SET', 'save', '3600 1');
+    await operator.bgsave();
+    await expect.poll(() => operator.info('persistence')).toContain('rdb_last_bgsave_status:err');
+  }
+
+  async function mendSaving(): Promise<void> {
+    await rm(path.join(redis.folder, 'dump.rdb'), { recursive: true });
+    await operator.config('SET', 'save', '');
+  }
+
+  it('is connected to anew while it cannot save its data, and nothing is lost', async () => {
+    await start();
+    await breakSaving();
+    for (const type of ['NORMAL', 'PUBSUB']) await operator.client('KILL', 'TYPE', type, 'SKIPME', 'yes');
+    push(2);
+    const query = '{ serviceStatus { state redisConnected } recentTrades(symbol: "AAPL", last: 1) { price } }';
+    await expect
+      .poll(async () => (await api.query(query)).data)
+      .toEqual({ serviceStatus: { state: 'DEGRADED', redisConnected: true }, recentTrades: [{ price: 1 }] });
+    await mendSaving();
+    expect(await nextTrade()).toMatchObject({ sequence: 2, price: 2 });
+    await expect.poll(readState).toEqual({ state: 'OPERATIONAL', reason: null });
+  });
+
   it.for([
     {
       cause: 'it has become a replica',
@@ -105,17 +132,8 @@ describe('a Redis that answers and takes no writes', () => {
     {
       cause: 'it cannot save its data',
       reason: 'cannot save',
-      begin: async () => {
-        // No file takes the place of a folder.
-        await mkdir(path.join(redis.folder, 'dump.rdb', 'full'), { recursive: true });
-        await operator.config('SET', 'save', '3600 1');
-        await operator.bgsave();
-        await expect.poll(() => operator.info('persistence')).toContain('rdb_last_bgsave_status:err');
-      },
-      end: async () => {
-        await rm(path.join(redis.folder, 'dump.rdb'), { recursive: true });
-        await operator.config('SET', 'save', '');
-      },
+      begin: breakSaving,
+      end: mendSaving,
     },
     {
       cause: 'the user of ingest may not write the log',

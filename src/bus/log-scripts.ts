@@ -2,11 +2,11 @@ import { LAST_ENTRY_MS } from './lifetimes.ts';
 import { defineScript } from './redis-scripts.ts';
 
 /*
- * What is written under the token of a writer.
+ * The scripts of the log, and what is written under the token of a writer.
  *
  * A Redis that is full (`maxmemory`, `noeviction`) refuses what may need memory, also in a script, as long as that script has
- * not written anything. So what makes room is never in one script with what takes it: it would be refused together with it, or
- * let it through although there is no room. What has to go on where Redis is full, because it makes room or keeps a lease, and
+ * not written anything. So what is to make room for something goes in a script of its own, before it (`trimLogs`): in one script it
+ * would be refused together with it, or let it through although there is no room. What has to go on where Redis is full, because it makes room or keeps a lease, and
  * takes no more than some bytes, writes something first that needs no memory: such a script is let through.
  */
 
@@ -171,14 +171,13 @@ end
 
 /**
  * Says from which offset on the logs are kept, before they are trimmed up to there. KEYS: where that is written. ARGV: the
- * offset. Returns the highest that was said so far: it holds for good.
+ * offset. The highest that was said holds for good.
  */
 export const stateTrimmed = defineScript(`
 redis.call('PERSIST', KEYS[1])
 local known = redis.call('GET', KEYS[1])
-if known and tonumber(known) >= tonumber(ARGV[1]) then return known end
+if known and tonumber(known) >= tonumber(ARGV[1]) then return end
 redis.call('SET', KEYS[1], ARGV[1])
-return ARGV[1]
 `);
 
 /** The server's clock, Unix ms. KEYS: one that leads to the server. */

@@ -5,7 +5,7 @@ import type { Logger } from '../market/logger.ts';
  * What one print takes in Redis, in bytes. MEMORY USAGE of the logs of the simulated exchange says 360 to 380 (Redis 7.0); the bars,
  * of which there is one a second at most, are within the margin.
  */
-export const BYTES_PER_PRINT = 450;
+const BYTES_PER_PRINT = 450;
 /** The rest is for quotes, caches, counts and the buffers of connections. */
 const SHARE_OF_HISTORY = 0.75;
 const MEBIBYTE = 1024 * 1024;
@@ -54,12 +54,12 @@ export class MemoryReport {
 
   #estimate(maxMemory: number) {
     const { historyMs, maxEntriesPerLog } = this.#bounds;
-    const bytesPerSecondOfRate = BYTES_PER_PRINT * Math.ceil(historyMs / 1_000);
+    const bytesPerPrintASecond = BYTES_PER_PRINT * Math.ceil(historyMs / 1_000);
     return {
       bytesPerPrint: BYTES_PER_PRINT,
       historySeconds: Math.ceil(historyMs / 1_000),
       maxBytesPerLog: BYTES_PER_PRINT * maxEntriesPerLog,
-      ...(maxMemory > 0 && { printsPerSecond: Math.floor((maxMemory * SHARE_OF_HISTORY) / bytesPerSecondOfRate) }),
+      ...(maxMemory > 0 && { printsPerSecond: Math.floor((maxMemory * SHARE_OF_HISTORY) / bytesPerPrintASecond) }),
     };
   }
 
@@ -69,7 +69,7 @@ export class MemoryReport {
     const room =
       printsPerSecond === undefined
         ? 'maxmemory is not set, so that Redis grows until the machine is full'
-        : `maxmemory of ${Math.round(maxMemory / MEBIBYTE)} MiB has room for ${printsPerSecond} prints a second in all`;
+        : `maxmemory of ${Math.round(maxMemory / MEBIBYTE)} MiB has room for ${printsPerSecond} prints a second on this server`;
     return `the history in Redis takes ${sum}: ${room}`;
   }
 }

@@ -132,7 +132,9 @@ export class RedisConnection {
   async #onReady(): Promise<void> {
     const { stream } = this.redis;
     try {
-      await this.redis.ping();
+      await this.redis.ping().catch((error: unknown) => {
+        if (!isUnsaved(error)) throw error;
+      });
       await this.#prepare(this.redis);
     } catch (error) {
       // What follows a refused AUTH says no more than that it was refused.
@@ -216,4 +218,9 @@ function assertRedisUrl(url: string): void {
   if (parsed === null || (parsed.protocol !== 'redis:' && parsed.protocol !== 'rediss:')) {
     throw new Error('REDIS_URL is not a redis:// or rediss:// URL');
   }
+}
+
+/** A server that cannot save its data refuses even a ping, and answers reads all the same. */
+function isUnsaved(error: unknown): boolean {
+  return error instanceof ReplyError && (error as Error).message.startsWith('MISCONF');
 }

@@ -20,7 +20,7 @@ export type RedisDemandOptions = {
 
 /**
  * Who wants what: per process a hash (symbol to count) under a lease, and a registry of the processes. In steady state a
- * process costs three commands per renewal and a reader one per process, whatever the number of symbols.
+ * process makes two calls per renewal and a reader one per process, whatever the number of symbols.
  */
 export class RedisDemand {
   readonly #options: RedisDemandOptions;

@@ -71,7 +71,7 @@ export class RedisHistory {
 
   /**
    * A log holds all that is young enough, unless it was trimmed by size. Then it is at least that long; and where it is
-   * shorter again, age has since trimmed beyond what size did. By which age, its writer says: its clock may not have been ours.
+   * shorter again, age has since trimmed beyond what size did. By which age, its writer says: the clock of Redis may have been set since.
    */
   async readFloors(logs: readonly LogKey[]): Promise<number[]> {
     const replies = await this.#options.redis.execute([

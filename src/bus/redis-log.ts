@@ -124,10 +124,16 @@ export class RedisLog {
    */
   async keepUp(token: number): Promise<void> {
     const idle = this.#logs.listIdle();
-    await (this.#stating ??= this.#stateTrimmed());
     const left = token === NO_TOKEN ? [] : await this.#fences.listSymbols();
-    await this.#trim([...idle.map(({ key }) => key), ...left.flatMap((symbol) => listLogs(symbol).map(historyKey))]);
-    this.#logs.forget(idle);
+    const keys = [...idle.map(({ key }) => key), ...left.flatMap((symbol) => listLogs(symbol).map(historyKey))];
+    // Who trims nothing states nothing: its history may be shorter than that of the writer.
+    if (keys.length > 0) {
+      await (this.#stating ??= this.#stateTrimmed());
+      await this.#trim(keys);
+    }
+    // Meanwhile something may have been appended.
+    const stillIdle = new Set(this.#logs.listIdle());
+    this.#logs.forget(idle.filter((log) => stillIdle.has(log)));
     if (token !== NO_TOKEN && !this.#isLost && (await this.#fences.renew(token))) this.#isLost = true;
   }
 

@@ -15,8 +15,6 @@ const REFUSALS: Readonly<Record<string, string>> = {
 
 /** Redis 7 tells with these words, and not by its first one, that a script ran into the limits of its user. */
 const NOT_PERMITTED_IN_SCRIPT = /executing the script can't|ACL failure in script/;
-/** Redis 6 puts this before what a command within a script was answered. */
-const SCRIPT_PREFIX = /^ERR Error running script[^@]*(?:@user_script:\s*\d+:\s*)*-?/;
 
 /**
  * Why a server did not take what was sent to it, in plain words, where that lies with the server; `null` where it lies with
@@ -25,7 +23,7 @@ const SCRIPT_PREFIX = /^ERR Error running script[^@]*(?:@user_script:\s*\d+:\s*)
 export function readRefusal(error: unknown): string | null {
   if (!(error instanceof Error)) return null;
   if (NOT_PERMITTED_IN_SCRIPT.test(error.message)) return REFUSALS['NOPERM']!;
-  const [word] = error.message.replace(SCRIPT_PREFIX, '').split(' ', 1);
+  const [word] = error.message.split(' ', 1);
   return REFUSALS[word!] ?? null;
 }
 

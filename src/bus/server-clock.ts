@@ -21,10 +21,10 @@ export class ServerClock {
   #isKnown = false;
 
   /** Until the server was asked it is the clock of this host. */
-  constructor(timers: Timers, logger: Logger, hostClock: () => number = Date.now) {
+  constructor(timers: Timers, logger: Logger) {
     this.#timers = timers;
     this.#logger = logger;
-    this.#aheadMs = hostClock() - timers.now();
+    this.#aheadMs = Date.now() - timers.now();
   }
 
   /** Unix ms. */

@@ -40,7 +40,7 @@ export class WriteWatch {
 
   constructor(options: WriteWatchOptions) {
     this.#options = options;
-    this.#end = every(options.timers, PROBE_INTERVAL_MS, () => void this.probe());
+    this.#end = every(options.timers, PROBE_INTERVAL_MS, () => void this.#probe());
   }
 
   /** Why writes are refused, in plain words; `null`: they are not. */
@@ -57,7 +57,7 @@ export class WriteWatch {
   }
 
   /** Never rejects. */
-  async probe(): Promise<void> {
+  async #probe(): Promise<void> {
     const { redis, timers } = this.#options;
     if (this.#isProbing || this.#closed || !redis.state.connected) return;
     this.#isProbing = true;

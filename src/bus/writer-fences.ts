@@ -8,13 +8,13 @@ import { evaluate, executeScripts } from './redis-scripts.ts';
 const FENCES_PER_CALL = 100;
 const SYMBOLS_PER_CALL = 5_000;
 const RENEW_MS = LAST_ENTRY_MS / 7;
-/** The clocks of this host and of Redis may be so far apart. */
+/** The clocks of the servers of a Cluster may be so far apart. */
 const CLOCK_MARGIN_MS = 60_000;
 
 /**
  * The fence of each symbol, by which its logs know their writer. It lies beside them, in the same slot: where it is gone, so are
- * they. It also says which of them there are, so that one that is gone alone is missed. Which symbols have one is written down beside the epoch, so that the loss of a server is found also by a writer
- * that was not there before.
+ * they. It also says which of them there are, so that one that is gone alone is missed. Which symbols have one is written down
+ * beside the epoch, so that the loss of a server is found also by a writer that was not there before.
  */
 export class WriterFences {
   readonly #redis: RedisClient;

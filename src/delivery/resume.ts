@@ -5,8 +5,8 @@ import { decodeCursor, encodeCursor, type LogPosition, OFFSETS_PER_MS } from '..
 export const RESUME_GRACE_MS = 10_000;
 
 /**
- * A cursor may be ahead of this process by so much: offsets follow the clock of the writer, which runs on another host, and a cursor
- * of one symbol may be used for another one, whose log ends before it.
+ * A cursor may be ahead of this process by so much: offsets follow the clock of Redis, which may be another than that of this host, and a
+ * cursor of one symbol may be used for another one, whose log ends before it.
  */
 const CLOCK_DIFFERENCE_MS = 60_000;
 

@@ -69,6 +69,7 @@ class Candidate implements LeasedIngest {
   #isChanging = false;
   #cancelLook: (() => void) | null = null;
   #wasConnected = false;
+  #isConnected = false;
   #closing: Promise<void> | null = null;
   #takeovers = 0;
   #losses = 0;
@@ -89,7 +90,7 @@ class Candidate implements LeasedIngest {
         (unsubscribe) => this.#stops.push(unsubscribe),
         (error: unknown) => this.#options.logger.warn({ error: describe(error) }, 'The end of a lease is not heard.'),
       );
-    this.#wasConnected = bus.readState().connected;
+    this.#wasConnected = this.#isConnected = bus.readState().connected;
     if (this.#wasConnected) {
       await listening;
       await this.#look();
@@ -127,6 +128,9 @@ class Candidate implements LeasedIngest {
   }
 
   #followBus({ connected }: BusState, firstLook: () => void): void {
+    // That a server takes no writes, or takes them again, is told as well.
+    if (connected === this.#isConnected) return;
+    this.#isConnected = connected;
     if (!connected) {
       this.#cancelLook?.();
       this.#cancelLook = null;

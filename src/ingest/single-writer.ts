@@ -49,6 +49,7 @@ export class SingleWriter implements Ingest {
   /** Bounded by `maxSymbols`. */
   readonly #slots = new Map<string, Slot>();
   #stopBusState: (() => void) | null = null;
+  #isBusConnected = false;
   #feedWasConnected = false;
   #isConnected = false;
   #closing: Promise<void> | null = null;
@@ -144,6 +145,7 @@ export class SingleWriter implements Ingest {
 
   async start(): Promise<void> {
     const { bus, feed, timers } = this.#options;
+    this.#isBusConnected = bus.readState().connected;
     this.#stopBusState = bus.onState((state) => this.#followBus(state));
     const predecessorRead = this.#gaps.start();
     const [epochRead, statusRead] = [this.#epoch.start(), this.#status.start()];
@@ -282,8 +284,10 @@ export class SingleWriter implements Ingest {
   }
 
   #followBus(state: BusState): void {
-    if (state.connected && state.reason !== null) {
-      // It takes no writes: what is tried again goes on being tried, and who watches is told.
+    const isBack = state.connected && !this.#isBusConnected;
+    this.#isBusConnected = state.connected;
+    if (state.connected && !isBack && state.reason !== null) {
+      // It begins to take no writes: what is tried again goes on being tried, and who watches is told.
       this.#status.publish();
       return;
     }
